@@ -1,0 +1,112 @@
+//! Threads that carry out blocking work. A pool has as many threads as it has work at once, up to its limit;
+//! idle threads are used again.
+
+use std::{
+    collections::VecDeque,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// A pool of threads. Dropping it lets the queued work finish, without waiting for it.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    name: String,
+    stack_bytes: usize,
+    limit: usize,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Work>,
+    threads: usize,
+    idle: usize,
+}
+
+impl Pool {
+    /// A pool of at most `limit` threads with this stack (virtual memory; only what is used becomes resident).
+    pub fn new(name: &str, limit: usize, stack_bytes: usize) -> Self {
+        let shared = Shared { name: name.into(), stack_bytes, limit: limit.max(1), state: Mutex::default(), wake: Condvar::new() };
+        Pool { shared: Arc::new(shared) }
+    }
+
+    /// Queues work; it starts at once when a thread is free or another one may be made.
+    ///
+    /// # Errors
+    /// When there is no thread at all and none can be made; the work is then dropped.
+    pub fn run(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        state.queue.push_back(Box::new(work));
+        if state.idle >= state.queue.len() || state.threads >= self.shared.limit {
+            self.shared.wake.notify_one();
+            return Ok(());
+        }
+        state.threads += 1;
+        drop(state);
+        let shared = Arc::clone(&self.shared);
+        let made = thread::Builder::new().name(self.shared.name.clone()).stack_size(self.shared.stack_bytes).spawn(move || shared.serve());
+        let Err(error) = made else { return Ok(()) };
+        let mut state = self.shared.lock();
+        state.threads -= 1;
+        // With another thread alive the work is only late.
+        if state.threads > 0 {
+            return Ok(());
+        }
+        state.queue.pop_back();
+        Err(error)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Work runs outside the lock, so the state is whole whatever happened.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self) {
+        let mut state = self.lock();
+        loop {
+            if let Some(work) = state.queue.pop_front() {
+                drop(state);
+                // A panic has been printed by its hook; the thread goes on with other people's work.
+                let _ = catch_unwind(AssertUnwindSafe(work));
+                state = self.lock();
+            } else {
+                state.idle += 1;
+                state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.idle -= 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn all_work_is_done_by_few_threads() {
+        let pool = Pool::new("test", 3, 1 << 20);
+        let (sender, receiver) = mpsc::channel();
+        for n in 0..100 {
+            let sender = sender.clone();
+            pool.run(move || sender.send((n, thread::current().id())).unwrap()).unwrap();
+        }
+        drop(sender);
+        let got: Vec<_> = receiver.iter().collect();
+        assert_eq!(got.len(), 100);
+        let threads: std::collections::HashSet<_> = got.iter().map(|(_, t)| *t).collect();
+        assert!(threads.len() <= 3);
+    }
+}

@@ -1,0 +1,148 @@
+//! Command lines of container engines. The engine's own program does the work; we only speak its options.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// A family of container engines by the shape of its command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// Docker
+    Docker,
+    /// Podman
+    Podman,
+    /// Apptainer or Singularity
+    Apptainer,
+}
+
+impl EngineKind {
+    /// All of them, in the order in which they are looked for.
+    pub const ALL: [EngineKind; 3] = [EngineKind::Docker, EngineKind::Podman, EngineKind::Apptainer];
+
+    /// The program's usual name.
+    pub fn program(self) -> &'static str {
+        match self {
+            EngineKind::Docker => "docker",
+            EngineKind::Podman => "podman",
+            EngineKind::Apptainer => "apptainer",
+        }
+    }
+}
+
+/// An engine ready to use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Engine {
+    /// What its options look like.
+    pub kind: EngineKind,
+    /// The program with leading words, for example `["sudo", "docker"]`; never empty.
+    pub command: Vec<String>,
+}
+
+/// What a container must have.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// Image name as the engine knows it.
+    pub image: &'a str,
+    /// Name under which the engine can be asked to kill it.
+    pub name: &'a str,
+    /// Folder that is visible inside at the same path, for reading and writing.
+    pub mount: &'a Path,
+    /// Working directory.
+    pub workdir: &'a Path,
+    /// Script to run with bash.
+    pub script: &'a Path,
+    /// Environment variables.
+    pub env: &'a [(String, String)],
+    /// Cores, 0 for no limit.
+    pub cores: f64,
+    /// Memory in MiB, 0 for no limit.
+    pub memory_mib: u64,
+}
+
+impl Engine {
+    /// The words that run the request in the foreground.
+    pub fn run_command(&self, request: &Request<'_>) -> Vec<String> {
+        let mut words = self.command.clone();
+        let mount = request.mount.to_string_lossy();
+        let script = request.script.to_string_lossy().into_owned();
+        let workdir = request.workdir.to_string_lossy().into_owned();
+        match self.kind {
+            EngineKind::Docker | EngineKind::Podman => {
+                words.extend(["run", "--rm", "-i", "--name", request.name, "--entrypoint", "/bin/bash"].map(String::from));
+                words.extend(["-v".into(), format!("{mount}:{mount}"), "-w".into(), workdir]);
+                for (key, value) in request.env {
+                    words.extend(["-e".into(), format!("{key}={value}")]);
+                }
+                if request.cores > 0.0 {
+                    words.extend(["--cpus".into(), request.cores.to_string()]);
+                }
+                if request.memory_mib > 0 {
+                    words.extend(["--memory".into(), format!("{}m", request.memory_mib)]);
+                }
+                words.extend([request.image.to_owned(), script]);
+            }
+            EngineKind::Apptainer => {
+                words.extend(["exec", "--containall", "--bind"].map(String::from));
+                words.extend([mount.into_owned(), "--pwd".into(), workdir]);
+                for (key, value) in request.env {
+                    words.extend(["--env".into(), format!("{key}={value}")]);
+                }
+                words.extend([apptainer_image(request.image), "/bin/bash".into(), script]);
+            }
+        }
+        words
+    }
+
+    /// The words that end the container of this name for sure; `None` where ending our process is enough.
+    pub fn kill_command(&self, name: &str) -> Option<Vec<String>> {
+        match self.kind {
+            EngineKind::Docker | EngineKind::Podman => {
+                Some(self.command.iter().cloned().chain(["kill", "--signal", "KILL", name].map(String::from)).collect())
+            }
+            EngineKind::Apptainer => None,
+        }
+    }
+}
+
+/// Plain image names mean a registry image; paths and `scheme://` names are taken as they are.
+fn apptainer_image(image: &str) -> String {
+    if image.contains("://") || image.starts_with('/') || image.ends_with(".sif") { image.into() } else { format!("docker://{image}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request() -> Request<'static> {
+        Request {
+            image: "debian:12",
+            name: "by-1",
+            mount: Path::new("/r/call-a"),
+            workdir: Path::new("/r/call-a/execution"),
+            script: Path::new("/r/call-a/execution/script"),
+            env: &[],
+            cores: 2.0,
+            memory_mib: 512,
+        }
+    }
+
+    #[test]
+    fn docker_words() {
+        let engine = Engine { kind: EngineKind::Docker, command: vec!["docker".into()] };
+        assert_eq!(
+            engine.run_command(&request()).join(" "),
+            "docker run --rm -i --name by-1 --entrypoint /bin/bash -v /r/call-a:/r/call-a -w /r/call-a/execution \
+             --cpus 2 --memory 512m debian:12 /r/call-a/execution/script"
+        );
+    }
+
+    #[test]
+    fn apptainer_words() {
+        let engine = Engine { kind: EngineKind::Apptainer, command: vec!["apptainer".into()] };
+        assert_eq!(
+            engine.run_command(&request()).join(" "),
+            "apptainer exec --containall --bind /r/call-a --pwd /r/call-a/execution docker://debian:12 /bin/bash /r/call-a/execution/script"
+        );
+    }
+}

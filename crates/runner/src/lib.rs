@@ -1,0 +1,19 @@
+//! Runs one task somewhere: a local process, or a container through its engine's command line.
+//!
+//! Start at [`LocalRunner::run`], which blocks until an attempt has ended and returns its [`Outcome`]; a [`Control`]
+//! ends it from another thread. [`stage`] puts input files in place, [`container`] writes engine command lines,
+//! [`script`] the script that leaves its exit status in `rc`, [`tree`] finds and ends every process of an attempt.
+//!
+//! The record on disk is the truth: an attempt whose engine died goes on, leaves `rc`, and is adopted by the next
+//! engine. This crate never decides what runs when; it never forks from a big process (`posix_spawn` only).
+
+pub mod container;
+pub mod control;
+pub mod host;
+pub mod local;
+pub mod script;
+pub mod stage;
+pub mod tree;
+
+pub use control::{Control, EndedBy};
+pub use local::{Exit, Job, LocalRunner, Outcome, RunError, Usage};

@@ -1,0 +1,112 @@
+//! The script of an attempt: the task's command plus what leaves its exit status in `rc`.
+//!
+//! `rc` holds the number and a line end; a file without the line end is half written and counts as absent.
+
+use std::path::Path;
+
+use regex::Regex;
+
+/// Signals that end bash after it ran its EXIT trap with a meaningless status; each gets an `exit 128+n` of its own.
+const ENDING_SIGNALS: [(&str, u8); 5] = [("HUP", 1), ("INT", 2), ("TERM", 15), ("USR1", 10), ("USR2", 12)];
+
+/// Quotes a text for a POSIX shell.
+pub fn quote(text: &str) -> String {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+:=,@%".contains(&b)) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The script that runs `command` with bash and leaves its status in the file `rc` (an absolute path).
+///
+/// The command runs in the script's own shell, with a trap that writes the status: no process more than bash
+/// itself. A command that replaces the shell (`exec`) or sets traps of its own would lose that, so it runs in a
+/// sub-shell.
+pub fn render(command: &str, rc: &Path) -> String {
+    let rc = quote(&rc.to_string_lossy());
+    let mut script = String::with_capacity(command.len() + 256);
+    script.push_str("#!/bin/bash\n");
+    if needs_own_shell(command) {
+        script.push_str("(\n");
+        script.push_str(command);
+        script.push_str("\n)\necho \"$?\" >");
+        script.push_str(&rc);
+        script.push('\n');
+        return script;
+    }
+    for (name, number) in ENDING_SIGNALS {
+        script.push_str(&format!("trap 'exit {}' {name}; ", 128 + u32::from(number)));
+    }
+    script.push_str(&format!("trap {} EXIT\n", quote(&format!("echo \"$?\" >{rc}"))));
+    script.push_str(command);
+    script.push('\n');
+    script
+}
+
+/// Whether the command could end without running an EXIT trap set before it.
+fn needs_own_shell(command: &str) -> bool {
+    thread_local! {
+        static WORDS: Option<Regex> = Regex::new(r"\b(trap|exec|source|eval)\b|(?m)^\s*\.\s").ok();
+    }
+    // Without the pattern the safe form is taken.
+    WORDS.with(|words| words.as_ref().is_none_or(|w| w.is_match(command)))
+}
+
+/// The status in an `rc` file, `None` when it is absent, half written or no number.
+pub fn read_rc(path: &Path) -> Option<i32> {
+    let text = std::fs::read_to_string(path).ok()?;
+    text.strip_suffix('\n')?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn run(command: &str) -> (Option<i32>, Option<i32>) {
+        let dir = tempfile::tempdir().unwrap();
+        let rc = dir.path().join("it's rc");
+        let script = dir.path().join("script");
+        std::fs::write(&script, render(command, &rc)).unwrap();
+        let status = Command::new("/bin/bash").arg(&script).output().unwrap().status;
+        (read_rc(&rc), status.code())
+    }
+
+    #[test]
+    fn status_reaches_rc() {
+        assert_eq!(run("true").0, Some(0));
+        assert_eq!(run("false").0, Some(1));
+        assert_eq!(run("exit 7").0, Some(7));
+        assert_eq!(run("set -e\nfalse\necho not reached").0, Some(1));
+        assert_eq!(run("set -u\necho $NOT_SET_ANYWHERE").0, Some(1));
+        assert_eq!(run("").0, Some(0));
+        assert_eq!(run("cd /; false").0, Some(1));
+    }
+
+    #[test]
+    fn traps_exec_and_broken_syntax() {
+        assert_eq!(run("trap 'echo bye' EXIT; exit 3").0, Some(3));
+        assert_eq!(run("exec bash -c 'exit 4'").0, Some(4));
+        assert_eq!(run("if [ x").0, Some(2));
+        assert_eq!(run("cat <<EOF\nnever closed").0, Some(0));
+    }
+
+    #[test]
+    fn a_signal_is_never_a_success() {
+        assert_eq!(run("kill -TERM $$; sleep 1").0, Some(143));
+        assert_eq!(run("kill -INT $$; sleep 1").0, Some(130));
+        assert_eq!(run("kill -KILL $$; sleep 1").0, None);
+    }
+
+    #[test]
+    fn half_written_rc_counts_as_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let rc = dir.path().join("rc");
+        assert_eq!(read_rc(&rc), None);
+        std::fs::write(&rc, "1").unwrap();
+        assert_eq!(read_rc(&rc), None);
+        std::fs::write(&rc, "12\n").unwrap();
+        assert_eq!(read_rc(&rc), Some(12));
+    }
+}

@@ -1,0 +1,211 @@
+//! One attempt of a call on a worker thread: put files in place, run the command, judge its end, read its outputs.
+
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
+
+use batchyard_runner::{Control, EndedBy, Exit, Job, LocalRunner, Outcome, Usage, stage};
+use batchyard_wdl::{inputs, value::Value};
+use indexmap::IndexMap;
+
+use crate::{
+    documents::Failure,
+    identity::mtime_ns,
+    runtime::{ReturnCodes, Runtime},
+    settings::{Place, Settings},
+    task::TaskFrame,
+};
+
+/// Lines of standard error that make a memory retry, as Cromwell's `memory-retry-error-keys`.
+const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
+/// How much of the end of standard error is searched for them, in bytes.
+const STDERR_TAIL_BYTES: u64 = 1 << 20;
+
+/// Everything an attempt needs.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Its values.
+    pub frame: TaskFrame,
+    /// What it asks for.
+    pub runtime: Runtime,
+    /// Where it runs.
+    pub place: Place,
+    /// Memory for this attempt in MiB, grown by earlier ones that ran out of it.
+    pub memory_mib: u64,
+    /// Name of the call.
+    pub tag: String,
+    /// From 1.
+    pub number: u32,
+    /// Whether an earlier engine may have started it.
+    pub may_have_started: bool,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub struct End {
+    /// Its outputs, or why there are none.
+    pub result: Result<IndexMap<Arc<str>, Value>, Failed>,
+    /// Exit status, if the command ran.
+    pub exit_code: Option<i32>,
+    /// What it used.
+    pub usage: Option<Usage>,
+    /// Size and modification time of each output file.
+    pub files: IndexMap<String, (u64, i64)>,
+}
+
+/// Why an attempt failed and whether another one may help.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// Whether `maxRetries` applies.
+    pub retry: bool,
+    /// Whether it ran out of memory.
+    pub out_of_memory: bool,
+    /// Whether it was ended by request.
+    pub aborted: bool,
+    /// Whether its process is gone without a result: it is started again without counting as a failure.
+    pub vanished: bool,
+}
+
+impl Failed {
+    fn for_good(failure: Failure) -> Self {
+        Failed { failure, retry: false, out_of_memory: false, aborted: false, vanished: false }
+    }
+}
+
+impl Attempt {
+    /// Runs the attempt and blocks until it has ended.
+    pub fn run(mut self, settings: &Settings, control: &Arc<Control>) -> End {
+        let mut end = End { result: Ok(IndexMap::new()), exit_code: None, usage: None, files: IndexMap::new() };
+        let outcome = match self.start(settings, control) {
+            Ok(outcome) => outcome,
+            Err(failed) => return End { result: Err(failed), ..end },
+        };
+        end.exit_code = Some(outcome.exit.number());
+        end.usage = outcome.usage;
+        end.result = self.judge(&outcome).and_then(|()| {
+            self.frame.bind_task_variable(&self.tag, self.number, &self.runtime, end.exit_code);
+            self.frame.outputs().map_err(|failure| Failed::for_good(self.with_place(failure, end.exit_code)))
+        });
+        if let Ok(outputs) = &end.result {
+            outputs.values().for_each(|value| stamp_files(value, self.frame.host.call_dir(), &mut end.files));
+        }
+        end
+    }
+
+    fn start(&mut self, settings: &Settings, control: &Arc<Control>) -> Result<Outcome, Failed> {
+        self.frame.bind_task_variable(&self.tag, self.number, &self.runtime, None);
+        let failed = |failure: Failure| Failed::for_good(Failure { call: Some(self.tag.clone()), ..failure });
+        let execution_dir = self.frame.host.execution_dir().to_owned();
+        fs::create_dir_all(&execution_dir).map_err(|e| {
+            failed(Failure::new(format!("cannot make `{}`: {e}", execution_dir.display())).hint("check free space and permissions there"))
+        })?;
+        self.frame.settle().map_err(failed)?;
+        let container = self.place.container.is_some();
+        for (to, from) in self.frame.host.files() {
+            stage::place(Path::new(&*from), Path::new(&*to), &settings.staging, container).map_err(|e| failed(Failure::new(e.to_string())))?;
+        }
+        let command = self.frame.command().map_err(failed)?;
+        let mut env = self.frame.environment().map_err(failed)?;
+        env.extend(self.place.env.iter().cloned());
+        let job = Job {
+            call_dir: self.frame.host.call_dir().into(),
+            execution_dir,
+            command,
+            env,
+            path_prefix: self.place.path.clone(),
+            container: self.place.container.clone(),
+            cores: self.runtime.cores,
+            memory_mib: self.memory_mib,
+            time_limit: self.runtime.time_limit,
+            grace: settings.grace,
+            may_have_started: self.may_have_started,
+        };
+        LocalRunner.run(&job, control).map_err(|e| failed(Failure::new(e.to_string())))
+    }
+
+    /// Cromwell's rules for an ended command, except that a killed one may be retried.
+    fn judge(&self, outcome: &Outcome) -> Result<(), Failed> {
+        let code = outcome.exit.number();
+        let failure = |message: String| self.with_place(Failure::new(message), Some(code));
+        match outcome.ended_by {
+            Some(EndedBy::Abort) => {
+                return Err(Failed { aborted: true, ..Failed::for_good(failure(format!("job {} was aborted", self.tag))) });
+            }
+            Some(EndedBy::TimeLimit) => {
+                let limit = self.runtime.time_limit.unwrap_or(Duration::ZERO).as_secs();
+                let failure = failure(format!("job {} was ended after its time limit of {limit} s", self.tag));
+                return Err(Failed { retry: true, ..Failed::for_good(failure) });
+            }
+            None => {}
+        }
+        if outcome.adopted && outcome.exit == Exit::Signal(9) {
+            let failure = failure(format!("job {} is gone and left no exit status", self.tag));
+            return Err(Failed { vanished: true, ..Failed::for_good(failure) });
+        }
+        let stderr = self.frame.host.execution_dir().join("stderr");
+        let length = || fs::metadata(&stderr).map_or(0, |m| m.len());
+        if self.runtime.fail_on_stderr && length() > 0 {
+            let message = format!("stderr for job {} has length {} and 'failOnStderr' is on", self.tag, length());
+            return Err(Failed { retry: true, ..Failed::for_good(failure(message)) });
+        }
+        if let Exit::Code(_) = outcome.exit
+            && self.runtime.return_codes.accepts(code)
+        {
+            return Ok(());
+        }
+        if self.runtime.return_codes == ReturnCodes::Any {
+            return Ok(());
+        }
+        let out_of_memory = code == 137 || tail_contains(&stderr, &MEMORY_ERRORS);
+        let message = match outcome.exit {
+            Exit::Signal(signal) => format!("job {} was ended by signal {signal}{}", self.tag, signal_name(signal)),
+            Exit::Code(code) => {
+                let expected = match &self.runtime.return_codes {
+                    ReturnCodes::Only(codes) if *codes != BTreeSet::from([0]) => format!(" (accepted: {codes:?})"),
+                    _ => String::new(),
+                };
+                format!("job {} exited with return code {code} which has not been declared as a valid return code{expected}", self.tag)
+            }
+        };
+        Err(Failed { retry: true, out_of_memory, ..Failed::for_good(failure(message)) })
+    }
+
+    fn with_place(&self, failure: Failure, exit_code: Option<i32>) -> Failure {
+        let dir = self.frame.host.call_dir().to_string_lossy().into_owned();
+        Failure { call: Some(self.tag.clone()), dir: Some(dir), exit_code, ..failure }
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        8 => " (SIGFPE)",
+        9 => " (SIGKILL; out of memory, or killed by somebody)",
+        11 => " (SIGSEGV)",
+        15 => " (SIGTERM)",
+        25 => " (SIGXFSZ; a file grew beyond its limit)",
+        _ => "",
+    }
+}
+
+fn tail_contains(path: &Path, words: &[&str]) -> bool {
+    use std::io::{Read, Seek, SeekFrom};
+    let Ok(mut file) = fs::File::open(path) else { return false };
+    let length = file.metadata().map_or(0, |m| m.len());
+    let mut text = Vec::new();
+    if file.seek(SeekFrom::Start(length.saturating_sub(STDERR_TAIL_BYTES))).is_err() || file.take(STDERR_TAIL_BYTES).read_to_end(&mut text).is_err() {
+        return false;
+    }
+    let text = String::from_utf8_lossy(&text);
+    words.iter().any(|word| text.contains(word))
+}
+
+/// Notes size and time of each output file that lies in the call's own directory.
+fn stamp_files(value: &Value, call_dir: &Path, files: &mut IndexMap<String, (u64, i64)>) {
+    inputs::files(value, &mut |path, directory| {
+        if !directory && Path::new(&**path).starts_with(call_dir) && let Ok(meta) = fs::metadata(&**path) {
+            files.insert(path.to_string(), (meta.len(), mtime_ns(&meta)));
+        }
+    });
+}

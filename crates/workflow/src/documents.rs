@@ -1,0 +1,175 @@
+//! What is remembered of runs and calls, as JSON documents in the store.
+
+use batchyard_runner::Usage;
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+/// Everything needed to run a workflow again from nothing but the store: `runs.spec`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// Identity of the main document.
+    pub main: String,
+    /// Identity, shown name and content hash (a blob) of each document.
+    pub documents: Vec<DocumentRef>,
+    /// Which document an import leads to: importer, text of the import, imported.
+    pub imports: Vec<(String, String, String)>,
+    /// `workflow` or `task`, and its name.
+    pub target: Target,
+    /// The inputs as given, after file paths were made absolute.
+    pub inputs: Map<String, Json>,
+    /// The workflow options as given.
+    pub options: Map<String, Json>,
+    /// Settings that came with the command and hold for a resumed run too.
+    #[serde(default)]
+    pub no_cache: bool,
+}
+
+/// One document of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DocumentRef {
+    /// Absolute path or URL.
+    pub id: String,
+    /// As shown in messages.
+    pub name: String,
+    /// Hash of the text, the key of its blob.
+    pub hash: String,
+}
+
+/// What a run runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// The workflow of the main document.
+    #[default]
+    Workflow,
+    /// A task of the main document.
+    Task(String),
+}
+
+/// How a run ended: `runs.result`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RunResultDoc {
+    /// Outputs by fully qualified name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub outputs: Map<String, Json>,
+    /// What went wrong, first failure first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
+}
+
+/// What is known of an attempt when it starts: `calls.start_doc`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct StartDoc {
+    /// Inputs with original file paths. A large one is `{"$blob": hash}`.
+    pub inputs: Map<String, Json>,
+    /// Runtime attributes as evaluated.
+    pub runtime: Map<String, Json>,
+    /// Directory of the attempt.
+    pub dir: String,
+    /// What the cache key was made of.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub parts: IndexMap<String, String>,
+    /// Image asked for and what was used for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageUse>,
+    /// Run id of the sub-workflow this call started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<String>,
+    /// Remarks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// Which image was asked for and what stood in for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageUse {
+    /// As the task names it.
+    pub requested: String,
+    /// What was used.
+    pub used: String,
+    /// `container` or `host`.
+    pub mode: String,
+}
+
+/// How an attempt ended: `calls.end_doc`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct EndDoc {
+    /// Outputs by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub outputs: Map<String, Json>,
+    /// Size and modification time (nanoseconds) of each output file, to notice changes before a reuse.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub files: IndexMap<String, (u64, i64)>,
+    /// The execution that made the outputs: this one, or the one whose result was reused.
+    #[serde(default)]
+    pub maker: String,
+    /// What it used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageDoc>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// The call whose result was reused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<String>,
+}
+
+/// CPU and memory of an attempt.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct UsageDoc {
+    /// Wall time in milliseconds.
+    pub wall_ms: u64,
+    /// User CPU in milliseconds.
+    pub user_ms: u64,
+    /// System CPU in milliseconds.
+    pub system_ms: u64,
+    /// Peak resident memory of the largest process in KiB.
+    pub peak_kib: u64,
+}
+
+impl From<Usage> for UsageDoc {
+    fn from(usage: Usage) -> Self {
+        UsageDoc { wall_ms: usage.wall_ms, user_ms: usage.user_ms, system_ms: usage.system_ms, peak_kib: usage.peak_kib }
+    }
+}
+
+/// Why something failed, as data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What failed; lower case, no full stop.
+    pub message: String,
+    /// `file:line:column` where a document is to blame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The call that failed, for example `align[3]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// Directory of the attempt that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<String>,
+    /// Exit status of its command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+impl Failure {
+    /// A failure with nothing but its message.
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure { message: message.into(), ..Failure::default() }
+    }
+
+    /// Adds what to do about it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// JSON text of a document; our own types always serialize.
+pub fn to_text(document: &impl Serialize) -> String {
+    serde_json::to_string(document).unwrap_or_else(|_| "{}".into())
+}

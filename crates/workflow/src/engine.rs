@@ -1,0 +1,454 @@
+//! The engine: one thread that owns all state of its runs and decides; workers report back through its inbox.
+//!
+//! Read [`Engine::submit`] and [`Engine::work`] first. A step of a workflow goes `frames` → [`Engine::step`]; a call
+//! goes [`call`] → [`prepare`](crate::prepare) (identity, cache) → the yard → a worker thread
+//! ([`attempt`](crate::attempt)) → [`call`] again; a finished run goes through [`finish`].
+
+mod call;
+mod finish;
+mod step;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    time::Duration,
+};
+
+use batchyard_core::{
+    Pool,
+    yard::{Action, Event as YardEvent, Yard},
+};
+use batchyard_model::{CallId, RunId, RunState, Shard, state::run::RunEvent};
+use batchyard_store::{CallRecord, RunMove, RunRecord, Store, StoreError, Write};
+use batchyard_wdl::{
+    inputs::Bound,
+    limits,
+    module::{Callee, Module},
+    value::Value,
+};
+use indexmap::IndexMap;
+
+use crate::{
+    attempt::End,
+    clock::Clock,
+    documents::{Failure, RunSpec, to_text},
+    frame::{FrameId, Frames, RunIndex},
+    host::WorkflowHost,
+    identity::Identities,
+    plan::{Plan, PlanError},
+    prepare::{Preparer, Prepared},
+    progress::{Event, Progress},
+    settings::Settings,
+};
+use call::Call;
+
+/// Threads that prepare calls (identities, cache look-ups) besides those that run them.
+const PREPARERS: usize = 2;
+/// Most worker threads; more tasks than this at once wait for a thread.
+const MAX_WORKERS: usize = 4096;
+/// Stack of a worker: it evaluates expressions, so it must bear the deepest tree the parser lets through.
+const WORKER_STACK_BYTES: usize = limits::STACK_BYTES;
+
+/// Number of threads that prepare calls.
+pub(crate) fn preparers() -> usize {
+    PREPARERS
+}
+
+/// What an engine's thread is told.
+#[derive(Debug)]
+pub enum Message {
+    /// A call was prepared.
+    Prepared(u64, Box<Result<Prepared, Failure>>),
+    /// An attempt has ended.
+    Ended(u64, Box<End>),
+    /// The store has recorded something worth telling, or could not.
+    Recorded(Option<Event>, Result<(), String>),
+    /// Somebody wants everything to end: gently first, at once when asked again.
+    Interrupt,
+}
+
+/// A run to be carried out.
+pub struct Request {
+    /// Its id.
+    pub id: RunId,
+    /// Name of the workflow or task.
+    pub name: String,
+    /// The main document.
+    pub module: Arc<Module>,
+    /// What to run.
+    pub callee: Callee,
+    /// Its inputs.
+    pub bound: Bound,
+    /// What the store keeps to resume it.
+    pub spec: RunSpec,
+    /// Its directory; exists and is ours.
+    pub dir: PathBuf,
+    /// Text that names this engine's process.
+    pub owner: String,
+    /// Whether the store knows it already.
+    pub resumed: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Succeeded, Failed or Aborted.
+    pub state: RunState,
+    /// Outputs by fully qualified name, in order.
+    pub outputs: IndexMap<String, Value>,
+    /// What went wrong, first failure first.
+    pub failures: Vec<Failure>,
+}
+
+/// Why a run cannot be carried out (its own failures are in [`Finished`]).
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store cannot keep what happens.
+    #[error("cannot record the run: {0}")]
+    Store(#[from] StoreError),
+    /// The workflow cannot be compiled.
+    #[error("cannot run the workflow: {0}")]
+    Plan(#[from] PlanError),
+    /// A record of the store makes no sense.
+    #[error("cannot read the record of {what}: {problem}")]
+    Record {
+        /// Which record.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Why calls are no longer started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stop {
+    /// They are.
+    No,
+    /// A call has failed.
+    NoNewCalls,
+    /// Somebody asked to end the run.
+    Abort,
+}
+
+/// One run or sub-workflow run.
+struct RunContext {
+    id: RunId,
+    name: String,
+    /// Index of the root it belongs to.
+    root: usize,
+    plan: Arc<Plan>,
+    frame: FrameId,
+    dir: PathBuf,
+    host: WorkflowHost,
+    /// Given values of declared inputs.
+    given: IndexMap<String, Value>,
+    /// Given values for calls, by call name; keys below the call.
+    nested: HashMap<String, IndexMap<String, Value>>,
+    /// Overridden runtime attributes by call name.
+    overrides: HashMap<String, IndexMap<String, Value>>,
+    /// Latest attempt of each call as an earlier engine left it.
+    recorded: HashMap<(Arc<str>, Shard), CallRecord>,
+    /// The step that waits for this sub-workflow.
+    parent: Option<(FrameId, usize)>,
+}
+
+/// A top-level run.
+struct Root {
+    run: RunIndex,
+    failures: Vec<Failure>,
+    stop: Stop,
+    /// Calls that are prepared, queued or running. Sub-workflows are not counted: without calls nothing goes on.
+    active: usize,
+    finished: Option<Finished>,
+}
+
+/// Carries out runs on this machine.
+pub struct Engine<'p> {
+    store: Arc<Store>,
+    settings: Arc<Settings>,
+    identities: Arc<Identities>,
+    clock: Clock,
+    yard: Yard,
+    workers: Pool,
+    preparer: Preparer,
+    frames: Frames,
+    runs: Vec<RunContext>,
+    roots: Vec<Root>,
+    calls: HashMap<u64, Call>,
+    next_call: u64,
+    inbox: Receiver<Message>,
+    outbox: Sender<Message>,
+    progress: &'p mut dyn Progress,
+    /// Remarks already made, each only once.
+    noted: std::collections::HashSet<String>,
+    /// The store refused to record something: nothing new is started.
+    broken: Option<String>,
+}
+
+impl<'p> Engine<'p> {
+    /// An engine with these settings.
+    pub fn new(store: Arc<Store>, settings: Settings, progress: &'p mut dyn Progress) -> Self {
+        let (outbox, inbox) = mpsc::channel();
+        let settings = Arc::new(settings);
+        let identities = Arc::new(Identities::new(Arc::clone(&store)));
+        let preparer = Preparer::new(
+            Pool::new("prepare", PREPARERS, WORKER_STACK_BYTES),
+            Arc::clone(&store),
+            Arc::clone(&settings),
+            Arc::clone(&identities),
+            outbox.clone(),
+        );
+        Engine {
+            yard: Yard::new(settings.capacity, settings.jobs),
+            workers: Pool::new("worker", MAX_WORKERS, WORKER_STACK_BYTES),
+            store,
+            settings,
+            identities,
+            clock: Clock::start(),
+            preparer,
+            frames: Frames::default(),
+            runs: Vec::new(),
+            roots: Vec::new(),
+            calls: HashMap::new(),
+            next_call: 0,
+            inbox,
+            outbox,
+            progress,
+            noted: std::collections::HashSet::new(),
+            broken: None,
+        }
+    }
+
+    /// Through this the engine can be told of interrupts while it works.
+    pub fn mailbox(&self) -> Sender<Message> {
+        self.outbox.clone()
+    }
+
+    /// Accepts a run: when this returns, the store has it. Returns its number for [`Engine::take`].
+    ///
+    /// # Errors
+    /// [`EngineError`]; nothing is accepted then.
+    pub fn submit(&mut self, request: Request) -> Result<usize, EngineError> {
+        let plan = Arc::new(match &request.callee {
+            Callee::Workflow(module, workflow) => Plan::new(module, workflow)?,
+            Callee::Task(module, task) => Plan::of_task(module, task),
+        });
+        let now = self.clock.now_ms();
+        let mut recorded = HashMap::new();
+        if request.resumed {
+            recorded = latest_attempts(self.store.list_calls(request.id)?);
+            let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted];
+            let resume = Write::MoveRun(RunMove { id: request.id, from, to: RunState::Running, at_ms: now, owner: Some(Some(request.owner)), result: None, held_by: None });
+            self.store.write(vec![resume]).wait()?;
+        } else {
+            let record = RunRecord {
+                id: request.id,
+                parent: None,
+                name: request.name.clone(),
+                state: RunState::Running,
+                dir: request.dir.to_string_lossy().into_owned(),
+                created_ms: now,
+                started_ms: Some(now),
+                ended_ms: None,
+                owner: Some(request.owner),
+                spec: to_text(&request.spec),
+                result: None,
+            };
+            self.store.write(vec![Write::InsertRun(record)]).wait()?;
+        }
+        let root = self.roots.len();
+        let mut bound = request.bound;
+        if let Callee::Task(..) = request.callee {
+            // The plan of a single task is a call of its name without inputs of its own.
+            bound.values = bound.values.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
+            bound.overrides = bound.overrides.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
+        }
+        self.roots.push(Root { run: self.runs.len(), failures: Vec::new(), stop: Stop::No, active: 0, finished: None });
+        self.open_run(request.id, request.name, root, plan, request.dir, bound, recorded, None);
+        Ok(root)
+    }
+
+    /// Works until every submitted run has ended and is recorded.
+    ///
+    /// # Errors
+    /// The store cannot record any more; processes that run are left alone and will be found by a resumed run.
+    pub fn work(&mut self) -> Result<(), EngineError> {
+        loop {
+            while let Some((frame, step)) = self.frames.next_ready() {
+                self.step(frame, step);
+            }
+            self.end_idle_roots();
+            if self.roots.iter().all(|root| root.finished.is_some()) {
+                break;
+            }
+            self.receive();
+        }
+        self.store.flush()?;
+        // What was recorded last is told before anybody hears that all is over.
+        while let Ok(message) = self.inbox.try_recv() {
+            self.handle(message);
+        }
+        match self.broken.take() {
+            Some(problem) => Err(EngineError::Record { what: "a call".into(), problem }),
+            None => Ok(()),
+        }
+    }
+
+    /// How a run ended, after [`Engine::work`].
+    pub fn take(&mut self, root: usize) -> Option<Finished> {
+        self.roots.get_mut(root)?.finished.take()
+    }
+
+    /// Waits for a message and handles it together with all that have come meanwhile.
+    fn receive(&mut self) {
+        let pause = Duration::from_millis(self.progress.idle().max(1));
+        match self.inbox.recv_timeout(pause) {
+            Ok(message) => self.handle(message),
+            // The engine itself holds a sender, so the channel is never closed.
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
+        }
+        while let Ok(message) = self.inbox.try_recv() {
+            self.handle(message);
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Prepared(call, result) => self.prepared(call, *result),
+            Message::Ended(call, end) => self.ended(call, *end),
+            Message::Recorded(event, Ok(())) => {
+                if let Some(event) = event {
+                    self.progress.tell(event);
+                }
+            }
+            Message::Recorded(_, Err(problem)) => self.break_down(problem),
+            Message::Interrupt => self.interrupt(),
+        }
+    }
+
+    /// The store refused a record: starting more would run work that nobody remembers.
+    fn break_down(&mut self, problem: String) {
+        if self.broken.is_none() {
+            self.note(format!("state cannot be recorded any more, nothing new is started: {problem}"));
+            self.broken = Some(problem.clone());
+            for root in &mut self.roots {
+                root.stop = root.stop.max(Stop::NoNewCalls);
+                root.failures.push(Failure::new(format!("state cannot be recorded: {problem}")));
+            }
+            self.withdraw_waiting(|_| true);
+        }
+    }
+
+    fn interrupt(&mut self) {
+        let again = self.roots.iter().any(|root| root.finished.is_none() && root.stop == Stop::Abort);
+        let now = self.clock.now_ms();
+        for root in self.roots.iter_mut().filter(|root| root.finished.is_none()) {
+            root.stop = Stop::Abort;
+            let Some(context) = self.runs.get(root.run) else { continue };
+            if !again && batchyard_model::state::run::next(RunState::Running, RunEvent::Abort).is_ok() {
+                let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
+                let write = Write::MoveRun(RunMove { id: context.id, from, to: RunState::Aborting, at_ms: now, owner: None, result: None, held_by: None });
+                let outbox = self.outbox.clone();
+                self.store.write_then(vec![write], move |result| {
+                    let _ = outbox.send(Message::Recorded(None, result.map_err(|e| e.to_string())));
+                });
+            }
+        }
+        self.withdraw_waiting(|_| true);
+        self.end_running(again);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a run is opened in two places, each with all of these at hand")]
+    fn open_run(
+        &mut self,
+        id: RunId,
+        name: String,
+        root: usize,
+        plan: Arc<Plan>,
+        dir: PathBuf,
+        bound: Bound,
+        recorded: HashMap<(Arc<str>, Shard), CallRecord>,
+        parent: Option<(FrameId, usize)>,
+    ) {
+        let run = self.runs.len();
+        let (mut given, mut nested, mut overrides) = (IndexMap::new(), HashMap::<_, IndexMap<_, _>>::new(), HashMap::<_, IndexMap<_, _>>::new());
+        for (key, value) in bound.values {
+            match key.split_once('.') {
+                None => drop(given.insert(key, value)),
+                Some((call, rest)) => drop(nested.entry(call.to_owned()).or_default().insert(rest.to_owned(), value)),
+            }
+        }
+        for (key, value) in bound.overrides {
+            if let Some((call, rest)) = key.split_once('.') {
+                overrides.entry(call.to_owned()).or_default().insert(rest.to_owned(), value);
+            }
+        }
+        let event = Event::RunStarted { run: id, name: name.clone(), dir: dir.to_string_lossy().into_owned(), child: parent.is_some() };
+        self.progress.tell(event);
+        let frame = self.frames.open(&plan.root, run, &|name| given.contains_key(name));
+        let empty = plan.root.steps.is_empty();
+        let host = WorkflowHost { written: dir.join("written") };
+        self.runs.push(RunContext { id, name, root, plan, frame, dir, host, given, nested, overrides, recorded, parent });
+        if empty {
+            self.run_completed(run);
+        }
+    }
+
+    /// Tells a remark, once.
+    fn note(&mut self, note: String) {
+        if self.noted.insert(note.clone()) {
+            self.progress.tell(Event::Note(note));
+        }
+    }
+
+    /// Records something; `event` is told once it is recorded.
+    fn record(&self, writes: Vec<Write>, event: Option<Event>) {
+        let outbox = self.outbox.clone();
+        self.store.write_then(writes, move |result| {
+            // The engine lives as long as somebody waits for its runs.
+            let _ = outbox.send(Message::Recorded(event, result.map_err(|e| e.to_string())));
+        });
+    }
+
+    fn yard_step(&mut self, event: YardEvent) {
+        let mut actions = Vec::new();
+        self.yard.step(event, &mut actions);
+        for action in actions {
+            match action {
+                Action::Start(call) => self.launch(call),
+                Action::Withdrawn(call) => self.withdrawn(call),
+            }
+        }
+    }
+
+    fn run_dir(&self, run: RunIndex) -> &Path {
+        self.runs.get(run).map_or(Path::new(""), |context| &context.dir)
+    }
+
+    fn root_mut(&mut self, run: RunIndex) -> Option<&mut Root> {
+        let root = self.runs.get(run)?.root;
+        self.roots.get_mut(root)
+    }
+
+    fn call_id(&self, frame: FrameId, name: &Arc<str>, attempt: u32) -> Option<CallId> {
+        let run = self.runs.get(self.frames.run(frame))?.id;
+        Some(CallId { run, call: Arc::clone(name), shard: self.frames.shard(frame), attempt })
+    }
+}
+
+/// The latest attempt of each call.
+fn latest_attempts(records: Vec<CallRecord>) -> HashMap<(Arc<str>, Shard), CallRecord> {
+    let mut latest: HashMap<(Arc<str>, Shard), CallRecord> = HashMap::new();
+    for record in records {
+        let key = (Arc::clone(&record.id.call), record.id.shard.clone());
+        match latest.get(&key) {
+            Some(known) if known.id.attempt > record.id.attempt => {}
+            _ => drop(latest.insert(key, record)),
+        }
+    }
+    latest
+}

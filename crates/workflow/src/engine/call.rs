@@ -1,0 +1,574 @@
+//! The life of a call: inputs, preparation, queue, attempts, retries, end.
+
+use std::{path::PathBuf, sync::Arc};
+
+use batchyard_core::yard::{Event as YardEvent, Need};
+use batchyard_model::{CallId, CallState, RunId, RunState, state::call::CallEvent};
+use batchyard_runner::{Control, EndedBy};
+use batchyard_store::{CallEnd, CallRecord, RunMove, RunRecord, Write};
+use batchyard_wdl::{
+    ast::{Decl, Task, Workflow},
+    inputs::{self, Bound},
+    json,
+    module::{Callee, Module},
+    types::Type,
+    value::Value,
+};
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+use super::{Engine, Stop, latest_attempts};
+use crate::{
+    attempt::{Attempt, End, Failed},
+    documents::{EndDoc, Failure, RunSpec, StartDoc, to_text},
+    frame::{FrameId, outputs_object},
+    identity::text_hash,
+    layout,
+    plan::{CallStep, Plan},
+    prepare::{Hit, Outputs, Preparation, Prepared, guarded, record_maker, stamp_of},
+    progress::Event,
+};
+
+/// Times an attempt is started again because its process vanished without a result.
+const MAX_VANISHED: u32 = 3;
+/// JSON text of an input from this length on is stored once for all calls that share it, in bytes.
+const LARGE_INPUT_BYTES: usize = 16 << 10;
+
+/// A task call that has not ended yet.
+pub(super) struct Call {
+    id: CallId,
+    frame: FrameId,
+    step: usize,
+    slot: usize,
+    module: Arc<Module>,
+    task: Arc<Task>,
+    inputs: Arc<IndexMap<Arc<str>, Value>>,
+    overrides: IndexMap<String, Value>,
+    call_dir: PathBuf,
+    prepared: Option<Prepared>,
+    /// What it is, kept over attempts.
+    cache_key: Option<String>,
+    control: Option<Arc<Control>>,
+    state: CallState,
+    failed_attempts: u32,
+    max_retries: u32,
+    memory_failures: i32,
+    vanished: u32,
+    may_have_started: bool,
+    root: usize,
+}
+
+impl Engine<'_> {
+    /// A call's needs are met.
+    pub(super) fn begin_call(&mut self, frame: FrameId, step: usize, call: &CallStep) {
+        let run = self.frames.run(frame);
+        if self.root_mut(run).is_none_or(|root| root.stop != Stop::No) {
+            return;
+        }
+        let begun = match &call.callee {
+            Callee::Task(module, task) => self.begin_task(frame, step, call, module, task),
+            Callee::Workflow(module, workflow) => self.begin_workflow(frame, step, call, module, workflow),
+        };
+        if let Err(mut failure) = begun {
+            failure.call.get_or_insert_with(|| call.name.to_string());
+            failure.message = format!("call input and runtime attributes evaluation failed for {}: {}", call.name, failure.message);
+            self.fail(run, failure);
+        }
+    }
+
+    fn begin_task(&mut self, frame: FrameId, step: usize, call: &CallStep, module: &Arc<Module>, task: &Arc<Task>) -> Result<(), Failure> {
+        let run = self.frames.run(frame);
+        let decls: Vec<&Decl> = task.inputs.iter().collect();
+        let (inputs, _) = self.call_inputs(frame, call, module, &decls)?;
+        let Some(context) = self.runs.get(run) else { return Ok(()) };
+        let overrides = context.overrides.get(&*call.name).cloned().unwrap_or_default();
+        let root = context.root;
+        let shard = self.frames.shard(frame);
+        let recorded = context.recorded.get(&(Arc::clone(&call.name), shard)).cloned();
+        let (mut attempt, mut may_have_started) = (1, false);
+        if let Some(record) = recorded {
+            if record.state == CallState::Done && self.take_recorded(frame, step, call, module, task, &record) {
+                return Ok(());
+            }
+            // A running attempt is looked for under its own number; a finished one is followed by the next.
+            may_have_started = !record.state.is_terminal();
+            attempt = record.id.attempt + u32::from(record.state.is_terminal());
+        }
+        let Some(id) = self.call_id(frame, &call.name, attempt) else { return Ok(()) };
+        let call_dir = layout::call_dir(self.run_dir(run), &id);
+        let entry = Call {
+            id: id.clone(),
+            frame,
+            step,
+            slot: call.slot,
+            module: Arc::clone(module),
+            task: Arc::clone(task),
+            inputs: Arc::new(inputs),
+            overrides,
+            call_dir,
+            prepared: None,
+            cache_key: None,
+            control: None,
+            state: CallState::Queued,
+            failed_attempts: 0,
+            max_retries: 0,
+            memory_failures: 0,
+            vanished: 0,
+            may_have_started,
+            root,
+        };
+        let number = self.next_call;
+        self.next_call += 1;
+        self.calls.insert(number, entry);
+        self.add_active(root, 1);
+        self.progress.tell(Event::Queued { call: id });
+        self.prepare_call(number, true);
+        Ok(())
+    }
+
+    /// A call that an earlier engine saw succeed. False when its files are gone or changed.
+    fn take_recorded(&mut self, frame: FrameId, step: usize, call: &CallStep, module: &Arc<Module>, task: &Arc<Task>, record: &CallRecord) -> bool {
+        let dialect = self.settings.dialect_of(module.document.version);
+        let Some(outputs) = Outputs::read(module, task, record, dialect) else { return false };
+        if let Some((path, _)) = outputs.end.files.iter().find(|(path, stamp)| stamp_of(path) != Some(**stamp)) {
+            self.note(format!("`{}` is run again: its output `{path}` was changed or removed since", record.id));
+            return false;
+        }
+        self.know_files(&outputs.end.files, &outputs.end.maker, &outputs.dir);
+        let event = Event::Ended { call: record.id.clone(), state: CallState::Done, cached: record.cached, known: true, failure: None };
+        self.progress.tell(event);
+        let ended = self.frames.complete(frame, step, call.slot, outputs_object(outputs.values));
+        self.frame_ended(ended);
+        true
+    }
+
+    fn begin_workflow(&mut self, frame: FrameId, step: usize, call: &CallStep, module: &Arc<Module>, workflow: &Arc<Workflow>) -> Result<(), Failure> {
+        let run = self.frames.run(frame);
+        let decls = inputs::workflow_input_decls(workflow, module.document.version);
+        let (given, nested) = self.call_inputs(frame, call, module, &decls)?;
+        let plan = Plan::new(module, workflow).map_err(|e| Failure::new(e.to_string()))?;
+        let Some(id) = self.call_id(frame, &call.name, 1) else { return Ok(()) };
+        let Some(context) = self.runs.get(run) else { return Ok(()) };
+        let (root, parent_id) = (context.root, context.id);
+        let known = context.recorded.get(&(Arc::clone(&call.name), id.shard.clone())).cloned();
+        let overrides = context.overrides.get(&*call.name).cloned().unwrap_or_default();
+        let child = RunId::of_child(parent_id, &call.name, &id.shard);
+        let name = workflow.name.text.to_string();
+        let dir = layout::child_dir(self.run_dir(run), &call.name, &id.shard, &name, child);
+        let mut values: IndexMap<String, Value> = given.iter().map(|(k, v)| (k.to_string(), v.clone())).collect();
+        values.extend(nested);
+        let now = self.clock.now_ms();
+        let mut recorded = Default::default();
+        if known.is_some() {
+            recorded = latest_attempts(self.store.list_calls(child).map_err(|e| Failure::new(e.to_string()))?);
+            let from = RunState::ALL.to_vec();
+            self.record(vec![Write::MoveRun(RunMove { id: child, from, to: RunState::Running, at_ms: now, owner: None, result: None, held_by: None })], None);
+        } else {
+            let start = StartDoc { inputs: json_inputs(&given).0, child: Some(child.to_string()), dir: dir.to_string_lossy().into_owned(), ..StartDoc::default() };
+            let record = RunRecord {
+                id: child,
+                parent: Some(parent_id),
+                name: name.clone(),
+                state: RunState::Running,
+                dir: dir.to_string_lossy().into_owned(),
+                created_ms: now,
+                started_ms: Some(now),
+                ended_ms: None,
+                owner: None,
+                spec: to_text(&RunSpec { inputs: start.inputs.clone(), ..RunSpec::default() }),
+                result: None,
+            };
+            let call_record = CallRecord {
+                id,
+                task: name.clone(),
+                state: CallState::Running,
+                started_ms: Some(now),
+                ended_ms: None,
+                exit_code: None,
+                cached: false,
+                cache_key: None,
+                reusable: false,
+                start_doc: to_text(&start),
+                end_doc: None,
+            };
+            self.record(vec![Write::InsertRun(record), Write::StartCall(call_record)], None);
+        }
+        let bound = Bound { values, overrides, notes: Vec::new() };
+        self.open_run(child, name, root, Arc::new(plan), dir, bound, recorded, Some((frame, step)));
+        Ok(())
+    }
+
+    /// The inputs of a call: what it sets itself, then what the inputs file sets for it. The second part is what the
+    /// inputs file sets further in.
+    #[expect(clippy::type_complexity, reason = "two maps, each used once")]
+    fn call_inputs(
+        &self,
+        frame: FrameId,
+        call: &CallStep,
+        module: &Module,
+        decls: &[&Decl],
+    ) -> Result<(IndexMap<Arc<str>, Value>, IndexMap<String, Value>), Failure> {
+        let run = self.frames.run(frame);
+        let mut values = IndexMap::new();
+        for (name, expr) in &call.inputs {
+            let value = self.evaluate(frame, expr)?;
+            let Some(decl) = decls.iter().find(|d| d.name.text == *name) else { continue };
+            let ty = resolve(module, decl)?;
+            if value.is_none() && !ty.is_optional() && decl.value.is_some() {
+                // An undefined value leaves the default in force.
+                continue;
+            }
+            let name_shown = format!("input {name} of call {}", call.name);
+            values.insert(Arc::clone(&decl.name.text), self.coerced(run, &name_shown, &value, &ty, expr.span)?);
+        }
+        let mut nested = IndexMap::new();
+        let from_file = self.runs.get(run).and_then(|r| r.nested.get(&*call.name));
+        for (key, value) in from_file.into_iter().flatten() {
+            match decls.iter().find(|d| &*d.name.text == key.as_str()) {
+                Some(decl) => {
+                    let ty = resolve(module, decl)?;
+                    if !values.contains_key(&decl.name.text) && !(value.is_none() && !ty.is_optional()) {
+                        values.insert(Arc::clone(&decl.name.text), self.coerced(run, key, value, &ty, call.span)?);
+                    }
+                }
+                None => drop(nested.insert(key.clone(), value.clone())),
+            }
+        }
+        Ok((values, nested))
+    }
+
+    fn prepare_call(&mut self, number: u64, look_up: bool) {
+        let Some(call) = self.calls.get(&number) else { return };
+        self.preparer.prepare(Preparation {
+            number,
+            id: call.id.clone(),
+            module: Arc::clone(&call.module),
+            task: Arc::clone(&call.task),
+            inputs: Arc::clone(&call.inputs),
+            overrides: call.overrides.clone(),
+            call_dir: call.call_dir.clone(),
+            look_up,
+        });
+    }
+
+    pub(super) fn prepared(&mut self, number: u64, result: Result<Prepared, Failure>) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let mut prepared = match result {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                let failure = Failure { call: Some(call.id.to_string()), ..failure };
+                self.end_call(number, CallEvent::Fail, Err(failure), None);
+                return;
+            }
+        };
+        if let Some(identity) = &prepared.identity {
+            call.cache_key = Some(identity.key.clone());
+        }
+        // An attempt that may be running already is not replaced by an earlier result.
+        if let Some(hit) = prepared.hit.take().filter(|_| !call.may_have_started) {
+            self.take_hit(number, prepared, hit);
+            return;
+        }
+        let notes: Vec<String> = prepared.place.note.iter().cloned().collect();
+        let asked = Need { millicores: (prepared.runtime.cores * 1000.0).ceil() as u64, memory_mib: prepared.runtime.memory_mib.unwrap_or(0) };
+        let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
+        let need = Need { memory_mib: (asked.memory_mib as f64 * multiplier).ceil() as u64, ..asked };
+        let stopped = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No) && !call.may_have_started;
+        let task = call.task.name.text.clone();
+        call.prepared = Some(prepared);
+        for note in notes {
+            self.note(note);
+        }
+        let granted = self.yard.clamp(need);
+        if granted != need {
+            self.note(format!(
+                "task `{task}` asks for {:.1} cores and {} MiB; this machine gives it {:.1} cores and {} MiB",
+                need.millicores as f64 / 1000.0,
+                need.memory_mib,
+                granted.millicores as f64 / 1000.0,
+                granted.memory_mib
+            ));
+        }
+        if stopped {
+            self.end_call(number, CallEvent::Abort, Err(Failure::new("not started because the run is ending")), None);
+        } else {
+            self.yard_step(YardEvent::Submit(number, need));
+        }
+    }
+
+    fn take_hit(&mut self, number: u64, prepared: Prepared, hit: Hit) {
+        let Some(call) = self.calls.remove(&number) else { return };
+        let now = self.clock.now_ms();
+        let (mut start, blobs) = start_doc(&call, &prepared);
+        start.notes.push(format!("result of {} was taken", hit.from));
+        let end = EndDoc {
+            outputs: json_outputs(&hit.outputs),
+            files: hit.files.clone(),
+            maker: hit.maker.clone(),
+            reused: Some(hit.from),
+            ..EndDoc::default()
+        };
+        let record = CallRecord {
+            id: call.id.clone(),
+            task: call.task.name.text.to_string(),
+            state: CallState::Done,
+            started_ms: Some(now),
+            ended_ms: Some(now),
+            exit_code: hit.exit_code,
+            cached: true,
+            cache_key: call.cache_key.clone(),
+            reusable: self.settings.write_cache,
+            start_doc: to_text(&start),
+            end_doc: Some(to_text(&end)),
+        };
+        let mut writes = blobs;
+        writes.push(Write::StartCall(record));
+        let event = Event::Ended { call: call.id.clone(), state: CallState::Done, cached: true, known: false, failure: None };
+        self.record(writes, Some(event));
+        self.know_files(&hit.files, &hit.maker, &call.call_dir.to_string_lossy());
+        self.complete_call(&call, hit.outputs);
+    }
+
+    /// The yard has room for a call.
+    pub(super) fn launch(&mut self, number: u64) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Some(prepared) = call.prepared.take() else { return };
+        let Ok(state) = batchyard_model::state::call::next(call.state, CallEvent::Start) else { return };
+        call.state = state;
+        call.max_retries = prepared.runtime.max_retries;
+        let control = Control::new(format!("{}/{}", call.id.run, call.id));
+        call.control = Some(Arc::clone(&control));
+        let (start, mut writes) = start_doc(call, &prepared);
+        writes.push(Write::StartCall(CallRecord {
+            id: call.id.clone(),
+            task: call.task.name.text.to_string(),
+            state,
+            started_ms: Some(self.clock.now_ms()),
+            ended_ms: None,
+            exit_code: None,
+            cached: false,
+            cache_key: call.cache_key.clone(),
+            reusable: false,
+            start_doc: to_text(&start),
+            end_doc: None,
+        }));
+        let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
+        let memory_mib = (prepared.runtime.memory_mib.unwrap_or(0) as f64 * multiplier).ceil() as u64;
+        let attempt = Attempt {
+            frame: prepared.frame,
+            runtime: prepared.runtime,
+            place: prepared.place,
+            memory_mib,
+            tag: call.id.to_string(),
+            number: call.id.attempt,
+            may_have_started: call.may_have_started,
+        };
+        let event = Event::Started { call: call.id.clone() };
+        self.record(writes, Some(event));
+        let (outbox, settings) = (self.outbox.clone(), Arc::clone(&self.settings));
+        let work = move || {
+            let end = guarded(|| Ok(attempt.run(&settings, &control))).unwrap_or_else(broken_end);
+            let _ = outbox.send(super::Message::Ended(number, Box::new(end)));
+        };
+        if let Err(error) = self.workers.run(work) {
+            let failure = Failure::new(format!("no thread for this call: {error}")).hint("fewer at once with `--jobs N`");
+            let _ = self.outbox.send(super::Message::Ended(number, Box::new(broken_end(failure))));
+        }
+    }
+
+    pub(super) fn ended(&mut self, number: u64, end: End) {
+        self.yard_step(YardEvent::Ended(number));
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let End { result, exit_code, usage, files } = end;
+        let mut document = EndDoc { usage: usage.map(Into::into), files, maker: record_maker(&call.id), ..EndDoc::default() };
+        match result {
+            Ok(outputs) => {
+                document.outputs = json_outputs(&outputs);
+                self.end_call(number, CallEvent::Succeed, Ok(outputs), Some((document, exit_code)));
+            }
+            Err(Failed { failure, vanished: true, .. }) if call.vanished < MAX_VANISHED => {
+                call.vanished += 1;
+                call.may_have_started = true;
+                call.state = CallState::Queued;
+                let note = format!("{}: it is started again", failure.message);
+                self.note(note);
+                self.prepare_call(number, false);
+            }
+            Err(Failed { failure, aborted: true, .. }) => {
+                document.failure = Some(failure.clone());
+                self.end_call(number, CallEvent::Abort, Err(failure), Some((document, exit_code)));
+            }
+            Err(failed) => {
+                document.failure = Some(failed.failure.clone());
+                self.failed_attempt(number, failed, document, exit_code);
+            }
+        }
+    }
+
+    fn failed_attempt(&mut self, number: u64, failed: Failed, document: EndDoc, exit_code: Option<i32>) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.failed_attempts += 1;
+        call.memory_failures += i32::from(failed.out_of_memory && self.settings.memory_retry_multiplier.is_some());
+        let stopping = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No);
+        if !failed.retry || call.failed_attempts > call.max_retries || stopping {
+            self.end_call(number, CallEvent::Fail, Err(failed.failure), Some((document, exit_code)));
+            return;
+        }
+        let old = call.id.clone();
+        let event = Event::Ended { call: old.clone(), state: CallState::Retried, cached: false, known: false, failure: Some(failed.failure) };
+        let write = Write::EndCall(CallEnd { id: old, state: CallState::Retried, at_ms: self.clock.now_ms(), exit_code, reusable: false, end_doc: to_text(&document) });
+        call.id.attempt += 1;
+        call.state = CallState::Queued;
+        call.may_have_started = false;
+        call.vanished = 0;
+        call.control = None;
+        let (id, run) = (call.id.clone(), self.frames.run(call.frame));
+        self.record(vec![write], Some(event));
+        let dir = layout::call_dir(self.run_dir(run), &id);
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.call_dir = dir;
+        }
+        self.progress.tell(Event::Queued { call: id });
+        self.prepare_call(number, false);
+    }
+
+    /// Ends a call for good and records it.
+    fn end_call(&mut self, number: u64, event: CallEvent, result: Result<IndexMap<Arc<str>, Value>, Failure>, end: Option<(EndDoc, Option<i32>)>) {
+        let Some(call) = self.calls.remove(&number) else { return };
+        let run = self.frames.run(call.frame);
+        // The event fits the state by construction; a call that does not would be ended as failed.
+        let state = batchyard_model::state::call::next(call.state, event).unwrap_or(CallState::Failed);
+        let started = end.is_some();
+        let (mut document, exit_code) = end.unwrap_or_default();
+        let failure = result.as_ref().err().cloned();
+        document.failure = failure.clone();
+        let told = Event::Ended { call: call.id.clone(), state, cached: false, known: false, failure: failure.clone() };
+        let at_ms = self.clock.now_ms();
+        let reusable = state == CallState::Done && self.settings.write_cache && call.cache_key.is_some();
+        let write = if started || call.state == CallState::Running {
+            Write::EndCall(CallEnd { id: call.id.clone(), state, at_ms, exit_code, reusable, end_doc: to_text(&document) })
+        } else {
+            // It never started: one record tells its whole life.
+            Write::StartCall(CallRecord {
+                id: call.id.clone(),
+                task: call.task.name.text.to_string(),
+                state,
+                started_ms: None,
+                ended_ms: Some(at_ms),
+                exit_code: None,
+                cached: false,
+                cache_key: None,
+                reusable: false,
+                start_doc: to_text(&StartDoc { inputs: json_inputs(&call.inputs).0, dir: call.call_dir.to_string_lossy().into_owned(), ..StartDoc::default() }),
+                end_doc: Some(to_text(&document)),
+            })
+        };
+        self.record(vec![write], Some(told));
+        match (result, failure) {
+            (Ok(outputs), _) => {
+                self.know_files(&document.files, &document.maker, &call.call_dir.to_string_lossy());
+                self.complete_call(&call, outputs);
+            }
+            (Err(_), failure) => {
+                self.add_active(call.root, -1);
+                if let (CallState::Failed, Some(failure)) = (state, failure) {
+                    self.fail(run, failure);
+                }
+            }
+        }
+    }
+
+    fn complete_call(&mut self, call: &Call, outputs: IndexMap<Arc<str>, Value>) {
+        self.add_active(call.root, -1);
+        let ended = self.frames.complete(call.frame, call.step, call.slot, outputs_object(outputs));
+        self.frame_ended(ended);
+    }
+
+    /// Remembers who made these files, for the identity of the calls that read them.
+    fn know_files(&self, files: &IndexMap<String, (u64, i64)>, maker: &str, call_dir: &str) {
+        for path in files.keys() {
+            let below = path.strip_prefix(call_dir).unwrap_or(path).trim_start_matches('/');
+            let below = below.strip_prefix("cacheCopy/").unwrap_or(below);
+            self.identities.made_by(path.as_str().into(), format!("file {below} made by {maker}").into());
+        }
+    }
+
+    pub(super) fn add_active(&mut self, root: usize, change: isize) {
+        if let Some(root) = self.roots.get_mut(root) {
+            root.active = root.active.saturating_add_signed(change);
+        }
+    }
+
+    /// Takes calls that wait out of the yard, for roots that `which` names.
+    pub(super) fn withdraw_waiting(&mut self, which: impl Fn(usize) -> bool) {
+        let waiting: Vec<u64> =
+            self.calls.iter().filter(|(_, c)| c.state == CallState::Queued && which(c.root)).map(|(number, _)| *number).collect();
+        for number in waiting {
+            // One that is still being prepared is stopped when it comes back.
+            self.yard_step(YardEvent::Withdraw(number));
+        }
+    }
+
+    /// The yard let go of a call before it started.
+    pub(super) fn withdrawn(&mut self, number: u64) {
+        self.end_call(number, CallEvent::Abort, Err(Failure::new("not started because the run is ending")), None);
+    }
+
+    /// Ends running calls: politely, or at once.
+    pub(super) fn end_running(&mut self, hard: bool) {
+        let grace = self.settings.grace;
+        for control in self.calls.values().filter_map(|c| c.control.as_ref()) {
+            if hard {
+                control.kill(EndedBy::Abort);
+            } else {
+                control.end(EndedBy::Abort, grace);
+            }
+        }
+    }
+}
+
+fn resolve(module: &Module, decl: &Decl) -> Result<Type, Failure> {
+    module.resolve(&decl.ty).map_err(|name| Failure::new(format!("type `{}` is not defined", name.text)))
+}
+
+/// Inputs as JSON, large ones as blobs.
+fn json_inputs(values: &IndexMap<Arc<str>, Value>) -> (Map<String, Json>, Vec<Write>) {
+    let mut blobs = Vec::new();
+    let mut inputs = Map::new();
+    for (name, value) in values {
+        let mut shown = json::to_json(value);
+        if matches!(shown, Json::Array(_) | Json::Object(_) | Json::String(_)) {
+            let text = shown.to_string();
+            if text.len() >= LARGE_INPUT_BYTES {
+                let hash = text_hash(&text);
+                blobs.push(Write::PutBlob { hash: hash.clone(), content: text });
+                shown = serde_json::json!({ "$blob": hash });
+            }
+        }
+        inputs.insert(name.to_string(), shown);
+    }
+    (inputs, blobs)
+}
+
+fn json_outputs(values: &IndexMap<Arc<str>, Value>) -> Map<String, Json> {
+    values.iter().map(|(name, value)| (name.to_string(), json::to_json(value))).collect()
+}
+
+fn start_doc(call: &Call, prepared: &Prepared) -> (StartDoc, Vec<Write>) {
+    let (inputs, blobs) = json_inputs(&call.inputs);
+    let start = StartDoc {
+        inputs,
+        runtime: prepared.attributes.iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect(),
+        dir: call.call_dir.to_string_lossy().into_owned(),
+        parts: prepared.identity.as_ref().map(|i| i.parts.clone()).unwrap_or_default(),
+        image: prepared.place.image.clone(),
+        child: None,
+        notes: Vec::new(),
+    };
+    (start, blobs)
+}
+
+fn broken_end(failure: Failure) -> End {
+    let failed = Failed { failure, retry: false, out_of_memory: false, aborted: false, vanished: false };
+    End { result: Err(failed), exit_code: None, usage: None, files: IndexMap::new() }
+}

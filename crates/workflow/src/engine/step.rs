@@ -1,0 +1,145 @@
+//! Steps of a workflow: declarations, scatters, branches; calls are handed to [`super::call`].
+
+use std::sync::Arc;
+
+use batchyard_wdl::{
+    coerce,
+    diagnostic::Diagnostic,
+    eval::Evaluator,
+    source::Span,
+    types::Type,
+    value::Value,
+    ast::Expr,
+};
+
+use super::{Engine, Stop};
+use crate::{
+    documents::Failure,
+    frame::{FrameId, RunIndex},
+    plan::StepKind,
+    settings::FailureMode,
+};
+
+impl Engine<'_> {
+    /// Carries out a step whose needs are met.
+    pub(super) fn step(&mut self, frame: FrameId, step: usize) {
+        let section = self.frames.section(frame);
+        let Some(plan) = section.steps.get(step) else { return };
+        let run = self.frames.run(frame);
+        let ended = match &plan.kind {
+            StepKind::Call(call) => {
+                self.begin_call(frame, step, call);
+                return;
+            }
+            StepKind::Decl { slot, ty, value, input, span } => {
+                let name = section.slots.get(*slot).map_or("", |s| &s.name);
+                let given = if *input { self.runs.get(run).and_then(|r| r.given.get(name)).cloned() } else { None };
+                self.declare(frame, name, ty, value.as_ref(), given, *span).map(|value| self.frames.complete(frame, step, *slot, value))
+            }
+            StepKind::Scatter { collection, .. } => {
+                self.evaluate(frame, collection).and_then(|value| self.items(run, &value, collection.span)).map(|items| self.frames.scatter(frame, step, &items))
+            }
+            StepKind::If { clauses } => {
+                let mut taken = None;
+                let mut failure = None;
+                for (n, (condition, _, _)) in clauses.iter().enumerate() {
+                    match condition.as_ref().map_or(Ok(true), |c| self.condition(frame, c)) {
+                        Ok(false) => {}
+                        Ok(true) => {
+                            taken = Some(n);
+                            break;
+                        }
+                        Err(e) => {
+                            failure = Some(e);
+                            break;
+                        }
+                    }
+                }
+                failure.map_or_else(|| Ok(self.frames.branch(frame, step, taken)), Err)
+            }
+        };
+        match ended {
+            Ok(root_frame) => self.frame_ended(root_frame),
+            Err(failure) => self.fail(run, failure),
+        }
+    }
+
+    /// A step has finished; `root_frame` is set when it was the last one of its run.
+    pub(super) fn frame_ended(&mut self, root_frame: Option<FrameId>) {
+        if let Some(frame) = root_frame {
+            self.run_completed(self.frames.run(frame));
+        }
+    }
+
+    /// Something of a run failed for good.
+    pub(super) fn fail(&mut self, run: RunIndex, failure: Failure) {
+        let mode = self.settings.failure_mode;
+        let Some(root) = self.root_mut(run) else { return };
+        root.failures.push(failure);
+        if mode == FailureMode::NoNewCalls && root.stop == Stop::No {
+            root.stop = Stop::NoNewCalls;
+            let index = self.runs.get(run).map_or(0, |r| r.root);
+            self.withdraw_waiting(|root| root == index);
+        }
+    }
+
+    /// The value of an expression in a frame.
+    pub(super) fn evaluate(&self, frame: FrameId, expr: &Expr) -> Result<Value, Failure> {
+        let run = self.frames.run(frame);
+        // Every frame belongs to a run context that is never removed.
+        let Some(context) = self.runs.get(run) else { return Err(Failure::new("the run is gone")) };
+        let scope = self.frames.scope(frame);
+        let module = &context.plan.module;
+        let version = module.document.version;
+        let evaluator = Evaluator { module, scope: &scope, host: &context.host, version, dialect: self.settings.dialect_of(version) };
+        evaluator.eval(expr).map_err(|e| Failure { hint: e.hint.clone(), ..self.failure_at(run, e.span, e.message) })
+    }
+
+    /// `value` as a `ty`.
+    pub(super) fn coerced(&self, run: RunIndex, name: &str, value: &Value, ty: &Type, span: Span) -> Result<Value, Failure> {
+        let version = self.runs.get(run).map(|r| r.plan.module.document.version);
+        let dialect = version.map(|v| self.settings.dialect_of(v)).unwrap_or(batchyard_wdl::version::Dialect::Specification);
+        coerce::coerce(value, ty, dialect).map_err(|message| self.failure_at(run, span, format!("`{name}`: {message}")))
+    }
+
+    pub(super) fn failure_at(&self, run: RunIndex, span: Span, message: String) -> Failure {
+        let place = self.runs.get(run).map(|r| {
+            let source = &r.plan.module.document.source;
+            let (line, column) = Diagnostic::error(source, span, "").source.position(span.start);
+            format!("{}:{line}:{column}", source.name)
+        });
+        Failure { place, ..Failure::new(message) }
+    }
+
+    fn declare(&self, frame: FrameId, name: &str, ty: &Type, value: Option<&Expr>, given: Option<Value>, span: Span) -> Result<Value, Failure> {
+        let run = self.frames.run(frame);
+        match (given, value) {
+            (Some(given), _) if !given.is_none() || ty.is_optional() => self.coerced(run, name, &given, ty, span),
+            (_, Some(expr)) => {
+                let value = self.evaluate(frame, expr)?;
+                self.coerced(run, name, &value, ty, expr.span)
+            }
+            (_, None) if ty.is_optional() => Ok(Value::None),
+            (_, None) => Err(self.failure_at(run, span, format!("required workflow input `{name}` not specified"))),
+        }
+    }
+
+    fn items(&self, run: RunIndex, value: &Value, span: Span) -> Result<Arc<Vec<Value>>, Failure> {
+        match value {
+            Value::Array(items) => Ok(Arc::clone(items)),
+            // As Cromwell: a map is scattered as its pairs.
+            Value::Map(pairs) => Ok(Arc::new(pairs.iter().map(|(k, v)| Value::Pair(Arc::new((k.clone(), v.clone())))).collect())),
+            Value::None => Err(self.failure_at(run, span, "cannot scatter over an undefined value".into()).hint("`select_first([x, []])` makes it an array")),
+            _ => Err(self.failure_at(run, span, "can only scatter over an array".into())),
+        }
+    }
+
+    fn condition(&self, frame: FrameId, expr: &Expr) -> Result<bool, Failure> {
+        let run = self.frames.run(frame);
+        let value = self.evaluate(frame, expr)?;
+        match self.coerced(run, "condition", &value, &Type::Boolean, expr.span)? {
+            Value::Boolean(b) => Ok(b),
+            _ => Err(self.failure_at(run, expr.span, "the condition is not a Boolean".into())),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! `glob()` as Cromwell does it: matches are linked into `glob-<md5 of the pattern>/`, their names listed beside it.
+//!
+//! Better than its model where that loses files: a match that cannot be linked is copied, and of two matches with
+//! one base name the second keeps its own path instead of vanishing.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use glob::{MatchOptions, glob_with};
+use md5::{Digest, Md5};
+
+/// Most alternatives that `{a,b}` in one pattern may give.
+const MAX_ALTERNATIVES: usize = 10_000;
+
+/// Files that match `pattern` below `dir`, linked into the glob folder there, in the order of their names.
+///
+/// # Errors
+/// A pattern that is none, or a folder that cannot be written.
+pub fn collect(dir: &Path, pattern: &str) -> io::Result<Vec<Arc<str>>> {
+    let name = format!("glob-{}", hex(&Md5::digest(pattern.as_bytes())));
+    let folder = dir.join(&name);
+    let mut matches = matching(dir, pattern)?;
+    matches.retain(|path| !path.starts_with(&folder));
+    matches.sort_by(|a, b| (a.file_name(), a).cmp(&(b.file_name(), b)));
+    if matches.is_empty() {
+        return Ok(Vec::new());
+    }
+    fs::create_dir_all(&folder)?;
+    let mut taken = HashSet::new();
+    let mut files = Vec::with_capacity(matches.len());
+    let mut list = String::new();
+    for path in matches {
+        let Some(base) = path.file_name().map(|n| n.to_string_lossy().into_owned()) else { continue };
+        let file = if taken.insert(base.clone()) { link(&path, &folder.join(&base))? } else { path };
+        list.push_str(&base);
+        list.push('\n');
+        files.push(Arc::from(file.to_string_lossy()));
+    }
+    fs::write(dir.join(format!("{name}.list")), list)?;
+    Ok(files)
+}
+
+fn link(original: &Path, to: &Path) -> io::Result<PathBuf> {
+    // Links are followed, as `ln -L` does.
+    let source = fs::canonicalize(original)?;
+    match fs::hard_link(&source, to) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(_) => drop(fs::copy(&source, to)?),
+        Ok(()) => {}
+    }
+    Ok(to.into())
+}
+
+fn matching(dir: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
+    let options = MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+    let base = glob::Pattern::escape(&dir.to_string_lossy());
+    let mut found = Vec::new();
+    for alternative in alternatives(pattern)? {
+        // `**` is like `*` in bash without `globstar`.
+        let mut single = alternative;
+        while single.contains("**") {
+            single = single.replace("**", "*");
+        }
+        let full = if single.starts_with('/') { single } else { format!("{base}/{single}") };
+        let paths = glob_with(&full, options).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, format!("`{pattern}` is no glob pattern: {e}")))?;
+        found.extend(paths.filter_map(Result::ok).filter(|path| path.is_file()));
+    }
+    let mut seen = HashSet::new();
+    found.retain(|path| seen.insert(path.clone()));
+    Ok(found)
+}
+
+/// Expands the first `{a,b}` again and again, as bash does before it looks for files.
+fn alternatives(pattern: &str) -> io::Result<Vec<String>> {
+    let mut done = Vec::new();
+    let mut open = vec![pattern.to_owned()];
+    while let Some(text) = open.pop() {
+        if done.len() + open.len() > MAX_ALTERNATIVES {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{pattern}` has more than {MAX_ALTERNATIVES} alternatives")));
+        }
+        match split_braces(&text) {
+            Some((head, choices, tail)) => open.extend(choices.iter().rev().map(|choice| format!("{head}{choice}{tail}"))),
+            None => done.push(text),
+        }
+    }
+    Ok(done)
+}
+
+/// The first brace group with a comma at its own level: text before, choices, text after.
+fn split_braces(text: &str) -> Option<(&str, Vec<&str>, &str)> {
+    let mut from = 0;
+    while let Some(open) = text.get(from..)?.find('{').map(|n| n + from) {
+        let (mut depth, mut start, mut choices) = (0, open + 1, Vec::new());
+        for (n, c) in text.get(open..)?.char_indices().map(|(n, c)| (n + open, c)) {
+            match c {
+                '{' => depth += 1,
+                ',' if depth == 1 => {
+                    choices.push(text.get(start..n)?);
+                    start = n + 1;
+                }
+                '}' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        if choices.is_empty() {
+                            break;
+                        }
+                        choices.push(text.get(start..n)?);
+                        return Some((text.get(..open)?, choices, text.get(n + 1..)?));
+                    }
+                }
+                _ => {}
+            }
+        }
+        from = open + 1;
+    }
+    None
+}
+
+/// Lower-case hexadecimal text of bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path, pattern: &str) -> Vec<String> {
+        let files = collect(dir, pattern).unwrap();
+        files.iter().map(|f| Path::new(&**f).strip_prefix(dir).unwrap().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn files_without_dot_files_and_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.txt", "a.txt", ".hidden.txt", "c.csv"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        fs::create_dir(dir.path().join("z.txt")).unwrap();
+        let folder = format!("glob-{}", hex(&Md5::digest(b"*.txt")));
+        assert_eq!(names(dir.path(), "*.txt"), [format!("{folder}/a.txt"), format!("{folder}/b.txt")]);
+        assert_eq!(fs::read_to_string(dir.path().join(format!("{folder}.list"))).unwrap(), "a.txt\nb.txt\n");
+        assert_eq!(names(dir.path(), "*.none"), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn equal_names_from_two_folders_both_survive() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["x", "y"] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            fs::write(dir.path().join(name).join("same.txt"), name).unwrap();
+        }
+        let files = collect(dir.path(), "*/same.txt").unwrap();
+        let texts: Vec<_> = files.iter().map(|f| fs::read_to_string(&**f).unwrap()).collect();
+        assert_eq!(texts, ["x", "y"]);
+    }
+
+    #[test]
+    fn braces() {
+        assert_eq!(alternatives("a{b,c{d,e}}f").unwrap(), ["abf", "acdf", "acef"]);
+        assert_eq!(alternatives("{a}").unwrap(), ["{a}"]);
+        assert_eq!(alternatives("{a").unwrap(), ["{a"]);
+    }
+}

@@ -1,0 +1,235 @@
+//! What WDL expressions may touch: files of the task while it is prepared and after it ran, and of the run.
+
+use std::{
+    cell::RefCell,
+    fs, io,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use batchyard_wdl::eval::{Host, PathKind};
+use indexmap::IndexMap;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::{glob, layout};
+
+/// The path behind a `file://` URL; other texts as they are.
+pub fn local_path(path: &str) -> &str {
+    path.strip_prefix("file://").map_or(path, |rest| rest.strip_prefix("localhost").unwrap_or(rest))
+}
+
+/// Reads a whole file of at most `limit` bytes.
+fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > limit {
+        return Err(too_big(path, limit));
+    }
+    let mut content = Vec::with_capacity(length as usize);
+    // A file may grow (or be a pipe): the limit holds for what is really read.
+    file.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit { Err(too_big(path, limit)) } else { Ok(content) }
+}
+
+fn too_big(path: &Path, limit: u64) -> io::Error {
+    io::Error::other(format!("file `{}` is larger than requested maximum of {limit} Bytes", path.display()))
+}
+
+fn size_of(path: &Path) -> io::Result<u64> {
+    let meta = fs::metadata(path)?;
+    if !meta.is_dir() {
+        return Ok(meta.len());
+    }
+    let mut sum = 0;
+    let mut open = vec![path.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                open.push(entry.path());
+            } else {
+                sum += fs::metadata(entry.path()).map_or(0, |m| m.len());
+            }
+        }
+    }
+    Ok(sum)
+}
+
+fn kind_of(path: &Path) -> Option<PathKind> {
+    fs::metadata(path).ok().map(|m| if m.is_dir() { PathKind::Directory } else { PathKind::File })
+}
+
+/// Writes a text once under a name made of its content; equal content gives the same file.
+fn write_named(dir: &Path, function: &str, content: &[u8]) -> io::Result<Arc<str>> {
+    let path = dir.join(format!("{function}_{:032x}.tmp", xxh3_128(content)));
+    if fs::metadata(&path).is_ok_and(|m| m.len() == content.len() as u64) {
+        return Ok(path.to_string_lossy().into());
+    }
+    let part = path.with_extension("part");
+    let write = || fs::write(&part, content);
+    match write() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(dir)?;
+            write()?;
+        }
+        result => result?,
+    }
+    fs::rename(&part, &path)?;
+    Ok(path.to_string_lossy().into())
+}
+
+fn only_in_outputs(function: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, format!("`{function}` can only be used in the outputs of a task"))
+}
+
+/// Expressions of a workflow: declarations, conditions, call inputs, outputs.
+#[derive(Debug)]
+pub struct WorkflowHost {
+    /// Where `write_*` puts its files.
+    pub written: PathBuf,
+}
+
+impl Host for WorkflowHost {
+    fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        read_limited(Path::new(local_path(path)), limit)
+    }
+    fn write(&self, function: &str, content: &[u8]) -> io::Result<Arc<str>> {
+        write_named(&self.written, function, content)
+    }
+    fn size(&self, path: &str) -> io::Result<u64> {
+        size_of(Path::new(local_path(path)))
+    }
+    fn exists(&self, path: &str) -> Option<PathKind> {
+        kind_of(Path::new(local_path(path)))
+    }
+    fn glob(&self, _: &str) -> io::Result<Vec<Arc<str>>> {
+        Err(only_in_outputs("glob"))
+    }
+    fn stdout(&self) -> io::Result<Arc<str>> {
+        Err(only_in_outputs("stdout"))
+    }
+    fn stderr(&self) -> io::Result<Arc<str>> {
+        Err(only_in_outputs("stderr"))
+    }
+    fn path_text(&self, path: &str) -> Arc<str> {
+        path.into()
+    }
+}
+
+/// Expressions of one attempt of a task.
+///
+/// Files of the task's values have their localized path, also before anything is in place: until then they are
+/// read from where they come from.
+#[derive(Debug)]
+pub struct TaskHost {
+    call_dir: PathBuf,
+    execution_dir: PathBuf,
+    /// Original by localized path.
+    localized: RefCell<IndexMap<Arc<str>, Arc<str>>>,
+    /// Whether the command has run: relative paths are then below the execution directory.
+    finished: bool,
+}
+
+impl TaskHost {
+    /// The host of an attempt in this directory.
+    pub fn new(call_dir: &Path) -> Self {
+        TaskHost { call_dir: call_dir.into(), execution_dir: call_dir.join("execution"), localized: RefCell::default(), finished: false }
+    }
+
+    /// The command has run; outputs are evaluated from now on.
+    pub fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// Directory of the attempt.
+    pub fn call_dir(&self) -> &Path {
+        &self.call_dir
+    }
+
+    /// Working directory of the command.
+    pub fn execution_dir(&self) -> &Path {
+        &self.execution_dir
+    }
+
+    /// The path at which the task will find a file; remembers that it must be put there.
+    pub fn localize(&self, original: &str) -> Arc<str> {
+        let source = local_path(original);
+        if Path::new(source).starts_with(&self.call_dir) {
+            return source.into();
+        }
+        let absolute: Arc<str> = match std::path::absolute(source) {
+            Ok(path) => path.to_string_lossy().into(),
+            Err(_) => source.into(),
+        };
+        let target: Arc<str> = layout::localized(&self.call_dir, &absolute).to_string_lossy().into();
+        self.localized.borrow_mut().insert(Arc::clone(&target), absolute);
+        target
+    }
+
+    /// Files to put in place: localized path and original.
+    pub fn files(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.localized.borrow().iter().map(|(to, from)| (Arc::clone(to), Arc::clone(from))).collect()
+    }
+
+    /// The original of a localized file, or of one inside a localized directory.
+    pub fn original(&self, path: &str) -> Option<Arc<str>> {
+        let localized = self.localized.borrow();
+        if let Some(original) = localized.get(path) {
+            return Some(Arc::clone(original));
+        }
+        localized.iter().find_map(|(to, from)| {
+            let rest = path.strip_prefix(&**to)?.strip_prefix('/')?;
+            Some(format!("{from}/{rest}").into())
+        })
+    }
+
+    /// Where a path of an expression lies on this machine.
+    pub fn resolve(&self, path: &str) -> PathBuf {
+        let path = local_path(path);
+        if let Some(original) = self.original(path) {
+            return PathBuf::from(&*original);
+        }
+        if self.finished { self.execution_dir.join(path) } else { path.into() }
+    }
+}
+
+impl Host for TaskHost {
+    fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        read_limited(&self.resolve(path), limit)
+    }
+    fn write(&self, function: &str, content: &[u8]) -> io::Result<Arc<str>> {
+        write_named(&self.execution_dir, function, content)
+    }
+    fn size(&self, path: &str) -> io::Result<u64> {
+        size_of(&self.resolve(path))
+    }
+    fn exists(&self, path: &str) -> Option<PathKind> {
+        kind_of(&self.resolve(path))
+    }
+    fn glob(&self, pattern: &str) -> io::Result<Vec<Arc<str>>> {
+        if !self.finished {
+            return Err(only_in_outputs("glob"));
+        }
+        glob::collect(&self.execution_dir, pattern)
+    }
+    fn stdout(&self) -> io::Result<Arc<str>> {
+        self.stream("stdout")
+    }
+    fn stderr(&self) -> io::Result<Arc<str>> {
+        self.stream("stderr")
+    }
+    fn path_text(&self, path: &str) -> Arc<str> {
+        path.into()
+    }
+}
+
+impl TaskHost {
+    fn stream(&self, name: &str) -> io::Result<Arc<str>> {
+        if !self.finished {
+            return Err(only_in_outputs(name));
+        }
+        Ok(self.execution_dir.join(name).to_string_lossy().into())
+    }
+}

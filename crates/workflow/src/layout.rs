@@ -1,0 +1,64 @@
+//! Where things of a run lie, as Cromwell lays them out.
+//!
+//! ```text
+//! <run>/call-<call>/[shard-<n>/]...[attempt-<k>/]execution/{script,stdout,stderr,rc,...}
+//!                                                inputs/<hash of the source folder>/<file name>
+//! <run>/call-<sub call>/[shard-<n>/]<workflow>/<run id>/call-...
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use batchyard_model::{CallId, RunId, Shard};
+
+/// Directory of a call without its attempt.
+pub fn call_root(run_dir: &Path, call: &str, shard: &Shard) -> PathBuf {
+    let mut dir = run_dir.join(format!("call-{call}"));
+    for index in shard.0.iter() {
+        dir.push(format!("shard-{index}"));
+    }
+    dir
+}
+
+/// Directory of one attempt of a call.
+pub fn call_dir(run_dir: &Path, id: &CallId) -> PathBuf {
+    let mut dir = call_root(run_dir, &id.call, &id.shard);
+    if id.attempt > 1 {
+        dir.push(format!("attempt-{}", id.attempt));
+    }
+    dir
+}
+
+/// Run directory of a sub-workflow.
+pub fn child_dir(run_dir: &Path, call: &str, shard: &Shard, workflow: &str, id: RunId) -> PathBuf {
+    call_root(run_dir, call, shard).join(workflow).join(id.to_string())
+}
+
+/// Where an input file is put: files of one source folder stay together, files of different ones apart.
+pub fn localized(call_dir: &Path, original: &str) -> PathBuf {
+    let (parent, name) = original.trim_end_matches('/').rsplit_once('/').unwrap_or(("", original));
+    call_dir.join("inputs").join(java_hash(parent).to_string()).join(name)
+}
+
+/// Java's `String.hashCode`, by which Cromwell names input folders.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_is_javas() {
+        assert_eq!(java_hash(""), 0);
+        assert_eq!(java_hash("hello"), 99_162_322);
+        assert_eq!(java_hash("/home/user/data"), java_hash("/home/user/data"));
+        assert!(java_hash("polygenelubricants") == i32::MIN);
+    }
+
+    #[test]
+    fn names_carry_shard_and_attempt() {
+        let id = CallId { run: RunId::random(), call: "align".into(), shard: vec![3, 0].into(), attempt: 2 };
+        assert_eq!(call_dir(Path::new("/r"), &id), Path::new("/r/call-align/shard-3/shard-0/attempt-2"));
+    }
+}

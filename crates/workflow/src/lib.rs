@@ -1,0 +1,24 @@
+//! Runs WDL workflows: dataflow execution, Cromwell's call directories, call caching, resuming.
+//!
+//! Start at [`engine::Engine`]. [`plan`] compiles a workflow into steps, [`frame`] holds the values while it runs,
+//! [`prepare`] and [`attempt`] work on single calls on other threads, [`documents`] is what the store keeps.
+//!
+//! What runs when is decided by `batchyard-core`, processes are started by `batchyard-runner`, and nothing counts
+//! as happened before `batchyard-store` has it.
+
+pub mod attempt;
+pub mod clock;
+pub mod documents;
+pub mod engine;
+pub mod frame;
+pub mod glob;
+pub mod host;
+pub mod identity;
+pub mod layout;
+pub mod outputs;
+pub mod plan;
+pub mod prepare;
+pub mod progress;
+pub mod runtime;
+pub mod settings;
+pub mod task;

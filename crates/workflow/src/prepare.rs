@@ -1,0 +1,314 @@
+//! Gets calls ready on threads of their own: runtime attributes, identity, and the look-up of an earlier result.
+//!
+//! Look-ups are done for many calls in one query: while a batch is worked on the next one gathers.
+
+use std::{
+    collections::HashMap,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
+};
+
+use batchyard_core::Pool;
+use batchyard_model::CallId;
+use batchyard_store::{CallRecord, Store, Write};
+use batchyard_wdl::{
+    ast::{MetaValue, Task},
+    inputs, json,
+    module::Module,
+    types::Type,
+    value::Value,
+};
+use indexmap::IndexMap;
+
+use crate::{
+    documents::{EndDoc, Failure, StartDoc},
+    engine::Message,
+    identity::{Identities, Identity, mtime_ns, task_parts, text_hash},
+    runtime::Runtime,
+    settings::{Place, Settings},
+    task::{TaskFrame, place as place_of},
+};
+
+/// Most calls prepared together.
+const BATCH: usize = 64;
+
+/// A call to get ready.
+#[derive(Debug)]
+pub struct Preparation {
+    /// The engine's number of the call.
+    pub number: u64,
+    /// Its id.
+    pub id: CallId,
+    /// Document of the task.
+    pub module: Arc<Module>,
+    /// The task.
+    pub task: Arc<Task>,
+    /// Its inputs with original paths.
+    pub inputs: Arc<IndexMap<Arc<str>, Value>>,
+    /// Overridden runtime attributes.
+    pub overrides: IndexMap<String, Value>,
+    /// Directory of the attempt.
+    pub call_dir: PathBuf,
+    /// Whether its identity is computed and looked up (first attempts only).
+    pub look_up: bool,
+}
+
+/// A call that is ready to run, or done by an earlier result.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its values, for the attempt.
+    pub frame: TaskFrame,
+    /// What it asks for.
+    pub runtime: Runtime,
+    /// All runtime attributes.
+    pub attributes: IndexMap<String, Value>,
+    /// Where it runs.
+    pub place: Place,
+    /// What it is, when caching is on for it.
+    pub identity: Option<Identity>,
+    /// An earlier result that can be taken.
+    pub hit: Option<Hit>,
+}
+
+/// An earlier result, checked and put in place.
+#[derive(Debug)]
+pub struct Hit {
+    /// The call that made it, for people.
+    pub from: String,
+    /// Its outputs, with paths in this run.
+    pub outputs: IndexMap<Arc<str>, Value>,
+    /// The execution that made them.
+    pub maker: String,
+    /// Its exit status.
+    pub exit_code: Option<i32>,
+    /// Stamps of the output files.
+    pub files: IndexMap<String, (u64, i64)>,
+}
+
+/// Prepares calls.
+pub struct Preparer {
+    shared: Arc<Shared>,
+    pool: Pool,
+}
+
+struct Shared {
+    store: Arc<Store>,
+    settings: Arc<Settings>,
+    identities: Arc<Identities>,
+    outbox: Sender<Message>,
+    queue: Mutex<Queue>,
+    /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
+    task_parts: Mutex<HashMap<usize, (Arc<Task>, Arc<IndexMap<String, String>>)>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: std::collections::VecDeque<Preparation>,
+    working: usize,
+}
+
+impl Preparer {
+    /// Prepares on `pool` and reports to `outbox`.
+    pub fn new(pool: Pool, store: Arc<Store>, settings: Arc<Settings>, identities: Arc<Identities>, outbox: Sender<Message>) -> Self {
+        Preparer { shared: Arc::new(Shared { store, settings, identities, outbox, queue: Mutex::default(), task_parts: Mutex::default() }), pool }
+    }
+
+    /// Gets a call ready and reports it as [`Message::Prepared`].
+    pub fn prepare(&self, preparation: Preparation) {
+        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.push_back(preparation);
+        if queue.working >= crate::engine::preparers() {
+            return;
+        }
+        queue.working += 1;
+        drop(queue);
+        let shared = Arc::clone(&self.shared);
+        if self.pool.run(move || shared.work()).is_err() {
+            // No thread at all can be made: the work is done here, late but not lost.
+            self.shared.work();
+        }
+    }
+}
+
+impl Shared {
+    fn work(&self) {
+        loop {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = queue.waiting.len().min(BATCH);
+            if count == 0 {
+                queue.working -= 1;
+                return;
+            }
+            let batch: Vec<_> = queue.waiting.drain(..count).collect();
+            drop(queue);
+            self.batch(batch);
+        }
+    }
+
+    fn batch(&self, batch: Vec<Preparation>) {
+        let mut ready: Vec<(Preparation, Result<Prepared, Failure>)> = Vec::with_capacity(batch.len());
+        for preparation in batch {
+            let result = guarded(|| self.one(&preparation));
+            ready.push((preparation, result));
+        }
+        if self.settings.read_cache {
+            self.look_up(&mut ready);
+        }
+        for (preparation, result) in ready {
+            // The engine ends only when no call is left.
+            let _ = self.outbox.send(Message::Prepared(preparation.number, Box::new(result)));
+        }
+    }
+
+    fn one(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
+        let Preparation { module, task, inputs, call_dir, .. } = preparation;
+        let version = module.document.version;
+        let dialect = self.settings.dialect_of(version);
+        let frame = TaskFrame::new(module, task, dialect, call_dir, inputs);
+        let attributes = frame.attributes(&self.settings.default_attributes, &preparation.overrides)?;
+        let runtime = Runtime::read(&attributes, dialect).map_err(|e| Failure {
+            place: Some(place_of(module, task.name.span)),
+            ..Failure::new(format!("runtime validation failed: {e}"))
+        })?;
+        let place = self.settings.place(&runtime.images)?;
+        let cacheable = preparation.look_up && !is_volatile(task) && (self.settings.read_cache || self.settings.write_cache);
+        let identity = if cacheable { Some(self.identity(preparation, &runtime, &place)?) } else { None };
+        Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
+    }
+
+    fn identity(&self, preparation: &Preparation, runtime: &Runtime, place: &Place) -> Result<Identity, Failure> {
+        let mut parts = (*self.parts_of(preparation)).clone();
+        if let Some(image) = &place.image {
+            parts.insert("image".into(), if image.mode == "container" { image.used.clone() } else { format!("{} on the host", image.used) });
+        }
+        parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));
+        parts.insert("fail on stderr".into(), runtime.fail_on_stderr.to_string());
+        for (name, value) in preparation.inputs.iter() {
+            let text = self.identities.value_text(value).map_err(|e| {
+                Failure { call: Some(preparation.id.to_string()), ..Failure::new(format!("cannot read input `{name}`: {e}")) }
+            })?;
+            parts.insert(format!("input {name}"), text);
+        }
+        Ok(Identity::of(parts))
+    }
+
+    fn parts_of(&self, preparation: &Preparation) -> Arc<IndexMap<String, String>> {
+        let Preparation { module, task, .. } = preparation;
+        let mut known = self.task_parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, parts)) = known.get(&(Arc::as_ptr(task) as usize)) {
+            return Arc::clone(parts);
+        }
+        let parts = Arc::new(task_parts(module, task, self.settings.dialect_of(module.document.version)));
+        // The command's text is kept once, so that a later miss can show what changed in it.
+        let text = module.document.source.slice(task.command.span);
+        drop(self.store.write(vec![Write::PutBlob { hash: text_hash(text), content: text.to_owned() }]));
+        known.insert(Arc::as_ptr(task) as usize, (Arc::clone(task), Arc::clone(&parts)));
+        parts
+    }
+
+    fn look_up(&self, ready: &mut [(Preparation, Result<Prepared, Failure>)]) {
+        let keys: Vec<String> = ready.iter().filter_map(|(_, r)| Some(r.as_ref().ok()?.identity.as_ref()?.key.clone())).collect();
+        if keys.is_empty() {
+            return;
+        }
+        // Without an answer the calls are simply run.
+        let Ok(records) = self.store.find_cached(&keys) else { return };
+        let mut records = records.into_iter();
+        for (preparation, result) in ready {
+            let Ok(prepared) = result else { continue };
+            if prepared.identity.is_none() {
+                continue;
+            }
+            if let Some(record) = records.next().flatten() {
+                prepared.hit = guarded(|| Ok(self.reuse(preparation, &record))).ok().flatten();
+            }
+        }
+    }
+
+    /// Takes the outputs of an earlier call, if all its files are still what it left.
+    fn reuse(&self, preparation: &Preparation, record: &CallRecord) -> Option<Hit> {
+        let outputs = Outputs::read(&preparation.module, &preparation.task, record, self.settings.dialect_of(preparation.module.document.version))?;
+        if !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
+            // The next call of this kind need not try again.
+            drop(self.store.write(vec![Write::ForgetCache { id: record.id.clone() }]));
+            return None;
+        }
+        let from = format!("{} of run {}", record.id, record.id.run);
+        let target = preparation.call_dir.join("cacheCopy");
+        let mut files = IndexMap::new();
+        let mapped = outputs.values.into_iter().map(|(name, value)| {
+            let value = inputs::map_files(&value, &mut |path: &Arc<str>, directory| {
+                let linked = if directory { None } else { link(Path::new(&outputs.dir), path, &target) };
+                let path = linked.unwrap_or_else(|| Arc::clone(path));
+                if let (false, Some(stamp)) = (directory, stamp_of(&path)) {
+                    files.insert(path.to_string(), stamp);
+                }
+                Ok::<_, std::convert::Infallible>(Some(path))
+            });
+            (name, match value { Ok(value) => value, Err(never) => match never {} })
+        });
+        let outputs_now = mapped.collect();
+        let maker = if outputs.end.maker.is_empty() { record_maker(&record.id) } else { outputs.end.maker };
+        Some(Hit { from, outputs: outputs_now, maker, exit_code: record.exit_code, files })
+    }
+}
+
+/// The outputs of a recorded call.
+pub struct Outputs {
+    /// By name.
+    pub values: IndexMap<Arc<str>, Value>,
+    /// Directory of the attempt.
+    pub dir: String,
+    /// The whole document.
+    pub end: EndDoc,
+}
+
+impl Outputs {
+    /// Reads the outputs of a recorded call of this task. `None` when the record does not fit the task.
+    pub fn read(module: &Module, task: &Task, record: &CallRecord, dialect: batchyard_wdl::version::Dialect) -> Option<Outputs> {
+        let start: StartDoc = serde_json::from_str(&record.start_doc).ok()?;
+        let end: EndDoc = serde_json::from_str(record.end_doc.as_deref()?).ok()?;
+        let mut values = IndexMap::new();
+        for decl in &task.outputs {
+            let ty: Type = module.resolve(&decl.ty).ok()?;
+            let value = json::from_json(end.outputs.get(&*decl.name.text)?, &ty, dialect).ok()?;
+            values.insert(Arc::clone(&decl.name.text), value);
+        }
+        Some(Outputs { values, dir: start.dir, end })
+    }
+}
+
+/// The text by which an execution is known as the maker of its outputs.
+pub fn record_maker(id: &CallId) -> String {
+    format!("{}/{}/{}/{}", id.run, id.call, id.shard, id.attempt)
+}
+
+/// Size and modification time of a file.
+pub fn stamp_of(path: &str) -> Option<(u64, i64)> {
+    fs::metadata(path).ok().map(|meta| (meta.len(), mtime_ns(&meta)))
+}
+
+/// Links a file of an earlier call into this one; `None` when it lies elsewhere or cannot be linked.
+fn link(old_dir: &Path, path: &str, target: &Path) -> Option<Arc<str>> {
+    let below = Path::new(path).strip_prefix(old_dir).ok()?;
+    let below = below.strip_prefix("cacheCopy").unwrap_or(below);
+    let to = target.join(below);
+    fs::create_dir_all(to.parent()?).ok()?;
+    match fs::hard_link(path, &to) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => None,
+        _ => Some(to.to_string_lossy().into()),
+    }
+}
+
+/// `meta { volatile: true }` switches caching off.
+fn is_volatile(task: &Task) -> bool {
+    task.meta.iter().any(|(name, value)| &*name.text == "volatile" && *value == MetaValue::Boolean(true))
+}
+
+/// A panic of ours is a failure of the call, not of everybody.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Failure::new("internal error while this call was worked on").hint("please report it with the message above")))
+}

@@ -1,0 +1,223 @@
+//! How runs are carried out on this machine.
+
+use std::time::Duration;
+
+use batchyard_core::yard::Need;
+use batchyard_runner::{
+    container::{Engine, EngineKind},
+    host,
+    stage::Strategy,
+};
+use batchyard_wdl::{
+    value::Value,
+    version::{Dialect, Version},
+};
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+use crate::documents::{Failure, ImageUse};
+
+/// What happens after a call has failed for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FailureMode {
+    /// Nothing new starts; what runs may end.
+    #[default]
+    NoNewCalls,
+    /// Everything that does not depend on the failed call goes on.
+    ContinueWhilePossible,
+}
+
+/// Whether tasks that name an image must get it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContainerPolicy {
+    /// Without an engine or mapping they run on the host, with a warning.
+    #[default]
+    Optional,
+    /// Without an engine or mapping they fail.
+    Required,
+    /// They always run on the host.
+    Off,
+}
+
+/// What stands in for images whose name matches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageRule {
+    /// Pattern on the image name, `*` and `?` as in file names.
+    pub pattern: glob::Pattern,
+    /// What is used instead.
+    pub stand_in: StandIn,
+}
+
+/// What is used instead of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StandIn {
+    /// Another image.
+    Image(String),
+    /// The host, with folders put before `PATH` and variables set.
+    Host {
+        /// Folders.
+        path: Vec<String>,
+        /// Variables.
+        env: Vec<(String, String)>,
+    },
+}
+
+/// Settings of an engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Cores and memory that tasks may use at once.
+    pub capacity: Need,
+    /// Most tasks at once.
+    pub jobs: usize,
+    /// Whether earlier results are looked up.
+    pub read_cache: bool,
+    /// Whether results may be reused later.
+    pub write_cache: bool,
+    /// After a failure.
+    pub failure_mode: FailureMode,
+    /// How input files are put in place.
+    pub staging: Vec<Strategy>,
+    /// Whether images are needed.
+    pub containers: ContainerPolicy,
+    /// The container engine, if there is one.
+    pub engine: Option<Engine>,
+    /// Image mapping; the first match counts.
+    pub images: Vec<ImageRule>,
+    /// Runtime attributes of tasks that are silent about them.
+    pub default_attributes: IndexMap<String, Value>,
+    /// Factor by which memory grows with each attempt that ran out of it.
+    pub memory_retry_multiplier: Option<f64>,
+    /// Time between the polite signal and the hard one.
+    pub grace: Duration,
+    /// Rules to follow instead of those of a document's version.
+    pub dialect: Option<Dialect>,
+    /// Copy final outputs here after success.
+    pub final_outputs_dir: Option<String>,
+    /// Whether the copies drop the path above the execution directory.
+    pub relative_output_paths: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let capacity = host::capacity();
+        Settings {
+            capacity: Need { millicores: capacity.millicores, memory_mib: capacity.memory_mib },
+            jobs: usize::MAX,
+            read_cache: true,
+            write_cache: true,
+            failure_mode: FailureMode::default(),
+            staging: Strategy::DEFAULT.into(),
+            containers: ContainerPolicy::default(),
+            engine: None,
+            images: Vec::new(),
+            default_attributes: IndexMap::new(),
+            memory_retry_multiplier: None,
+            grace: Duration::from_secs(5),
+            dialect: None,
+            final_outputs_dir: None,
+            relative_output_paths: false,
+        }
+    }
+}
+
+/// Where a task runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    /// Engine and image, `None` on the host.
+    pub container: Option<(Engine, String)>,
+    /// Folders put before `PATH` on the host.
+    pub path: Vec<String>,
+    /// Variables set on the host.
+    pub env: Vec<(String, String)>,
+    /// What was asked for and used; `None` for a task without image.
+    pub image: Option<ImageUse>,
+    /// Remark for the user, once per image.
+    pub note: Option<String>,
+}
+
+impl Settings {
+    /// The rules a document runs by.
+    pub fn dialect_of(&self, version: Version) -> Dialect {
+        self.dialect.unwrap_or_else(|| Dialect::of(version))
+    }
+
+    /// Where a task that names these images (in order of preference) runs.
+    ///
+    /// # Errors
+    /// Images are required and there is neither engine nor mapping.
+    pub fn place(&self, images: &[String]) -> Result<Place, Failure> {
+        let Some(first) = images.first() else { return Ok(Place::default()) };
+        for image in images {
+            let Some(rule) = self.images.iter().find(|r| r.pattern.matches(image)) else { continue };
+            match &rule.stand_in {
+                StandIn::Host { path, env } => {
+                    let image = ImageUse { requested: image.clone(), used: format!("host environment for `{}`", rule.pattern), mode: "host".into() };
+                    return Ok(Place { path: path.clone(), env: env.clone(), image: Some(image), ..Place::default() });
+                }
+                StandIn::Image(other) => {
+                    if let (Some(engine), true) = (&self.engine, self.containers != ContainerPolicy::Off) {
+                        let use_ = ImageUse { requested: image.clone(), used: other.clone(), mode: "container".into() };
+                        return Ok(Place { container: Some((engine.clone(), other.clone())), image: Some(use_), ..Place::default() });
+                    }
+                }
+            }
+        }
+        match (&self.engine, self.containers) {
+            (Some(engine), ContainerPolicy::Optional | ContainerPolicy::Required) => {
+                let image = ImageUse { requested: first.clone(), used: first.clone(), mode: "container".into() };
+                Ok(Place { container: Some((engine.clone(), first.clone())), image: Some(image), ..Place::default() })
+            }
+            (None, ContainerPolicy::Required) => Err(Failure::new(format!("no container engine for image `{first}`")).hint(
+                "install docker, podman or apptainer, map the image under `[[images]]` in the configuration, or set `containers.policy = \"optional\"`",
+            )),
+            (_, policy) => {
+                let image = ImageUse { requested: first.clone(), used: "host".into(), mode: "host".into() };
+                let why = if policy == ContainerPolicy::Off { "containers are switched off" } else { "no container engine was found" };
+                let note = format!("image `{first}` is not used: {why}; its tasks run with the programs of this machine");
+                Ok(Place { image: Some(image), note: Some(note), ..Place::default() })
+            }
+        }
+    }
+
+    /// Applies workflow options (Cromwell's names). Returns remarks on those without effect here.
+    ///
+    /// # Errors
+    /// An option whose value makes no sense.
+    pub fn apply_options(&mut self, options: &Map<String, Json>) -> Result<Vec<String>, Failure> {
+        let mut notes = Vec::new();
+        for (name, value) in options {
+            let wrong = |expected: &str| Failure::new(format!("workflow option `{name}` must be {expected}, not {value}"));
+            match name.as_str() {
+                "read_from_cache" => self.read_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
+                "write_to_cache" => self.write_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
+                "workflow_failure_mode" => {
+                    self.failure_mode = match value.as_str() {
+                        Some("NoNewCalls") => FailureMode::NoNewCalls,
+                        Some("ContinueWhilePossible") => FailureMode::ContinueWhilePossible,
+                        _ => return Err(wrong("\"NoNewCalls\" or \"ContinueWhilePossible\"")),
+                    }
+                }
+                "memory_retry_multiplier" => {
+                    let factor = value.as_f64().filter(|f| (1.0..=99.0).contains(f)).ok_or_else(|| wrong("a number from 1.0 to 99.0"))?;
+                    self.memory_retry_multiplier = Some(factor);
+                }
+                "default_runtime_attributes" => {
+                    let object = value.as_object().ok_or_else(|| wrong("an object"))?;
+                    self.default_attributes.extend(object.iter().map(|(k, v)| (k.clone(), batchyard_wdl::json::from_json_any(v))));
+                }
+                "final_workflow_outputs_dir" => self.final_outputs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
+                "use_relative_output_paths" => self.relative_output_paths = value.as_bool().ok_or_else(|| wrong("true or false"))?,
+                _ => notes.push(format!("workflow option `{name}` has no effect here")),
+            }
+        }
+        Ok(notes)
+    }
+
+    /// The first container engine found on `PATH`.
+    pub fn find_engine() -> Option<Engine> {
+        EngineKind::ALL
+            .into_iter()
+            .find(|kind| host::find_program(kind.program()).is_some())
+            .map(|kind| Engine { kind, command: vec![kind.program().into()] })
+    }
+}

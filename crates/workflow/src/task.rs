@@ -1,0 +1,332 @@
+//! The values of one attempt of a task: inputs, declarations and outputs, each computed when first asked for.
+
+use std::{
+    cell::RefCell,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use batchyard_wdl::{
+    ast::{Decl, Expr, MetaValue, Name, StringPart, Task},
+    coerce,
+    diagnostic::Diagnostic,
+    eval::{EvalError, Evaluator, Host, PathKind, Scope},
+    inputs,
+    module::Module,
+    source::Span,
+    types::Type,
+    value::Value,
+    version::{Dialect, Version},
+};
+use indexmap::IndexMap;
+
+use crate::{documents::Failure, frame::outputs_object, host::TaskHost, runtime::Runtime};
+
+/// One attempt of a task, from its inputs to its outputs.
+#[derive(Debug)]
+pub struct TaskFrame {
+    module: Arc<Module>,
+    task: Arc<Task>,
+    dialect: Dialect,
+    /// The files it may touch.
+    pub host: TaskHost,
+    values: RefCell<IndexMap<Arc<str>, Value>>,
+    /// Names being evaluated, to notice a declaration that needs itself.
+    open: RefCell<Vec<Arc<str>>>,
+    /// The first failure inside a name's evaluation; the expression that used the name knows less about it.
+    failure: RefCell<Option<Failure>>,
+    finished: bool,
+}
+
+impl TaskFrame {
+    /// An attempt in `call_dir` with these inputs (original paths).
+    pub fn new(module: &Arc<Module>, task: &Arc<Task>, dialect: Dialect, call_dir: &Path, inputs: &IndexMap<Arc<str>, Value>) -> Self {
+        let host = TaskHost::new(call_dir);
+        let values = inputs.iter().map(|(name, value)| (Arc::clone(name), localize(&host, value))).collect();
+        TaskFrame {
+            module: Arc::clone(module),
+            task: Arc::clone(task),
+            dialect,
+            host,
+            values: RefCell::new(values),
+            open: RefCell::default(),
+            failure: RefCell::default(),
+            finished: false,
+        }
+    }
+
+    /// The task.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// The document it is in.
+    pub fn module(&self) -> &Module {
+        &self.module
+    }
+
+    fn evaluator(&self) -> Evaluator<'_> {
+        Evaluator { module: &self.module, scope: self, host: &self.host, version: self.module.document.version, dialect: self.dialect }
+    }
+
+    /// The value of an expression of the task.
+    ///
+    /// # Errors
+    /// What went wrong, with its place in the document.
+    pub fn eval(&self, expr: &Expr) -> Result<Value, Failure> {
+        self.failure.borrow_mut().take();
+        self.evaluator().eval(expr).map_err(|e| self.failed(&e))
+    }
+
+    /// The command with its placeholders filled in.
+    ///
+    /// # Errors
+    /// What went wrong, with its place in the document.
+    pub fn command(&self) -> Result<String, Failure> {
+        self.render(&self.task.command.parts)
+    }
+
+    fn render(&self, parts: &[StringPart]) -> Result<String, Failure> {
+        self.failure.borrow_mut().take();
+        self.evaluator().render(parts).map_err(|e| self.failed(&e))
+    }
+
+    /// Computes every input and declaration, so that all files to put in place are known.
+    ///
+    /// # Errors
+    /// The first one that has no value.
+    pub fn settle(&self) -> Result<(), Failure> {
+        for decl in self.task.inputs.iter().chain(&self.task.decls) {
+            if self.values.borrow().contains_key(&decl.name.text) {
+                continue;
+            }
+            self.failure.borrow_mut().take();
+            self.declared(decl)?;
+        }
+        Ok(())
+    }
+
+    /// Environment variables that the task declares (1.2): name and text.
+    ///
+    /// # Errors
+    /// A value that cannot be computed.
+    pub fn environment(&self) -> Result<Vec<(String, String)>, Failure> {
+        let mut variables = Vec::new();
+        for decl in self.task.inputs.iter().chain(&self.task.decls).filter(|d| d.env) {
+            let text = match self.get(&decl.name.text).unwrap_or(Value::None) {
+                Value::None => String::new(),
+                Value::String(text) | Value::File(text) | Value::Directory(text) => text.to_string(),
+                value => {
+                    let json = batchyard_wdl::json::to_json(&value);
+                    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+                }
+            };
+            variables.push((decl.name.text.to_string(), text));
+        }
+        Ok(variables)
+    }
+
+    /// Evaluates `runtime`, `requirements` and `hints`, each overridden by `overrides` (`runtime.cpu`...), on top of
+    /// `defaults`.
+    ///
+    /// # Errors
+    /// An attribute without a value.
+    pub fn attributes(&self, defaults: &IndexMap<String, Value>, overrides: &IndexMap<String, Value>) -> Result<IndexMap<String, Value>, Failure> {
+        let mut attributes = defaults.clone();
+        let sections: [&[(Name, Expr)]; 3] = [&self.task.hints, &self.task.runtime, &self.task.requirements];
+        for (name, expr) in sections.into_iter().flatten() {
+            let value = self.eval(expr)?;
+            // An undefined attribute leaves the default in force.
+            if !value.is_none() || !attributes.contains_key(&*name.text) {
+                attributes.insert(name.text.to_string(), value);
+            }
+        }
+        for (key, value) in overrides {
+            if let Some((_, name)) = key.split_once('.') {
+                attributes.insert(name.to_owned(), value.clone());
+            }
+        }
+        Ok(attributes)
+    }
+
+    /// Binds the `task` variable of 1.2 and newer.
+    pub fn bind_task_variable(&self, id: &str, attempt: u32, runtime: &Runtime, return_code: Option<i32>) {
+        if self.module.document.version < Version::V1_2 {
+            return;
+        }
+        let entry = |name: &str, value: Value| (Arc::from(name), value);
+        let meta = |entries: &[(Name, MetaValue)]| outputs_object(entries.iter().map(|(n, v)| (Arc::clone(&n.text), meta_value(v))));
+        let image = runtime.images.first().map_or(Value::None, |i| Value::string(i.as_str()));
+        let value = outputs_object([
+            entry("name", Value::String(Arc::clone(&self.task.name.text))),
+            entry("id", Value::string(id)),
+            entry("container", image),
+            entry("cpu", Value::Float(runtime.cores)),
+            entry("memory", Value::Int(runtime.memory_mib.map_or(2 << 30, |m| (m << 20) as i64))),
+            entry("gpu", Value::array(Vec::new())),
+            entry("fpga", Value::array(Vec::new())),
+            entry("disks", Value::Map(Arc::default())),
+            entry("attempt", Value::Int(i64::from(attempt) - 1)),
+            entry("max_retries", Value::Int(i64::from(runtime.max_retries))),
+            entry("end_time", runtime.time_limit.map_or(Value::None, |_| Value::None)),
+            entry("return_code", return_code.map_or(Value::None, |c| Value::Int(i64::from(c)))),
+            entry("meta", meta(&self.task.meta)),
+            entry("parameter_meta", meta(&self.task.parameter_meta)),
+            entry("ext", outputs_object([])),
+            entry("previous", outputs_object(["memory", "cpu", "container", "gpu", "fpga", "disks", "max_retries"].map(|n| entry(n, Value::None)))),
+        ]);
+        self.values.borrow_mut().insert("task".into(), value);
+    }
+
+    /// Evaluates the outputs after the command has run; file paths are made absolute and must exist.
+    ///
+    /// # Errors
+    /// The first output that has no value or whose file is missing.
+    pub fn outputs(&mut self) -> Result<IndexMap<Arc<str>, Value>, Failure> {
+        self.host.finish();
+        self.finished = true;
+        let task = Arc::clone(&self.task);
+        let mut outputs = IndexMap::new();
+        for decl in &task.outputs {
+            self.failure.borrow_mut().take();
+            let ty = self.ty(decl)?;
+            let known = if self.is_declared(&decl.name.text) { None } else { self.values.borrow().get(&decl.name.text).cloned() };
+            let value = match known {
+                // An earlier output has asked for it already.
+                Some(value) => value,
+                None => self.declared(decl)?,
+            };
+            let value = self.delocalized(&value, &ty).map_err(|mut failure| {
+                failure.message = format!("bad output `{}`: {}", decl.name.text, failure.message);
+                failure.place = Some(self.place(decl.span));
+                failure
+            })?;
+            outputs.insert(Arc::clone(&decl.name.text), value);
+        }
+        Ok(outputs)
+    }
+
+    /// Paths of an output value as the rest of the run knows them.
+    fn delocalized(&self, value: &Value, ty: &Type) -> Result<Value, Failure> {
+        inputs::map_files_typed(value, ty, &mut |path, directory| {
+            if path.contains("://") && !path.starts_with("file://") {
+                return Ok(Some(Arc::clone(path)));
+            }
+            let resolved: PathBuf = self.host.resolve(path);
+            match (self.host.exists(path), directory) {
+                (None, _) => Ok(None),
+                (Some(PathKind::Directory), false) => Err(Failure::new(format!("`{}` is a directory, not a file", resolved.display()))),
+                (Some(PathKind::File), true) => Err(Failure::new(format!("`{}` is a file, not a directory", resolved.display()))),
+                _ => Ok(Some(resolved.to_string_lossy().trim_end_matches('/').into())),
+            }
+        })
+        .map_err(|e: inputs::MapFilesError<Failure>| match e {
+            inputs::MapFilesError::Missing { path, .. } => Failure::new(format!("could not process output, file not found: `{}`", self.host.resolve(&path).display()))
+                .hint("the command ended well but left no such file; a file that may be absent has the type `File?`"),
+            inputs::MapFilesError::Failed(failure) => failure,
+        })
+    }
+
+    fn ty(&self, decl: &Decl) -> Result<Type, Failure> {
+        self.module.resolve(&decl.ty).map_err(|name| self.failure_at(name.span, format!("type `{}` is not defined", name.text)))
+    }
+
+    /// Computes a declaration and keeps its value.
+    fn declared(&self, decl: &Decl) -> Result<Value, Failure> {
+        if self.open.borrow().contains(&decl.name.text) {
+            return Err(self.failure_at(decl.span, format!("`{}` needs its own value", decl.name.text)));
+        }
+        let ty = self.ty(decl)?;
+        let Some(expr) = &decl.value else {
+            if ty.is_optional() {
+                self.values.borrow_mut().insert(Arc::clone(&decl.name.text), Value::None);
+                return Ok(Value::None);
+            }
+            return Err(self.failure_at(decl.span, format!("required input `{}` has no value", decl.name.text)));
+        };
+        self.open.borrow_mut().push(Arc::clone(&decl.name.text));
+        let value = self.evaluator().eval(expr);
+        self.open.borrow_mut().pop();
+        let value = value.map_err(|e| self.failed(&e))?;
+        let value = coerce::coerce(&value, &ty, self.dialect)
+            .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
+        let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
+        let value = if input { localize(&self.host, &value) } else { value };
+        // An output that bears the name of an input hides it for callers alone: inside the task the name stays the input's.
+        if self.finished && self.is_declared(&decl.name.text) && self.values.borrow().contains_key(&decl.name.text) {
+            return Ok(value);
+        }
+        self.values.borrow_mut().insert(Arc::clone(&decl.name.text), value.clone());
+        Ok(value)
+    }
+
+    fn is_declared(&self, name: &str) -> bool {
+        self.task.inputs.iter().chain(&self.task.decls).any(|d| &*d.name.text == name)
+    }
+
+    fn failed(&self, error: &EvalError) -> Failure {
+        // A failure inside a name that the expression uses says more than "no such name".
+        if let Some(inner) = self.failure.borrow_mut().take() {
+            return inner;
+        }
+        Failure { hint: error.hint.clone(), ..self.failure_at(error.span, error.message.clone()) }
+    }
+
+    fn failure_at(&self, span: Span, message: String) -> Failure {
+        Failure { place: Some(self.place(span)), ..Failure::new(message) }
+    }
+
+    fn place(&self, span: Span) -> String {
+        place(&self.module, span)
+    }
+}
+
+/// `file:line:column` of a span.
+pub fn place(module: &Module, span: Span) -> String {
+    let source = &module.document.source;
+    let (line, column) = Diagnostic::error(source, span, "").source.position(span.start);
+    format!("{}:{line}:{column}", source.name)
+}
+
+fn localize(host: &TaskHost, value: &Value) -> Value {
+    let mapped = inputs::map_files(value, &mut |path: &Arc<str>, _| Ok::<_, std::convert::Infallible>(Some(host.localize(path))));
+    match mapped {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
+}
+
+fn meta_value(meta: &MetaValue) -> Value {
+    match meta {
+        MetaValue::Null => Value::None,
+        MetaValue::Boolean(b) => Value::Boolean(*b),
+        MetaValue::Int(n) => Value::Int(*n),
+        MetaValue::Float(n) => Value::Float(*n),
+        MetaValue::String(s) => Value::string(s.as_str()),
+        MetaValue::Array(items) => Value::array(items.iter().map(meta_value).collect()),
+        MetaValue::Object(members) => outputs_object(members.iter().map(|(n, v)| (Arc::from(n.as_str()), meta_value(v)))),
+    }
+}
+
+impl Scope for TaskFrame {
+    fn get(&self, name: &str) -> Option<Value> {
+        if let Some(value) = self.values.borrow().get(name) {
+            return Some(value.clone());
+        }
+        let named = |decl: &&Decl| &*decl.name.text == name;
+        let declared = self.task.inputs.iter().chain(&self.task.decls).find(named);
+        let outputs = if self.finished { self.task.outputs.as_slice() } else { &[] };
+        let decl = match declared {
+            // While an output of the same name is computed, the name means the input.
+            Some(decl) => decl,
+            None => outputs.iter().find(named)?,
+        };
+        match self.declared(decl) {
+            Ok(value) => Some(value),
+            Err(failure) => {
+                self.failure.borrow_mut().get_or_insert(failure);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The command line.
+
+mod check;
+mod demo;
+mod documents;
+mod failure;
+mod inputs;
+mod inspect;
+mod resume;
+mod run;
+mod show;
+mod timeline;
+mod view;
+mod why;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::{Context, Result};
+use batchyard_store::{Options, Store};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::config::Config;
+
+/// A run, call or check that failed.
+pub const EXIT_FAILED: u8 = 1;
+/// A command line, document or inputs that are wrong; nothing was run.
+pub const EXIT_USAGE: u8 = 2;
+/// Our own fault.
+pub const EXIT_INTERNAL: u8 = 70;
+/// Ended by request.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// Batch computing on your own machines: WDL workflows from one binary.
+#[derive(Parser)]
+#[command(name = "batchyard", version, max_term_width = 120, arg_required_else_help = true)]
+struct Cli {
+    /// Configuration file instead of `~/.config/batchyard/config.toml`
+    #[arg(long, global = true, value_name = "FILE", env = crate::config::CONFIG_VARIABLE)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a workflow or task
+    Run(run::RunArgs),
+    /// Look for everything that is wrong in WDL documents
+    Check(check::CheckArgs),
+    /// Print a template of the inputs, with types and defaults
+    Inputs(inspect::InputsArgs),
+    /// Draw the calls of a workflow
+    Graph(inspect::GraphArgs),
+    /// List runs
+    Ls(show::LsArgs),
+    /// Show a run with its calls
+    Show(show::ShowArgs),
+    /// Print what the commands of a run wrote
+    Logs(show::LogsArgs),
+    /// End a run
+    Abort(resume::AbortArgs),
+    /// Go on with a run that was interrupted, aborted or failed
+    Resume(resume::ResumeArgs),
+    /// Explain why a call was run and no earlier result taken
+    Why(why::WhyArgs),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Run the example workflow on real reads and show its results
+    Demo(demo::DemoArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Print each value in force and where it came from
+    Show(JsonFlag),
+}
+
+/// `--json` where a table is printed.
+#[derive(Args, Clone, Copy)]
+pub struct JsonFlag {
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Parses the command line and carries it out.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            // Nothing can be done about a closed terminal.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match carry_out(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let text = error.chain().map(ToString::to_string).collect::<Vec<_>>();
+            complain(&text.join(": "), store_hint(&error));
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn store_hint(error: &anyhow::Error) -> Option<&str> {
+    error.chain().find_map(|e| e.downcast_ref::<batchyard_store::StoreError>()).and_then(|e| e.hint())
+}
+
+fn carry_out(cli: Cli) -> Result<u8> {
+    let config = || Config::load(cli.config.as_deref());
+    match cli.command {
+        Command::Run(args) => run::run(&args, config()?),
+        Command::Check(args) => check::check(&args, &config()?),
+        Command::Inputs(args) => inspect::inputs(&args, &config()?),
+        Command::Graph(args) => inspect::graph(&args, &config()?),
+        Command::Ls(args) => show::ls(&args, &config()?),
+        Command::Show(args) => show::show(&args, &config()?),
+        Command::Logs(args) => show::logs(&args, &config()?),
+        Command::Abort(args) => resume::abort(&args, &config()?),
+        Command::Resume(args) => resume::resume(&args, config()?),
+        Command::Why(args) => why::why(&args, &config()?),
+        Command::Config(ConfigCommand::Show(args)) => show::config(args, &config()?),
+        Command::Demo(args) => demo::demo(&args, &config()?),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "batchyard", &mut std::io::stdout());
+            Ok(0)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+            Ok(0)
+        }
+    }
+}
+
+/// Opens the store that the configuration names.
+pub fn open_store(config: &Config) -> Result<Arc<Store>> {
+    Store::open(&config.database, Options::default()).map(Arc::new).with_context(|| format!("cannot open the state in `{}`", config.database))
+}
+
+/// Prints an error with its mend.
+#[expect(clippy::print_stderr, reason = "this is the command line's voice")]
+pub fn complain(message: &str, hint: Option<&str>) {
+    eprintln!("error: {message}");
+    if let Some(hint) = hint {
+        eprintln!("  hint: {hint}");
+    }
+}
+
+/// Prints a line for people.
+#[expect(clippy::print_stderr, reason = "this is the command line's voice")]
+pub fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Prints a result.
+pub fn print(text: &str) {
+    use std::io::Write;
+    // A reader that has gone away (`| head`) is no error of ours.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints JSON as a result.
+pub fn print_json(json: &serde_json::Value) {
+    print(&serde_json::to_string_pretty(json).unwrap_or_else(|_| json.to_string()));
+}

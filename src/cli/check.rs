@@ -1,0 +1,107 @@
+//! `batchyard check`: everything that is wrong in documents.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use batchyard_wdl::{check, diagnostic::Diagnostic, load::load, module::Callee, module::Module};
+use clap::Args;
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+use super::{
+    EXIT_USAGE, complain,
+    documents::{ImportArgs, count, report},
+    inputs, print_json, say,
+};
+use crate::config::Config;
+
+/// Arguments of `check`.
+#[derive(Args)]
+pub struct CheckArgs {
+    /// WDL documents
+    #[arg(required = true, value_name = "WDL")]
+    wdls: Vec<String>,
+    /// Also check these inputs against the (single) document
+    #[arg(short, long, value_name = "FILE")]
+    inputs: Option<PathBuf>,
+    /// Print findings as JSON
+    #[arg(long)]
+    json: bool,
+    /// Do not print warnings
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    imports: ImportArgs,
+}
+
+/// Checks documents; the exit status tells whether all are free of errors.
+pub fn check(args: &CheckArgs, config: &Config) -> Result<u8> {
+    let loader = args.imports.loader(config)?;
+    let mut errors = 0;
+    let mut documents = Vec::new();
+    for wdl in &args.wdls {
+        let loaded = match load(wdl, &loader) {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                complain(&failure.to_string(), None);
+                errors += 1;
+                continue;
+            }
+        };
+        let mut found = loaded.diagnostics.clone();
+        found.extend(check::check(&loaded.module));
+        let (bad, warnings) = (found.iter().filter(|d| d.is_error()).count(), found.iter().filter(|d| !d.is_error()).count());
+        errors += bad;
+        if args.json {
+            documents.push(json!({ "document": wdl, "findings": found.iter().map(finding).collect::<Vec<_>>() }));
+        } else {
+            report(found.iter().filter(|d| d.is_error() || !args.quiet));
+            let remarks = if warnings > 0 && !args.quiet { format!(" ({})", count(warnings, "warning")) } else { String::new() };
+            let verdict = if bad == 0 { "no errors".into() } else { count(bad, "error") };
+            say(&format!("{wdl}: {verdict}{remarks}"));
+        }
+        if let (0, Some(file)) = (bad, &args.inputs) {
+            errors += check_inputs(&loaded.module, file, config)?;
+        }
+    }
+    if args.json {
+        print_json(&Json::Array(documents));
+    }
+    Ok(if errors == 0 { 0 } else { EXIT_USAGE })
+}
+
+fn check_inputs(module: &Arc<Module>, file: &std::path::Path, config: &Config) -> Result<usize> {
+    let Some(workflow) = &module.document.workflow else {
+        complain("`--inputs` needs a document with a workflow", None);
+        return Ok(1);
+    };
+    let callee = Callee::Workflow(Arc::clone(module), Arc::clone(workflow));
+    let given = inputs::read_object(file, "inputs")?;
+    // Files may live elsewhere (`gs://`, `oss://`): only names and types are checked here.
+    match batchyard_wdl::inputs::bind(&callee, &given, config.settings.dialect_of(module.document.version)) {
+        Ok(bound) => {
+            inputs::tell_notes(&bound);
+            say(&format!("{}: inputs fit", file.display()));
+            Ok(0)
+        }
+        Err(problems) => {
+            problems.iter().for_each(|p| complain(&p.message, p.hint.as_deref()));
+            Ok(problems.len())
+        }
+    }
+}
+
+fn finding(diagnostic: &Diagnostic) -> Json {
+    let (line, column) = diagnostic.source.position(diagnostic.span.start);
+    json!({
+        "severity": if diagnostic.is_error() { "error" } else { "warning" },
+        "file": diagnostic.source.name,
+        "line": line,
+        "column": column,
+        "message": diagnostic.message,
+        "label": diagnostic.label,
+        "hint": diagnostic.hint,
+        "source": diagnostic.source.line(line),
+    })
+}
+

@@ -1,0 +1,95 @@
+//! What a failed run ends with: the first failing call, its command, its exit status, the end of its standard error.
+
+use std::{
+    fs,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use batchyard_workflow::documents::Failure;
+
+use super::say;
+
+/// Lines of standard error shown.
+const TAIL_LINES: usize = 15;
+/// Bytes read from the end of a log to find them.
+const TAIL_BYTES: u64 = 16 << 10;
+/// Lines of the command shown.
+const COMMAND_LINES: usize = 12;
+
+/// Tells the first failure in full and how many others there are.
+pub fn tell(failures: &[Failure]) {
+    let Some(first) = failures.first() else { return };
+    say("");
+    say(&format!("error: {}", first.message));
+    if let Some(place) = &first.place {
+        say(&format!("  at {place}"));
+    }
+    if let Some(call) = &first.call {
+        say(&format!("  call: {call}"));
+    }
+    if let Some(code) = first.exit_code {
+        say(&format!("  exit status: {code}"));
+    }
+    if let Some(dir) = &first.dir {
+        tell_files(&Path::new(dir).join("execution"));
+    }
+    if let Some(hint) = &first.hint {
+        say(&format!("  hint: {hint}"));
+    }
+    if failures.len() > 1 {
+        say(&format!("  and {} more; `batchyard show` lists them", super::documents::count(failures.len() - 1, "failure")));
+    }
+}
+
+fn tell_files(execution: &Path) {
+    if let Some(command) = command_of(&execution.join("script")) {
+        say("  command:");
+        let lines: Vec<&str> = command.lines().collect();
+        for line in lines.iter().take(COMMAND_LINES) {
+            say(&format!("    {line}"));
+        }
+        if lines.len() > COMMAND_LINES {
+            say(&format!("    ... {} more", super::documents::count(lines.len() - COMMAND_LINES, "line")));
+        }
+    }
+    let stderr = execution.join("stderr");
+    let lines = tail(&stderr);
+    if !lines.is_empty() {
+        say("  last lines of its standard error:");
+        lines.iter().for_each(|line| say(&format!("    {line}")));
+    }
+    for name in ["script", "stdout", "stderr"] {
+        let path = execution.join(name);
+        if path.exists() {
+            say(&format!("  {name}: {}", path.display()));
+        }
+    }
+}
+
+/// The task's own command inside the script of an attempt.
+pub fn command_of(script: &Path) -> Option<String> {
+    let text = fs::read_to_string(script).ok()?;
+    let body: Vec<&str> = text.lines().skip(1).collect();
+    let body = match body.split_first() {
+        Some((first, rest)) if first.starts_with("trap ") => rest,
+        // The form with a sub-shell: brackets around the command, then the line that writes `rc`.
+        Some((&"(", rest)) => rest.get(..rest.len().saturating_sub(2)).unwrap_or(rest),
+        _ => body.as_slice(),
+    };
+    Some(body.join("\n").trim_matches('\n').to_owned())
+}
+
+/// The last lines of a file; bytes that are no text are replaced.
+pub fn tail(path: &Path) -> Vec<String> {
+    let Ok(mut file) = fs::File::open(path) else { return Vec::new() };
+    let length = file.metadata().map_or(0, |m| m.len());
+    let mut bytes = Vec::new();
+    let read = file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).and_then(|_| file.take(TAIL_BYTES).read_to_end(&mut bytes));
+    if read.is_err() {
+        return Vec::new();
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    lines.iter().skip(lines.len().saturating_sub(TAIL_LINES)).map(|l| (*l).to_owned()).collect()
+}

@@ -1,0 +1,316 @@
+//! `batchyard run`: a workflow from its document to its outputs.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc::Sender},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use batchyard_model::{RunId, RunState};
+use batchyard_store::{Store, Write};
+use batchyard_wdl::{
+    inputs::Bound,
+    json,
+    load::Loaded,
+    module::{Callee, Module},
+};
+use batchyard_workflow::{
+    documents::{DocumentRef, RunSpec, Target},
+    engine::{Engine, Finished, Message, Request},
+    identity::text_hash,
+    settings::Settings,
+};
+use clap::Args;
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
+    documents::{ImportArgs, load_checked},
+    failure, inputs, open_store, print, print_json, say,
+    view::{Verbosity, View},
+};
+use crate::config::Config;
+
+/// Arguments of `run`.
+#[derive(Args)]
+pub struct RunArgs {
+    /// The WDL document
+    pub wdl: String,
+    /// Inputs as KEY=VALUE; an array input may be given several times
+    #[arg(value_name = "KEY=VALUE")]
+    pub arguments: Vec<String>,
+    /// Inputs as JSON or YAML
+    #[arg(short, long, value_name = "FILE")]
+    pub inputs: Option<PathBuf>,
+    /// Workflow options as JSON
+    #[arg(short, long, value_name = "FILE")]
+    pub options: Option<PathBuf>,
+    /// Run this task instead of the workflow
+    #[arg(long, value_name = "NAME", conflicts_with = "workflow")]
+    pub task: Option<String>,
+    /// Run the workflow of this name (the document's only one)
+    #[arg(long, value_name = "NAME")]
+    pub workflow: Option<String>,
+    /// Directory of the run; must be new or empty
+    #[arg(short, long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Also write the outputs to this file
+    #[arg(long, value_name = "FILE")]
+    pub outputs: Option<PathBuf>,
+    /// Run everything, whatever was run before
+    #[arg(long)]
+    pub no_cache: bool,
+    /// At most so many tasks at once
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Print nothing but results and errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Tell more
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Where imports are looked for
+    #[command(flatten)]
+    pub imports: ImportArgs,
+}
+
+impl RunArgs {
+    fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (_, true) => Verbosity::Verbose,
+            _ => Verbosity::Normal,
+        }
+    }
+}
+
+/// What became of a run.
+pub struct RunReport {
+    /// Its id.
+    pub id: RunId,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// How it ended.
+    pub finished: Finished,
+}
+
+/// Runs and prints the outputs.
+pub fn run(args: &RunArgs, config: Config) -> Result<u8> {
+    let Some(report) = execute(args, config)? else { return Ok(EXIT_USAGE) };
+    conclude(&report, args.outputs.as_deref())
+}
+
+/// Runs. `None` after problems of the document or the inputs were printed.
+pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> {
+    let quiet = args.verbosity() == Verbosity::Quiet;
+    let Some(loaded) = load_checked(&args.wdl, &args.imports, &config, quiet)? else { return Ok(None) };
+    let (callee, target) = choose(&loaded.module, args)?;
+    let options = args.options.as_deref().map(|path| inputs::read_object(path, "workflow options")).transpose()?.unwrap_or_default();
+    apply(&mut config.settings, &options, args.no_cache, args.jobs)?;
+    let mut given = args.inputs.as_deref().map(|path| inputs::read_object(path, "inputs")).transpose()?.unwrap_or_default();
+    inputs::add_arguments(&mut given, &args.arguments, &callee)?;
+    let dialect = config.settings.dialect_of(loaded.module.document.version);
+    let folders = inputs::folders(args.inputs.as_deref())?;
+    let Some(bound) = inputs::bind(&callee, &given, dialect, &folders) else { return Ok(None) };
+    if !quiet {
+        inputs::tell_notes(&bound);
+    }
+    if let Some(path) = &args.outputs {
+        // Found out now, not after hours of work.
+        fs::OpenOptions::new().create(true).append(true).open(path).with_context(|| format!("cannot write the outputs to `{}`", path.display()))?;
+    }
+    let store = open_store(&config)?;
+    let id = RunId::random();
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => config.runs_dir.join(callee.name()).join(id.to_string()),
+    };
+    let (dir, lock) = claim(&dir, &store, false)?;
+    let (spec, documents) = spec_of(&loaded, target, inputs::to_json(&callee, &bound), options, args.no_cache);
+    store.write(documents).wait()?;
+    let request = Request {
+        id,
+        name: callee.name().to_owned(),
+        module: Arc::clone(&loaded.module),
+        callee,
+        bound,
+        spec,
+        dir: dir.clone(),
+        owner: owner(),
+        resumed: false,
+    };
+    drop(loaded);
+    let finished = carry_out(store, config.settings, request, args.verbosity())?;
+    drop(lock);
+    Ok(Some(RunReport { id, dir, finished }))
+}
+
+/// Applies options and flags to the settings.
+pub fn apply(settings: &mut Settings, options: &Map<String, Json>, no_cache: bool, jobs: Option<usize>) -> Result<()> {
+    let notes = settings.apply_options(options).map_err(|f| anyhow!("{}", f.message))?;
+    for note in notes {
+        say(&format!("note: {note}"));
+    }
+    if no_cache {
+        settings.read_cache = false;
+    }
+    if let Some(jobs) = jobs {
+        if jobs == 0 {
+            bail!("`--jobs 0` would run nothing: give a number from 1");
+        }
+        settings.jobs = jobs;
+    }
+    Ok(())
+}
+
+/// Works on a run until it has ended; Ctrl-C ends it gently, a second one at once.
+pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbosity: Verbosity) -> Result<Finished> {
+    let mut view = View::new(verbosity);
+    let mut engine = Engine::new(store, settings, &mut view);
+    let signals = listen(engine.mailbox())?;
+    let root = engine.submit(request)?;
+    let worked = engine.work();
+    let finished = engine.take(root);
+    drop(engine);
+    signals.close();
+    view.close();
+    worked.context("the run stopped; what was running goes on, and `batchyard resume` takes it up again")?;
+    finished.ok_or_else(|| anyhow!("the run ended without a result"))
+}
+
+fn listen(mailbox: Sender<Message>) -> Result<signal_hook::iterator::Handle> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen to signals")?;
+    let handle = signals.handle();
+    std::thread::Builder::new().name("signals".into()).stack_size(1 << 18).spawn(move || {
+        for _ in signals.forever() {
+            // An engine that is gone has nothing left to end.
+            if mailbox.send(Message::Interrupt).is_err() {
+                break;
+            }
+        }
+    })?;
+    Ok(handle)
+}
+
+/// The workflow or task that the arguments name.
+fn choose(module: &Arc<Module>, args: &RunArgs) -> Result<(Callee, Target)> {
+    let tasks = || module.document.tasks.iter().map(|t| format!("`{}`", t.name.text)).collect::<Vec<_>>().join(", ");
+    if let Some(name) = &args.task {
+        let task = module.task(name).ok_or_else(|| anyhow!("`{}` has no task `{name}`; its tasks: {}", args.wdl, tasks()))?;
+        return Ok((Callee::Task(Arc::clone(module), Arc::clone(task)), Target::Task(name.clone())));
+    }
+    if let Some(workflow) = &module.document.workflow {
+        if let Some(name) = args.workflow.as_deref().filter(|name| **name != *workflow.name.text) {
+            bail!("`{}` has no workflow `{name}`; its workflow is `{}`", args.wdl, workflow.name.text);
+        }
+        return Ok((Callee::Workflow(Arc::clone(module), Arc::clone(workflow)), Target::Workflow));
+    }
+    match module.document.tasks.as_slice() {
+        [task] if args.workflow.is_none() => {
+            Ok((Callee::Task(Arc::clone(module), Arc::clone(task)), Target::Task(task.name.text.to_string())))
+        }
+        [] => bail!("`{}` has neither workflow nor task to run", args.wdl),
+        _ => bail!("`{}` has no workflow; name a task with `--task`: {}", args.wdl, tasks()),
+    }
+}
+
+fn spec_of(loaded: &Loaded, target: Target, inputs: Map<String, Json>, options: Map<String, Json>, no_cache: bool) -> (RunSpec, Vec<Write>) {
+    let mut documents = Vec::new();
+    let mut writes = Vec::new();
+    for (id, source) in &loaded.sources {
+        let hash = text_hash(&source.text);
+        documents.push(DocumentRef { id: id.clone(), name: source.name.clone(), hash: hash.clone() });
+        writes.push(Write::PutBlob { hash, content: source.text.clone() });
+    }
+    let main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
+    (RunSpec { main, documents, imports: loaded.imports.clone(), target, inputs, options, no_cache }, writes)
+}
+
+/// Makes the run's directory and takes its lock, which is free again as soon as this process is gone.
+pub fn claim(dir: &Path, store: &Store, resume: bool) -> Result<(PathBuf, File)> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make the run directory `{}`", dir.display()))?;
+    let dir = fs::canonicalize(dir).with_context(|| format!("cannot use the run directory `{}`", dir.display()))?;
+    let lock = File::open(&dir).with_context(|| format!("cannot open the run directory `{}`", dir.display()))?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!("another run is going on in `{}`: give another directory with `-d`", dir.display());
+    }
+    if !resume {
+        let mut entries = fs::read_dir(&dir).with_context(|| format!("cannot read the run directory `{}`", dir.display()))?;
+        if entries.next().is_some() {
+            let text = dir.to_string_lossy();
+            let earlier = store.list_runs(&batchyard_store::RunFilter { limit: 1000, ..Default::default() })?.into_iter().find(|r| r.dir == text);
+            match earlier {
+                Some(run) => bail!(
+                    "the run directory `{text}` holds run {} ({}): give another one with `-d`, or go on with it by `batchyard resume {}`",
+                    run.id,
+                    run.state,
+                    run.id.short()
+                ),
+                None => bail!("the run directory `{text}` is not empty: give a new or empty one with `-d`"),
+            }
+        }
+        let probe = dir.join(".batchyard-probe");
+        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).with_context(|| format!("cannot write to the run directory `{text}`", text = dir.display()))?;
+    }
+    Ok((dir, lock))
+}
+
+/// Text that names this process in the store: pid, its start time, host.
+pub fn owner() -> String {
+    let pid = std::process::id();
+    format!("{pid}:{}:{}", start_time(pid).unwrap_or(0), host_name())
+}
+
+/// Start time of a process in clock ticks since boot; with the pid it names a process for good.
+pub fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Name of this machine.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Prints the outputs, or what went wrong. Returns the exit status.
+pub fn conclude(report: &RunReport, outputs_file: Option<&Path>) -> Result<u8> {
+    let outputs: Map<String, Json> = report.finished.outputs.iter().map(|(k, v)| (k.clone(), json::to_json(v))).collect();
+    match report.finished.state {
+        RunState::Succeeded => {
+            let document = json!({ "outputs": outputs, "id": report.id.to_string(), "dir": report.dir.to_string_lossy() });
+            if let Some(path) = outputs_file {
+                let text = serde_json::to_string_pretty(&document)?;
+                write_beside(path, text.as_bytes()).with_context(|| format!("cannot write the outputs to `{}`", path.display()))?;
+            }
+            print_json(&document);
+            Ok(0)
+        }
+        RunState::Aborted => {
+            say(&format!("run {} was ended; go on with `batchyard resume {}`", report.id, report.id.short()));
+            Ok(EXIT_INTERRUPTED)
+        }
+        _ => {
+            failure::tell(&report.finished.failures);
+            say(&format!("run {} failed in {}", report.id, report.dir.display()));
+            say(&format!("  go on after mending what is outside the document: batchyard resume {}", report.id.short()));
+            print("");
+            Ok(EXIT_FAILED)
+        }
+    }
+}
+
+fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    fs::write(&part, content)?;
+    fs::rename(&part, path)
+}
+
+
+/// Bound values of a stored run.
+pub fn rebind(callee: &Callee, spec: &RunSpec, settings: &Settings, module: &Module) -> Option<Bound> {
+    inputs::bind(callee, &spec.inputs, settings.dialect_of(module.document.version), &[PathBuf::from("/")])
+}
