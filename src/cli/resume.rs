@@ -103,15 +103,12 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
 }
 
 fn stored_documents(store: &Store, spec: &RunSpec) -> Result<MemoryLoader> {
-    let mut loader = MemoryLoader::new();
+    let mut texts = Vec::new();
     for document in &spec.documents {
         let text = store.load_blob(&document.hash)?.ok_or_else(|| anyhow!("the stored text of `{}` is gone", document.name))?;
-        loader.add(&document.id, &document.name, text);
+        texts.push((document.id.clone(), (document.name.clone(), text)));
     }
-    for (importer, uri, id) in &spec.imports {
-        loader.link(importer, uri, id);
-    }
-    Ok(loader)
+    Ok(MemoryLoader::new(texts, spec.imports.iter().cloned()))
 }
 
 /// Ends a run.

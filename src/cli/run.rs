@@ -264,10 +264,13 @@ pub fn owner() -> String {
     format!("{pid}:{}:{}", start_time(pid).unwrap_or(0), host_name())
 }
 
-/// Start time of a process in clock ticks since boot; with the pid it names a process for good.
+/// Start time of a living process in clock ticks since boot; with the pid it names a process for good.
 pub fn start_time(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // A zombie has ended; only its parent has not looked yet.
+    let living = !matches!(fields.next()?, "Z" | "X");
+    fields.nth(18).filter(|_| living)?.parse().ok()
 }
 
 /// Name of this machine.

@@ -1,0 +1,43 @@
+# The commands of this project. `make demo` and `make test` install what is missing first.
+# REQUIRE=mariadb,postgresql make test turns the absence of an optional program into a failure.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PATH := $(PATH):$(HOME)/.cargo/bin
+export PATH
+
+.PHONY: demo test check run bench clean
+
+## build, then run the example pipeline and show what came out
+demo:
+	@scripts/setup.sh demo
+	@$(CARGO) build --release --quiet
+	@$(TARGET)/release/batchyard demo
+
+## all tests, then what could not be tested here (tests write "not tested: NAME (install PACKAGE)" to stderr)
+test:
+	@scripts/setup.sh test
+	@log=$$(mktemp); status=0; \
+	$(CARGO) test --workspace --quiet 2>&1 | tee "$$log" || status=$$?; \
+	grep -oh 'not tested: .*' "$$log" | sort -u || true; \
+	rm -f "$$log"; exit $$status
+
+## format and lints, warnings are errors
+check:
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+## the program with ARGS, as in: make run ARGS="check pipeline.wdl"
+run:
+	@$(CARGO) run --release --quiet -- $(ARGS)
+
+## figures against the floor on this machine
+bench:
+	@benches/run.sh
+
+## what builds and demos left behind
+clean:
+	@$(CARGO) clean
+	@rm -rf .cache .venv demo-run batchyard-runs

@@ -1,0 +1,28 @@
+//! What is remembered: runs, calls, file digests and shared documents, in SQLite, MySQL/MariaDB or PostgreSQL.
+//!
+//! [`Store`] is the whole surface: [`Store::open`], [`Store::write`] (a [`Ticket`] is answered once the commit is
+//! on disk), and plain reading functions. It is synchronous; inside, one thread owns the connections. Start
+//! reading at `writer.rs`, where everything that waits is committed as one group.
+//!
+//! This is the only crate that names sqlx. It never decides anything: a change of state is written under the
+//! condition its caller names, and a condition that no longer holds is an error, not something to hide.
+
+mod apply;
+
+mod connect;
+mod dialect;
+mod error;
+mod migrate;
+mod queue;
+mod read;
+mod record;
+mod row;
+mod sql;
+mod store;
+mod writer;
+
+pub use connect::{Durability, Location, Options};
+pub use error::StoreError;
+pub use queue::Ticket;
+pub use record::{CallEnd, CallRecord, FileDigest, Parentage, RunFilter, RunMove, RunRecord, RunSummary, Write};
+pub use store::Store;

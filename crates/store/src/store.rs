@@ -1,0 +1,302 @@
+//! The surface: one handle that may be shared by any number of threads.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use batchyard_model::{CallId, CallState, RunId, Shard};
+use sqlx::AnyConnection;
+use sqlx::AnyPool;
+use tokio::runtime::Handle;
+
+use crate::connect::{Connector, Location, Options};
+use crate::dialect::Dialect;
+use crate::error::{StoreError, is_passing};
+use crate::migrate::migrate;
+use crate::queue::{Batch, Done, Queue, Ticket};
+use crate::read::{PAGE, Reader};
+use crate::record::{CallRecord, FileDigest, RunFilter, RunRecord, RunSummary, Write};
+use crate::writer::Writer;
+
+/// Tries of a query whose connection was lost or whose rows were locked.
+const READ_TRIES: u32 = 3;
+const READ_PAUSE: Duration = Duration::from_millis(50);
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
+
+/// What is remembered. Reads see what was committed; a write is committed when its ticket says so.
+///
+/// Every function that waits blocks its thread; asynchronous callers use [`Store::write_then`], and read on a blocking
+/// thread. Dropping the store writes what is queued and closes the database.
+pub struct Store {
+    queue: Arc<Queue>,
+    runtime: Handle,
+    readers: AnyPool,
+    connector: Connector,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Store {
+    /// Opens the state, making file and folder (SQLite) and bringing the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`], [`StoreError::Unavailable`] or [`StoreError::Newer`].
+    pub fn open(location: &Location, options: Options) -> Result<Store, StoreError> {
+        let connector = Connector::new(location, options.durability)?;
+        let queue = Arc::new(Queue::default());
+        let (opened, outcome) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new()
+            .name("store".into())
+            .spawn({
+                let (queue, connector) = (Arc::clone(&queue), connector.clone());
+                move || serve(connector, options, &queue, &opened)
+            })
+            .map_err(|source| unusable(location, &source))?;
+        match outcome.recv() {
+            Ok(Ok((runtime, readers))) => Ok(Store { queue, runtime, readers, connector, thread: Some(thread) }),
+            Ok(Err(error)) => Err(error),
+            Err(mpsc::RecvError) => Err(StoreError::Closed),
+        }
+    }
+
+    /// Queues changes that happen together or not at all, after everything queued before. Waits while the queue
+    /// is full.
+    pub fn write(&self, writes: Vec<Write>) -> Ticket {
+        let (ticket, done) = Ticket::new();
+        self.queue.push(Batch { writes, done });
+        ticket
+    }
+
+    /// As [`Store::write`], but calls `done` with the answer, on the writer's thread: it must be quick and must not
+    /// call the store's functions that wait.
+    pub fn write_then(&self, writes: Vec<Write>, done: impl FnOnce(Result<(), StoreError>) + Send + 'static) {
+        self.queue.push(Batch { writes, done: Done::callback(done) });
+    }
+
+    /// Waits until everything queued so far is answered.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`] when the writer is gone. Errors of the queued writes go to their own tickets.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.write(Vec::new()).wait()
+    }
+
+    /// The run with its documents.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn load_run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
+        self.read(async |reader| reader.run(id).await)
+    }
+
+    /// Runs whose id begins or ends with the given digits, newest first, at most twenty.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn find_runs(&self, part_of_id: &str) -> Result<Vec<RunSummary>, StoreError> {
+        self.read(async |reader| reader.runs_like(part_of_id).await)
+    }
+
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
+        self.read(async |reader| reader.runs(filter).await)
+    }
+
+    /// The runs that calls of this run started, oldest first.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn list_child_runs(&self, parent: RunId) -> Result<Vec<RunSummary>, StoreError> {
+        self.read(async |reader| reader.child_runs(parent).await)
+    }
+
+    /// All attempts of all calls of a run, by call name, shard (as text) and attempt. They are all in memory at
+    /// once; [`Store::scan_calls`] avoids that.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn list_calls(&self, run: RunId) -> Result<Vec<CallRecord>, StoreError> {
+        let mut calls = Vec::new();
+        self.scan_calls(run, |call| {
+            calls.push(call);
+            ControlFlow::Continue(())
+        })?;
+        Ok(calls)
+    }
+
+    /// Hands out the calls of [`Store::list_calls`] one by one, a page of them in memory, until told to stop.
+    ///
+    /// # Errors
+    /// What kept the database from answering; some calls may have been handed out before.
+    pub fn scan_calls(&self, run: RunId, mut visit: impl FnMut(CallRecord) -> ControlFlow<()>) -> Result<(), StoreError> {
+        let mut last: Option<CallId> = None;
+        loop {
+            let page = self.read(async |reader| reader.page_of_calls(run, last.as_ref()).await)?;
+            let Some(end) = page.last().map(|call| call.id.clone()) else { return Ok(()) };
+            let full = page.len() >= PAGE as usize;
+            for call in page {
+                if visit(call).is_break() {
+                    return Ok(());
+                }
+            }
+            if !full {
+                return Ok(());
+            }
+            last = Some(end);
+        }
+    }
+
+    /// One attempt.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn load_call(&self, id: &CallId) -> Result<Option<CallRecord>, StoreError> {
+        self.read(async |reader| reader.call(id).await)
+    }
+
+    /// The attempt of a call with the highest number.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn latest_attempt(&self, run: RunId, call: &str, shard: &Shard) -> Result<Option<CallRecord>, StoreError> {
+        self.read(async |reader| reader.latest_attempt(run, call, shard).await)
+    }
+
+    /// How many attempts of a run are in each state; states without any are left out.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn count_calls_by_state(&self, run: RunId) -> Result<Vec<(CallState, u64)>, StoreError> {
+        self.read(async |reader| reader.call_counts(run).await)
+    }
+
+    /// For each key, in order, the newest successful call that has it and may be reused.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn find_cached(&self, keys: &[String]) -> Result<Vec<Option<CallRecord>>, StoreError> {
+        self.read(async |reader| reader.cached(keys).await)
+    }
+
+    /// Calls of a task that ended (before the given time, epoch milliseconds), newest first.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn recent_calls_of_task(&self, task: &str, before_ms: Option<i64>, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
+        self.read(async |reader| reader.recent_calls(task, before_ms, limit).await)
+    }
+
+    /// For each hash of a path, in order, what was known about the file.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn find_digests(&self, path_hashes: &[String]) -> Result<Vec<Option<FileDigest>>, StoreError> {
+        self.read(async |reader| reader.digests(path_hashes).await)
+    }
+
+    /// The document with this content hash.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn load_blob(&self, hash: &str) -> Result<Option<String>, StoreError> {
+        self.read(async |reader| reader.blob(hash).await)
+    }
+
+    /// Runs a query on a reading connection; again when the connection was lost or rows were locked. The query runs
+    /// on the calling thread, the connections live on the store's.
+    fn read<V: Send>(&self, query: impl AsyncFnMut(&mut Reader<'_>) -> Result<V, sqlx::Error> + Send) -> Result<V, StoreError> {
+        let answer = if Handle::try_current().is_err() {
+            self.runtime.block_on(self.answer(query))
+        } else {
+            // A thread that drives another runtime may not wait for ours by itself.
+            std::thread::scope(|scope| match scope.spawn(|| self.runtime.block_on(self.answer(query))).join() {
+                Ok(answer) => answer,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        };
+        answer.map_err(|source| self.connector.describe(&source))
+    }
+
+    async fn answer<V>(&self, mut query: impl AsyncFnMut(&mut Reader<'_>) -> Result<V, sqlx::Error>) -> Result<V, sqlx::Error> {
+        let dialect = self.connector.dialect;
+        let mut tries = READ_TRIES;
+        loop {
+            tries -= 1;
+            let mut db = self.readers.acquire().await?;
+            match query(&mut Reader { db: &mut db, dialect }).await {
+                Err(error) if tries > 0 && is_passing(&error) => {
+                    // What is wrong with the connection is found out when it is taken from the pool again.
+                    drop(db);
+                    tokio::time::sleep(READ_PAUSE).await;
+                }
+                answer => return answer,
+            }
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(thread) = self.thread.take() {
+            // A writer that panicked has answered its tickets already (they are answered when dropped).
+            let _ = thread.join();
+        }
+    }
+}
+
+type Opened = Result<(Handle, AnyPool), StoreError>;
+
+/// The store's thread: opens, says so, writes until the queue is closed.
+fn serve(connector: Connector, options: Options, queue: &Queue, opened: &mpsc::SyncSender<Opened>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    // SQLite needs no sockets, and a runtime without them wakes up at less cost.
+    let builder = if connector.dialect == Dialect::Sqlite { builder.enable_time() } else { builder.enable_all() };
+    let runtime = match builder.build() {
+        Ok(runtime) => runtime,
+        Err(source) => {
+            let _ = opened.send(Err(unusable(&connector.location, &source)));
+            return;
+        }
+    };
+    runtime.block_on(async {
+        let db = match open_writer(&connector, options.patience).await {
+            Ok(db) => db,
+            Err(error) => {
+                let _ = opened.send(Err(error));
+                return;
+            }
+        };
+        let readers = connector.readers(options.patience);
+        if opened.send(Ok((Handle::current(), readers.clone()))).is_ok() {
+            Writer::new(connector, options.patience, db).serve(queue, &readers).await;
+        }
+    });
+}
+
+/// Connects and migrates; tries again while another process holds a lock on the database.
+async fn open_writer(connector: &Connector, patience: Duration) -> Result<AnyConnection, StoreError> {
+    let begun = Instant::now();
+    loop {
+        let error = match connector.writer().await {
+            Ok(mut db) => match migrate(connector, &mut db).await {
+                Ok(()) => return Ok(db),
+                Err(error) => error,
+            },
+            Err(source) => connector.describe(&source),
+        };
+        // A server that is not there is said at once; a lock on the file goes away.
+        if !error.is_temporary() || connector.dialect != Dialect::Sqlite || begun.elapsed() > patience {
+            return Err(error);
+        }
+        tokio::time::sleep(OPEN_PAUSE).await;
+    }
+}
+
+fn unusable(location: &Location, source: &std::io::Error) -> StoreError {
+    StoreError::Unusable { location: location.to_string(), reason: source.to_string(), hint: None }
+}

@@ -1,0 +1,152 @@
+//! The one writer: while a commit runs the next writes gather, and all that gathered is committed as one group.
+
+use std::time::{Duration, Instant};
+
+use sqlx::AnyConnection;
+use sqlx::{AnyPool, Connection};
+
+use crate::apply::{Fault, Group};
+use crate::connect::Connector;
+use crate::error::{self, Kind, StoreError};
+use crate::queue::{Batch, Queue};
+use crate::record::Write;
+
+/// Pause before the first new try; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+pub(crate) struct Writer {
+    connector: Connector,
+    patience: Duration,
+    /// Absent after the connection was lost.
+    db: Option<AnyConnection>,
+}
+
+/// How a try went that did not succeed.
+enum Setback {
+    /// Trying again may help. `perhaps_done` when the commit may have happened nevertheless.
+    Passing { error: StoreError, lost: bool, perhaps_done: bool },
+    /// Trying again will not help.
+    Final(StoreError),
+}
+
+impl Writer {
+    pub(crate) fn new(connector: Connector, patience: Duration, db: AnyConnection) -> Self {
+        Writer { connector, patience, db: Some(db) }
+    }
+
+    /// Serves the queue until it is closed and empty, then closes all connections.
+    pub(crate) async fn serve(mut self, queue: &Queue, readers: &AnyPool) {
+        while let Some(batches) = queue.take().await {
+            self.commit(batches).await;
+        }
+        readers.close().await;
+        if let Some(db) = self.db.take() {
+            // Everything acknowledged is stored already; a close that fails has nothing to lose.
+            let _ = db.close().await;
+        }
+    }
+
+    /// Commits the batches as one group and answers all. When one of them is at fault, each is committed by
+    /// itself, so that only the guilty one fails.
+    async fn commit(&mut self, batches: Vec<Batch>) {
+        let writes: Vec<&Write> = batches.iter().flat_map(|batch| &batch.writes).collect();
+        match self.persist(&writes).await {
+            Ok(()) => batches.into_iter().for_each(|batch| batch.done.give(Ok(()))),
+            Err(error) if batches.len() == 1 || error.is_temporary() => {
+                batches.into_iter().for_each(|batch| batch.done.give(Err(error.clone())));
+            }
+            Err(_) => {
+                for batch in batches {
+                    let writes: Vec<&Write> = batch.writes.iter().collect();
+                    let verdict = self.persist(&writes).await;
+                    batch.done.give(verdict);
+                }
+            }
+        }
+    }
+
+    /// Stores all of the writes or none, trying again for a while when the database does not answer.
+    async fn persist(&mut self, writes: &[&Write]) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut perhaps_done = false;
+        loop {
+            match self.attempt(writes, perhaps_done).await {
+                Ok(()) => return Ok(()),
+                Err(Setback::Final(error)) => return Err(error),
+                Err(Setback::Passing { error, lost, perhaps_done: unsure }) => {
+                    perhaps_done |= unsure;
+                    if lost && let Some(db) = self.db.take() {
+                        // The connection is of no use; what it says about its end is of none either.
+                        let _ = db.close_hard().await;
+                    }
+                    if begun.elapsed() + pause > self.patience {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// One transaction.
+    async fn attempt(&mut self, writes: &[&Write], perhaps_done: bool) -> Result<(), Setback> {
+        let dialect = self.connector.dialect;
+        let db = match self.db.take() {
+            Some(db) => self.db.insert(db),
+            None => {
+                let db = self.connector.writer().await.map_err(|source| setback(&self.connector, &source, false))?;
+                self.db.insert(db)
+            }
+        };
+        let connector = &self.connector;
+        if let [only] = writes
+            && only.is_one_statement()
+        {
+            return alone(connector, db, only, perhaps_done).await;
+        }
+        let mut transaction = db.begin_with(dialect.begin()).await.map_err(|source| setback(connector, &source, false))?;
+        let mut group = Group::new(&mut transaction, dialect, perhaps_done);
+        let applied = async {
+            for write in writes {
+                group.apply(write).await?;
+            }
+            group.finish().await
+        };
+        if let Err(fault) = applied.await {
+            let undone = transaction.rollback().await;
+            return Err(match (fault, undone) {
+                (Fault::Sql(source), _) | (Fault::Verdict(_), Err(source)) => setback(connector, &source, false),
+                (Fault::Verdict(error), Ok(())) => Setback::Final(error),
+            });
+        }
+        transaction.commit().await.map_err(|source| setback(connector, &source, true))
+    }
+}
+
+/// One statement is a transaction by itself: a chain of tasks waits for one answer instead of three.
+async fn alone(connector: &Connector, db: &mut AnyConnection, write: &Write, perhaps_done: bool) -> Result<(), Setback> {
+    let mut group = Group::new(db, connector.dialect, perhaps_done);
+    let applied = async {
+        group.apply(write).await?;
+        group.finish().await
+    };
+    applied.await.map_err(|fault| match fault {
+        Fault::Sql(source) => setback(connector, &source, true),
+        Fault::Verdict(error) => Setback::Final(error),
+    })
+}
+
+fn setback(connector: &Connector, source: &sqlx::Error, committing: bool) -> Setback {
+    let error = connector.describe(source);
+    match error::kind_of(source) {
+        Kind::Busy => Setback::Passing { error, lost: false, perhaps_done: false },
+        Kind::Lost => Setback::Passing { error, lost: true, perhaps_done: committing },
+        Kind::Unusable(_) | Kind::Refused => Setback::Final(error),
+    }
+}

@@ -1,0 +1,360 @@
+//! What every engine must do alike.
+
+use std::ops::ControlFlow;
+use std::sync::mpsc;
+
+use batchyard_model::{CallState, RunId, RunState, Shard};
+use batchyard_store::{CallRecord, FileDigest, Parentage, RunFilter, RunMove, RunRecord, Store, StoreError, Write};
+
+use crate::Fresh;
+use crate::rows::{call, done, end, id, open, put, run, stored_run, to};
+
+type Case = fn(Fresh<'_>);
+
+pub const CASES: &[(&str, Case)] = &[
+    ("runs come back as they were stored", runs_round_trip),
+    ("runs are listed and found", runs_are_listed),
+    ("a run is inserted once", run_exists),
+    ("a run moves only from where it is expected", moves_are_conditional),
+    ("calls come back as they were stored", calls_round_trip),
+    ("calls are paged", calls_are_paged),
+    ("a batch is all or nothing, in order", batches_are_atomic),
+    ("a guilty write harms no other", guilt_is_private),
+    ("the newest reusable result is found", cache),
+    ("recent calls of a task", recent_calls),
+    ("digests and blobs", digests_and_blobs),
+    ("a deleted run takes what is beneath it", deletion),
+    ("callbacks are called once, and may panic", callbacks),
+    ("several stores share one database", sharing),
+    ("many open a new database at once", opening_together),
+    ("a newer schema is refused", newer_schema),
+];
+
+fn runs_round_trip(fresh: Fresh<'_>) {
+    let location = fresh();
+    let store = open(&location);
+    let parent = stored_run(&store);
+    let full = RunRecord {
+        parent: Some(parent),
+        name: "比对 ü 🧬".into(),
+        dir: "/runs/ü".into(),
+        state: RunState::Failed,
+        started_ms: Some(5),
+        ended_ms: Some(1_790_000_000_000),
+        owner: Some("host:17".into()),
+        spec: "é\\'\"?\n".repeat(40_000),
+        result: Some(String::new()),
+        ..run(i64::MAX)
+    };
+    put(&store, Write::InsertRun(full.clone())).unwrap();
+    assert_eq!(store.load_run(full.id).unwrap(), Some(full.clone()));
+    assert_eq!(store.load_run(RunId::random()).unwrap(), None);
+    drop(store);
+    assert_eq!(open(&location).load_run(full.id).unwrap(), Some(full), "it is there after opening again");
+}
+
+fn runs_are_listed(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let runs: Vec<RunRecord> = (0..5).map(run).collect();
+    let child = RunRecord { parent: Some(runs[0].id), state: RunState::Running, ..run(9) };
+    let writes = runs.iter().chain([&child]).cloned().map(Write::InsertRun).collect();
+    store.write(writes).wait().unwrap();
+    let ids = |filter: RunFilter| store.list_runs(&filter).unwrap().iter().map(|run| run.id).collect::<Vec<_>>();
+    let newest_first: Vec<RunId> = runs.iter().rev().map(|run| run.id).collect();
+    assert_eq!(ids(RunFilter::default()), newest_first);
+    assert_eq!(ids(RunFilter { limit: 2, ..RunFilter::default() }), newest_first[..2]);
+    assert_eq!(ids(RunFilter { states: vec![RunState::Running, RunState::Failed], ..RunFilter::default() }), []);
+    assert_eq!(ids(RunFilter { states: vec![RunState::Running], parent: Parentage::Any, limit: 9 }), [child.id]);
+    assert_eq!(store.list_child_runs(runs[0].id).unwrap()[0].id, child.id);
+    let text = child.id.to_string();
+    for part in [&text[..], &text[..18], &text[..18].replace('-', "").to_uppercase(), &child.id.short()] {
+        let found = store.find_runs(part).unwrap();
+        assert!(found.iter().any(|run| run.id == child.id), "{part}");
+    }
+    assert_eq!(store.find_runs(&child.id.short()).unwrap().len(), 1);
+    assert_eq!(store.find_runs("%").unwrap(), []);
+}
+
+fn run_exists(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let record = run(1);
+    put(&store, Write::InsertRun(record.clone())).unwrap();
+    let again = put(&store, Write::InsertRun(RunRecord { spec: "other".into(), ..record.clone() }));
+    assert!(matches!(again, Err(StoreError::Exists { run }) if run == record.id), "{again:?}");
+    assert_eq!(store.load_run(record.id).unwrap().unwrap().spec, "{}");
+}
+
+fn moves_are_conditional(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let run = stored_run(&store);
+    let load = || store.load_run(run).unwrap().unwrap();
+    let start = RunMove { owner: Some(Some("me".into())), ..to(run, &[RunState::Submitted], RunState::Running, 100) };
+    put(&store, Write::MoveRun(start.clone())).unwrap();
+    assert_eq!(
+        (load().state, load().started_ms, load().ended_ms, load().owner.as_deref()),
+        (RunState::Running, Some(100), None, Some("me"))
+    );
+
+    let error = put(&store, Write::MoveRun(start)).unwrap_err();
+    assert_eq!(error.to_string(), format!("run `{run}` cannot become Running: it is Running and held by `me`"));
+    let stranger = RunMove { held_by: Some(None), ..to(run, &[], RunState::Failed, 150) };
+    assert!(matches!(put(&store, Write::MoveRun(stranger)), Err(StoreError::Conflict { state: RunState::Running, .. })));
+
+    let finish = RunMove {
+        held_by: Some(Some("me".into())),
+        owner: Some(None),
+        result: Some("{\"x\":1}".into()),
+        ..to(run, &[RunState::Running, RunState::Aborting], RunState::Failed, 200)
+    };
+    put(&store, Write::MoveRun(finish)).unwrap();
+    assert_eq!((load().ended_ms, load().owner, load().result.as_deref()), (Some(200), None, Some("{\"x\":1}")));
+
+    put(&store, Write::MoveRun(to(run, &[RunState::Failed], RunState::Running, 300))).unwrap();
+    assert_eq!((load().started_ms, load().ended_ms, load().result.as_deref()), (Some(100), None, Some("{\"x\":1}")), "resumed");
+
+    let nobody = RunId::random();
+    assert!(
+        matches!(put(&store, Write::MoveRun(to(nobody, &[], RunState::Failed, 1))), Err(StoreError::UnknownRun { run }) if run == nobody)
+    );
+}
+
+fn calls_round_trip(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let run = stored_run(&store);
+    let first = call(id(run, "main.align", &[3, 0], 1));
+    put(&store, Write::StartCall(first.clone())).unwrap();
+    assert_eq!(store.load_call(&first.id).unwrap(), Some(first.clone()));
+    put(&store, Write::EndCall(end(first.id.clone(), 20))).unwrap();
+    let ended = CallRecord {
+        state: CallState::Done,
+        ended_ms: Some(20),
+        exit_code: Some(0),
+        reusable: true,
+        end_doc: Some("{\"out\":2}".into()),
+        ..first.clone()
+    };
+    assert_eq!(store.load_call(&first.id).unwrap(), Some(ended));
+    put(&store, Write::StartCall(first.clone())).unwrap();
+    assert_eq!(store.load_call(&first.id).unwrap(), Some(first.clone()), "begun anew, nothing of the former end is left");
+
+    let negative =
+        CallRecord { exit_code: Some(-9), cached: true, cache_key: Some("k".repeat(64)), ..done(id(run, "main.align", &[3, 0], 2), "", 7) };
+    put(&store, Write::StartCall(negative.clone())).unwrap();
+    assert_eq!(store.latest_attempt(run, "main.align", &Shard::from(vec![3, 0])).unwrap(), Some(negative));
+    assert_eq!(store.latest_attempt(run, "main.align", &Shard::default()).unwrap(), None);
+    assert_eq!(store.count_calls_by_state(run).unwrap(), [(CallState::Running, 1), (CallState::Done, 1)]);
+
+    let unknown = put(&store, Write::EndCall(end(id(run, "nothing", &[], 1), 1)));
+    assert!(matches!(unknown, Err(StoreError::UnknownCall { .. })), "{unknown:?}");
+    let homeless = put(&store, Write::StartCall(call(id(RunId::random(), "x", &[], 1))));
+    assert!(matches!(homeless, Err(StoreError::UnknownRun { .. })), "{homeless:?}");
+}
+
+fn calls_are_paged(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let run = stored_run(&store);
+    let mut expected: Vec<_> = (0..450).map(|n| id(run, if n % 2 == 0 { "a" } else { "a_b" }, &[n], 1 + n % 3)).collect();
+    store.write(expected.iter().cloned().map(|id| Write::StartCall(call(id))).collect()).wait().unwrap();
+    put(&store, Write::StartCall(call(id(stored_run(&store), "a", &[], 1)))).unwrap();
+    expected.sort_by_key(|id| (id.call.clone(), id.shard.to_string(), id.attempt));
+    let listed: Vec<_> = store.list_calls(run).unwrap().into_iter().map(|call| call.id).collect();
+    assert_eq!(listed, expected);
+    let mut seen = 0;
+    store
+        .scan_calls(run, |_| {
+            seen += 1;
+            if seen == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+    assert_eq!(seen, 3);
+}
+
+fn batches_are_atomic(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let run = stored_run(&store);
+    let [kept, lost, again] = ["kept", "lost", "again"].map(|name| id(run, name, &[], 1));
+    let together =
+        vec![Write::StartCall(call(kept.clone())), Write::EndCall(end(kept.clone(), 5)), Write::ForgetCache { id: kept.clone() }];
+    store.write(together).wait().unwrap();
+    let record = store.load_call(&kept).unwrap().unwrap();
+    assert_eq!((record.state, record.ended_ms, record.reusable), (CallState::Done, Some(5), false));
+
+    let half = vec![Write::StartCall(call(lost.clone())), Write::EndCall(end(id(run, "none", &[], 1), 5))];
+    assert!(store.write(half).wait().is_err());
+    assert_eq!(store.load_call(&lost).unwrap(), None);
+
+    let anew = vec![
+        Write::StartCall(call(again.clone())),
+        Write::EndCall(end(again.clone(), 5)),
+        Write::StartCall(CallRecord { started_ms: Some(77), ..call(again.clone()) }),
+    ];
+    store.write(anew).wait().unwrap();
+    let record = store.load_call(&again).unwrap().unwrap();
+    assert_eq!((record.state, record.started_ms, record.end_doc), (CallState::Running, Some(77), None));
+}
+
+fn guilt_is_private(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let run_id = stored_run(&store);
+    let taken = run(1);
+    put(&store, Write::InsertRun(taken.clone())).unwrap();
+    let tickets: Vec<_> = (0..300)
+        .map(|n| {
+            (
+                n,
+                match n {
+                    // A call of a run that is not there, a run that is there, a move that cannot be, an end without a start.
+                    50 => store.write(vec![Write::StartCall(call(id(RunId::random(), "c", &[n], 1)))]),
+                    100 => store.write(vec![Write::InsertRun(taken.clone())]),
+                    150 => store.write(vec![Write::MoveRun(to(run_id, &[RunState::Aborting], RunState::Aborted, 1))]),
+                    200 => store.write(vec![Write::EndCall(end(id(run_id, "none", &[], 1), 1))]),
+                    _ => store.write(vec![Write::StartCall(call(id(run_id, "c", &[n], 1)))]),
+                },
+            )
+        })
+        .collect();
+    store.flush().unwrap();
+    let failed: Vec<u32> = tickets.into_iter().filter_map(|(n, ticket)| ticket.wait().is_err().then_some(n)).collect();
+    assert_eq!(failed, [50, 100, 150, 200]);
+    assert_eq!(store.list_calls(run_id).unwrap().len(), 296);
+}
+
+fn cache(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let run = stored_run(&store);
+    let other = stored_run(&store);
+    let old = done(id(run, "a", &[], 1), "key1", 10);
+    let newer = done(id(other, "a", &[], 1), "key1", 20);
+    let spoilt = CallRecord { reusable: false, ..done(id(run, "b", &[], 1), "key1", 30) };
+    let failed = CallRecord { state: CallState::Failed, ..done(id(run, "c", &[], 1), "key1", 40) };
+    let plain = done(id(run, "d", &[], 1), "key2", 10);
+    let all = [&old, &newer, &spoilt, &failed, &plain];
+    store.write(all.into_iter().cloned().map(Write::StartCall).collect()).wait().unwrap();
+    let many: Vec<String> =
+        ["key2", "none", "key1", "key2"].map(String::from).into_iter().chain((0..250).map(|n| format!("no{n}"))).collect();
+    let found = store.find_cached(&many).unwrap();
+    assert_eq!(found.len(), many.len());
+    assert_eq!(found[..4], [Some(plain.clone()), None, Some(newer.clone()), Some(plain)]);
+    put(&store, Write::ForgetCache { id: newer.id }).unwrap();
+    assert_eq!(store.find_cached(&["key1".into()]).unwrap(), [Some(old.clone())]);
+    let twin = done(id(run, "z", &[], 1), "key1", 10);
+    put(&store, Write::StartCall(twin.clone())).unwrap();
+    assert_eq!(store.find_cached(&["key1".into()]).unwrap(), [Some(twin)], "of two that ended together always the same one");
+    assert_eq!(store.find_cached(&[]).unwrap(), []);
+}
+
+fn recent_calls(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let run = stored_run(&store);
+    let calls = (0..6).map(|n| Write::StartCall(done(id(run, "a", &[n], 1), "k", i64::from(n) * 10)));
+    let other = CallRecord { task: "sort".into(), ..done(id(run, "s", &[], 1), "k", 35) };
+    let unfinished = call(id(run, "u", &[], 1));
+    store.write(calls.chain([other, unfinished].map(Write::StartCall)).collect()).wait().unwrap();
+    let ended = |before, limit| {
+        store.recent_calls_of_task("align", before, limit).unwrap().iter().filter_map(|call| call.ended_ms).collect::<Vec<_>>()
+    };
+    assert_eq!(ended(None, 3), [50, 40, 30]);
+    assert_eq!(ended(Some(30), 9), [20, 10, 0]);
+}
+
+fn digests_and_blobs(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let file = |n: i64, digest: &str| FileDigest {
+        path_hash: format!("{n:064x}"),
+        path: format!("/data/{}", "x".repeat(300)),
+        size: i64::MAX,
+        mtime_ns: 1_790_000_000_123_456_789,
+        inode: n,
+        digest: digest.into(),
+    };
+    store.write((0..70).map(|n| Write::PutDigest(file(n, "old"))).collect()).wait().unwrap();
+    store.write(vec![Write::PutDigest(file(3, "new")), Write::PutDigest(file(3, "newest"))]).wait().unwrap();
+    let found = store.find_digests(&[file(3, "").path_hash, "none".into(), file(69, "").path_hash]).unwrap();
+    assert_eq!(found, [Some(file(3, "newest")), None, Some(file(69, "old"))]);
+
+    let blob = |hash: &str, content: &str| Write::PutBlob { hash: hash.into(), content: content.into() };
+    let long = "长".repeat(700_000);
+    store.write(vec![blob("a", "first"), blob("b", &long), blob("a", "second")]).wait().unwrap();
+    put(&store, blob("a", "third")).unwrap();
+    assert_eq!(store.load_blob("a").unwrap().as_deref(), Some("first"));
+    assert!(store.load_blob("b").unwrap().as_deref() == Some(&*long));
+    assert_eq!(store.load_blob("A").unwrap(), None, "hashes are compared byte by byte");
+}
+
+fn deletion(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let kept = stored_run(&store);
+    let top = stored_run(&store);
+    let child = RunRecord { parent: Some(top), ..run(2) };
+    let grandchild = RunRecord { parent: Some(child.id), ..run(3) };
+    let (child_id, grandchild_id) = (child.id, grandchild.id);
+    let calls = [kept, top, grandchild_id].map(|run| Write::StartCall(call(id(run, "a", &[], 1))));
+    store.write([child, grandchild].map(Write::InsertRun).into_iter().chain(calls).collect()).wait().unwrap();
+    store.write(vec![Write::StartCall(call(id(top, "b", &[], 1))), Write::DeleteRun(top)]).wait().unwrap();
+    for gone in [top, child_id, grandchild_id] {
+        assert_eq!(store.load_run(gone).unwrap(), None);
+        assert_eq!(store.list_calls(gone).unwrap(), []);
+    }
+    assert_eq!(store.list_calls(kept).unwrap().len(), 1);
+    put(&store, Write::DeleteRun(top)).unwrap();
+}
+
+fn callbacks(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let (told, answers) = mpsc::channel();
+    let tell = told.clone();
+    store.write_then(vec![Write::InsertRun(run(1))], move |answer| tell.send(answer.is_ok()).unwrap());
+    store.write_then(vec![Write::EndCall(end(id(RunId::random(), "a", &[], 1), 1))], move |answer| told.send(answer.is_ok()).unwrap());
+    store.write_then(vec![], |_| panic!("on purpose: a callback that panics"));
+    store.flush().unwrap();
+    assert_eq!(answers.iter().collect::<Vec<_>>(), [true, false]);
+    drop(store);
+}
+
+fn sharing(fresh: Fresh<'_>) {
+    let location = fresh();
+    let stores: Vec<Store> = (0..3).map(|_| open(&location)).collect();
+    let run = stored_run(&stores[0]);
+    std::thread::scope(|scope| {
+        for (n, store) in (0u32..).zip(&stores) {
+            for thread in 0..2 {
+                scope.spawn(move || {
+                    for m in 0..40 {
+                        let id = id(run, "c", &[n, thread, m], 1);
+                        put(store, Write::StartCall(call(id.clone()))).unwrap();
+                        // All of them also fight for the same rows.
+                        store
+                            .write(vec![Write::EndCall(end(id, 5)), Write::PutBlob { hash: format!("{m}"), content: "b".into() }])
+                            .wait()
+                            .unwrap();
+                    }
+                });
+            }
+        }
+    });
+    for store in &stores {
+        assert_eq!(store.count_calls_by_state(run).unwrap(), [(CallState::Done, 240)]);
+    }
+    let start = to(run, &[RunState::Submitted], RunState::Running, 1);
+    let won = stores.iter().filter(|store| put(store, Write::MoveRun(start.clone())).is_ok()).count();
+    assert_eq!(won, 1, "only one takes up a run");
+}
+
+fn opening_together(fresh: Fresh<'_>) {
+    let location = fresh();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| stored_run(&open(&location)));
+        }
+    });
+    assert_eq!(open(&location).list_runs(&RunFilter::default()).unwrap().len(), 6);
+}
+
+fn newer_schema(fresh: Fresh<'_>) {
+    let location = fresh();
+    drop(open(&location));
+    crate::faults::statement(&location, "INSERT INTO schema_migrations (version, applied_ms) VALUES (999, 0)");
+    let error = Store::open(&location, batchyard_store::Options::default()).err().unwrap();
+    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 1"), "{error}");
+    assert!(error.hint().is_some());
+}

@@ -1,0 +1,78 @@
+//! Values where a type is wanted: declarations, outputs, call inputs, members.
+
+use super::typer::Typer;
+use crate::{
+    ast::{Expr, ExprKind, StringPart},
+    coerce::{Coercion, can_coerce},
+    diagnostic::Diagnostic,
+    types::{StructType, Type},
+    version::Dialect,
+};
+
+impl Typer<'_> {
+    /// Checks that a value of type `from` can become `to`. `what` names the receiver.
+    pub(super) fn assign(&mut self, expr: &Expr, from: &Type, to: &Type, what: &str) {
+        if let Type::Struct(wanted) = to.required()
+            && let Some(names) = literal_names(expr)
+        {
+            self.assign_literal(expr, &names, wanted, what);
+        }
+        match can_coerce(from, to, self.dialect) {
+            Coercion::Yes => {}
+            Coercion::Discouraged(why) => self.discouraged(expr, from, to, why, what),
+            Coercion::No => {
+                let message = format!("{what} is of type `{to}` and cannot be given a `{from}`");
+                // An undefined value fits every optional type.
+                let may_work = from.is_optional() && to.is_optional();
+                let finding = if may_work { self.graded(expr.span, message) } else { self.error(expr.span, message) };
+                self.findings.push(finding.label(format!("this is `{from}`")));
+            }
+        }
+    }
+
+    fn discouraged(&mut self, expr: &Expr, from: &Type, to: &Type, why: &str, what: &str) {
+        let empty = matches!(&expr.kind, ExprKind::Array(items) if items.is_empty());
+        if empty && matches!(to.required(), Type::Array { nonempty: true, .. }) {
+            let error = self.error(expr.span, format!("{what} is of type `{to}` and cannot be empty"));
+            self.findings.push(error);
+        } else if self.dialect == Dialect::Specification {
+            let message = format!("{what} is of type `{to}` and is given a `{from}`: {why}");
+            self.findings.push(Diagnostic::warning(&self.module.document.source, expr.span, message).label(format!("this is `{from}`")));
+        }
+    }
+
+    /// Object and map literals show their members, so missing ones are found before the run.
+    fn assign_literal(&mut self, expr: &Expr, names: &[&str], wanted: &StructType, what: &str) {
+        let missing = wanted.members.iter().filter(|(n, t)| !t.is_optional() && !names.contains(&n.as_str()));
+        let missing: Vec<&str> = missing.map(|(n, _)| n.as_str()).collect();
+        if !missing.is_empty() {
+            let plural = if missing.len() == 1 { "" } else { "s" };
+            let error = self.error(expr.span, format!("{what} lacks the member{plural} `{}` of struct `{}`", missing.join("`, `"), wanted.name));
+            self.findings.push(error);
+        }
+        for name in names.iter().filter(|n| wanted.member(n).is_none()) {
+            let finding = self.graded(expr.span, format!("struct `{}` has no member `{name}`", wanted.name));
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// The member names of an object literal, or of a map literal whose keys are plain strings.
+fn literal_names(expr: &Expr) -> Option<Vec<&str>> {
+    match &expr.kind {
+        ExprKind::Object(members) => Some(members.iter().map(|(name, _)| &*name.text).collect()),
+        ExprKind::Map(entries) => entries.iter().map(|(key, _)| plain_text(key)).collect(),
+        _ => None,
+    }
+}
+
+fn plain_text(expr: &Expr) -> Option<&str> {
+    match &expr.kind {
+        ExprKind::String(parts) => match parts.as_slice() {
+            [] => Some(""),
+            [StringPart::Text(text)] => Some(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}

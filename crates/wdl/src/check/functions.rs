@@ -1,0 +1,53 @@
+//! Calls of library functions.
+
+use super::typer::{Place, Typer};
+use crate::{
+    ast::{Expr, Name},
+    diagnostic::Diagnostic,
+    library,
+    types::Type,
+    version::Version,
+};
+
+impl Typer<'_> {
+    pub(super) fn function(&mut self, name: &Name, arguments: &[Expr]) -> Type {
+        let types: Vec<Type> = arguments.iter().map(|argument| self.value(argument)).collect();
+        self.check_place(name);
+        let since = since(&name.text);
+        if self.version < since {
+            let message = format!("function `{}` is not part of WDL {}; other engines may refuse it", name.text, self.version);
+            let warning = Diagnostic::warning(&self.module.document.source, name.span, message);
+            self.findings.push(warning.hint(format!("begin the document with `version {since}`")));
+        }
+        match library::return_type(&name.text, &types, self.version, self.dialect) {
+            Ok(ty) => ty,
+            Err(wrong) => {
+                let span = wrong.argument.and_then(|i| arguments.get(i)).map_or(name.span, |argument| argument.span);
+                let error = self.error(span, wrong.message);
+                self.fault(match wrong.hint {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                })
+            }
+        }
+    }
+
+    /// `stdout`, `stderr` and `glob` look at what a command left behind.
+    fn check_place(&mut self, name: &Name) {
+        if !matches!(&*name.text, "stdout" | "stderr" | "glob") || matches!(self.place, Place::TaskOutput | Place::Anywhere) {
+            return;
+        }
+        let finding = self.graded(name.span, format!("function `{}` only works in the outputs of a task", name.text));
+        self.findings.push(finding);
+    }
+}
+
+/// The first version that has a function.
+fn since(function: &str) -> Version {
+    match function {
+        "min" | "max" | "sep" | "suffix" | "quote" | "squote" | "unzip" | "as_pairs" | "as_map" | "keys" | "collect_by_key" => Version::V1_1,
+        "find" | "matches" | "join_paths" | "contains" | "chunk" | "contains_key" | "values" => Version::V1_2,
+        "split" | "value" => Version::V1_3,
+        _ => Version::Draft2,
+    }
+}

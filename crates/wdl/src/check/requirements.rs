@@ -1,0 +1,74 @@
+//! `runtime`, `requirements` and `hints` of tasks.
+
+use super::{
+    Checker, guess,
+    typer::{Names, Place},
+};
+use crate::{
+    ast::{Expr, Name, Task},
+    coerce::can_coerce,
+    load::with_guess,
+    source::Span,
+    types::Type,
+    version::{Dialect, Version},
+};
+
+/// The keys of `requirements`, with the names older versions gave them.
+const REQUIREMENTS: &[&str] =
+    &["container", "docker", "cpu", "memory", "gpu", "fpga", "disks", "max_retries", "maxRetries", "return_codes", "returnCodes"];
+
+impl Checker<'_> {
+    pub(super) fn requirements(&mut self, task: &Task, names: &dyn Names) {
+        for (name, value) in &task.runtime {
+            // Before 1.1 no key had a meaning fixed by the text, and Cromwell takes most types for most keys.
+            let wanted = if self.version >= Version::V1_1 { wanted(&name.text) } else { Vec::new() };
+            if let Some((span, message)) = self.misfit(name, value, names, &wanted) {
+                let warning = self.warning(span, message);
+                self.findings.push(warning);
+            }
+        }
+        for (name, value) in &task.requirements {
+            if !REQUIREMENTS.contains(&&*name.text) {
+                let warning = self.warning(name.span, format!("`{}` is not a requirement", name.text));
+                let nearest = guess(&name.text, REQUIREMENTS.iter().copied());
+                let warning = match nearest {
+                    Some(_) => with_guess(warning, nearest),
+                    None => warning.hint("move it into the `hints` section"),
+                };
+                self.findings.push(warning);
+            }
+            if let Some((span, message)) = self.misfit(name, value, names, &wanted(&name.text)) {
+                let error = self.error(span, message);
+                self.findings.push(error);
+            }
+        }
+        for (_, value) in &task.hints {
+            self.typer(names, Place::Runtime).value(value);
+        }
+    }
+
+    /// Checks the expression of an entry, and that it can be of one of the types.
+    fn misfit(&mut self, name: &Name, value: &Expr, names: &dyn Names, wanted: &[Type]) -> Option<(Span, String)> {
+        let ty = self.typer(names, Place::Runtime).value(value);
+        let fits = |to: &Type| can_coerce(ty.required(), to, Dialect::Specification).is_possible();
+        if wanted.is_empty() || wanted.iter().any(fits) {
+            return None;
+        }
+        let list = wanted.iter().map(|ty| format!("`{ty}`")).collect::<Vec<_>>().join(" or ");
+        Some((value.span, format!("`{}` must be {list}, not `{ty}`", name.text)))
+    }
+}
+
+/// The types that an entry may have; empty when there is no rule.
+fn wanted(key: &str) -> Vec<Type> {
+    match key {
+        "container" | "docker" => vec![Type::String, Type::array(Type::String)],
+        "cpu" => vec![Type::Int, Type::Float],
+        "memory" => vec![Type::Int, Type::String],
+        "gpu" | "fpga" => vec![Type::Boolean],
+        "disks" => vec![Type::Int, Type::String, Type::array(Type::String)],
+        "max_retries" | "maxRetries" => vec![Type::Int],
+        "return_codes" | "returnCodes" => vec![Type::Int, Type::String, Type::array(Type::Int)],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,97 @@
+//! Collects findings up to a limit, so that a broken document cannot flood memory or the reader.
+
+use crate::{
+    diagnostic::{Diagnostic, Severity},
+    limits::MAX_DIAGNOSTICS,
+};
+
+/// The findings about one document.
+#[derive(Default)]
+pub(crate) struct Findings {
+    list: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    /// Adds a finding; past the limit it is only counted.
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        // Errors and warnings are limited apart, so that warnings never crowd out an error.
+        let count = if diagnostic.is_error() { &mut self.errors } else { &mut self.warnings };
+        *count += 1;
+        if *count <= MAX_DIAGNOSTICS {
+            self.list.push(diagnostic);
+        }
+    }
+
+    /// How many errors were found.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Whether an error was found.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// The findings in the order of their places; when there are too many, the last one says how many more.
+    pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
+        let total = self.errors + self.warnings;
+        let excess = self.list.len().saturating_sub(MAX_DIAGNOSTICS);
+        let keep_warnings = self.warnings.min(MAX_DIAGNOSTICS).saturating_sub(excess);
+        let mut warnings = 0;
+        self.list.sort_by_key(|d| (d.span.start, d.span.end));
+        self.list.retain(|d| {
+            warnings += usize::from(!d.is_error());
+            d.is_error() || warnings <= keep_warnings
+        });
+        let hidden = total - self.list.len();
+        if hidden > 0
+            && let Some(last) = self.list.last()
+        {
+            let severity = if self.errors > MAX_DIAGNOSTICS { Severity::Error } else { Severity::Warning };
+            let more = Diagnostic { severity, ..Diagnostic::error(&last.source, last.span, format!("... and {hidden} more")) };
+            self.list.push(more);
+        }
+        self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{Source, Span};
+
+    fn filled(errors: usize, warnings: usize) -> Vec<Diagnostic> {
+        let source = Source::new("a.wdl", "x".repeat(1000));
+        let mut findings = Findings::default();
+        for i in 0..warnings {
+            findings.push(Diagnostic::warning(&source, Span::new(i, i), "w"));
+        }
+        for i in 0..errors {
+            findings.push(Diagnostic::error(&source, Span::new(i, i), "e"));
+        }
+        findings.finish()
+    }
+
+    #[test]
+    fn few_findings_stay_as_they_are() {
+        assert_eq!(filled(3, 2).len(), 5);
+    }
+
+    #[test]
+    fn warnings_give_way_to_errors() {
+        let list = filled(150, 300);
+        assert_eq!(list.len(), MAX_DIAGNOSTICS + 1);
+        assert_eq!(list.iter().filter(|d| d.is_error()).count(), 150);
+        assert_eq!(list.last().map(|d| d.message.as_str()), Some("... and 250 more"));
+    }
+
+    #[test]
+    fn excess_errors_are_counted() {
+        let list = filled(500, 7);
+        assert_eq!(list.len(), MAX_DIAGNOSTICS + 1);
+        assert!(list.iter().all(Diagnostic::is_error));
+        assert_eq!(list.last().map(|d| d.message.as_str()), Some("... and 307 more"));
+    }
+}

@@ -1,0 +1,16 @@
+//! Limits that keep any input, however hostile, from exhausting memory or the stack.
+
+/// Largest source text, in bytes.
+pub const MAX_SOURCE_BYTES: usize = 64 << 20;
+/// Deepest nesting of brackets, types, blocks and placeholders.
+pub const MAX_NESTING: usize = 200;
+/// Deepest expression tree, which a long chain of binary operators also builds.
+pub const MAX_TREE_DEPTH: usize = 2_000;
+/// Longest chain of imports.
+pub const MAX_IMPORT_DEPTH: usize = 64;
+/// Most documents one main document may reach.
+pub const MAX_DOCUMENTS: usize = 2_000;
+/// Most findings reported for one document; the rest is counted.
+pub const MAX_DIAGNOSTICS: usize = 200;
+/// Stack, in bytes, that a thread needs to parse, check or evaluate a document at the limits above.
+pub const STACK_BYTES: usize = 256 << 20;

@@ -1,0 +1,126 @@
+#!/bin/bash
+# Installs what is missing to build Batchyard, to run its demo, or to run all its tests. Says what it installed and
+# nothing else; run it as often as you like.
+#
+#   scripts/setup.sh            what the build needs
+#   scripts/setup.sh demo       and what the demo needs: aligners, Java, Graphviz, example reads
+#   scripts/setup.sh test       and what the tests can use: database servers, a container engine
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cache=$root/.cache
+log=$cache/setup.log
+rust_needed=1.95
+mkdir -p "$cache"
+
+fail() {
+  echo "setup: $1" >&2
+  shift
+  for hint in "$@"; do echo "hint: $hint" >&2; done
+  exit 1
+}
+
+# Debian packages for programs that cannot be found: `program-or-path=package`; a path may be a wildcard.
+missing_packages() {
+  local entry probe package found
+  for entry in "$@"; do
+    probe=${entry%%=*} package=${entry#*=}
+    if [[ $probe == /* ]]; then
+      found=$(compgen -G "$probe" || true)
+    else
+      found=$(PATH=$PATH:/usr/sbin:/sbin command -v "$probe" || true)
+    fi
+    [ -n "$found" ] || echo "$package"
+  done | sort -u
+}
+
+policy=/usr/sbin/policy-rc.d
+policy_is_ours=
+cleanup() { if [ -n "$policy_is_ours" ]; then rm -f "$policy"; fi; }
+trap cleanup EXIT
+
+# Server packages start their servers when installed; the tests start private ones instead.
+forbid_starting_services() {
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+    policy_is_ours=yes
+  fi
+}
+
+install_packages() {
+  [ $# -gt 0 ] || return 0
+  command -v apt-get > /dev/null || fail "missing: $*" "install what holds these programs on your system (the names are Debian's)"
+  [ "$(id -u)" = 0 ] || fail "missing: $*" "sudo apt-get install --no-install-recommends $*"
+  forbid_starting_services
+  export DEBIAN_FRONTEND=noninteractive
+  if ! { apt-get update -q && apt-get install -y -q --no-install-recommends "$@"; } > "$log" 2>&1 < /dev/null; then
+    tail -n 15 "$log" >&2
+    fail "apt-get could not install $*" "the whole log is $log"
+  fi
+  printf 'installed: %s\n' "$@"
+}
+
+# Things the tests do without when they must.
+install_if_possible() {
+  [ $# -gt 0 ] || return 0
+  if command -v apt-get > /dev/null && [ "$(id -u)" = 0 ]; then
+    forbid_starting_services
+    (install_packages "$@") || echo "not installed, tests that need them are skipped: $*"
+  else
+    echo "not installed, tests that need them are skipped: $*"
+  fi
+}
+
+check_rust() {
+  PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+  local hint="install Rust with https://rustup.rs, or bring it up to date with: rustup update stable"
+  command -v cargo > /dev/null || fail "cargo $rust_needed or newer is needed" "$hint"
+  local version
+  version=$(cargo --version | cut -d' ' -f2)
+  [ "$(printf '%s\n' "$rust_needed" "$version" | sort -V | head -n 1)" = "$rust_needed" ] ||
+    fail "cargo $rust_needed or newer is needed, this is $version" "$hint"
+}
+
+# Reads and reference of the demo. They are documentation files, which many systems do not keep, so the package is
+# unpacked beside the sources instead of being installed.
+fetch_example_reads() {
+  local folder=$cache/bowtie2-examples reads=usr/share/doc/bowtie2/examples/reads/reads_1.fq.gz
+  [ -e "/$reads" ] || [ -e "$folder/$reads" ] || {
+    command -v apt-get > /dev/null || fail "the example reads are missing" "unpack Debian's package bowtie2-examples into $folder"
+    local download
+    download=$(mktemp -d)
+    # The download is done by a user of its own where there is one.
+    chmod 777 "$download"
+    (
+      cd "$download"
+      apt-get download -q bowtie2-examples || { [ "$(id -u)" = 0 ] && apt-get update -q && apt-get download -q bowtie2-examples; }
+    ) > "$log" 2>&1 || { tail -n 15 "$log" >&2; fail "the package bowtie2-examples could not be downloaded" "the whole log is $log"; }
+    rm -rf "$folder" "$folder.part"
+    dpkg-deb -x "$download"/bowtie2-examples_*.deb "$folder.part"
+    mv "$folder.part" "$folder"
+    rm -rf "$download"
+    echo "downloaded: bowtie2-examples"
+  }
+}
+
+build=(cc=build-essential make=build-essential)
+demo=(
+  bwa=bwa samtools=samtools bcftools=bcftools tabix=tabix java=default-jre-headless
+  /usr/share/java/picard.jar=picard-tools dot=graphviz python3=python3
+)
+test=(mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap)
+
+case ${1:-build} in
+  build) mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}" ;;
+  demo)
+    mapfile -t needed < <(missing_packages "${build[@]}" "${demo[@]}") && install_packages "${needed[@]}"
+    fetch_example_reads
+    ;;
+  test)
+    mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}"
+    mapfile -t wanted < <(missing_packages "${demo[@]}" "${test[@]}") && install_if_possible "${wanted[@]}"
+    ;;
+  *) fail "unknown argument \`$1\`" "usage: $0 [demo|test]" ;;
+esac
+check_rust
