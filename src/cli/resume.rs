@@ -11,7 +11,7 @@ use batchyard_wdl::{
     module::Callee,
 };
 use batchyard_workflow::{
-    documents::{RunSpec, Target},
+    documents::{RunResultDoc, RunSpec, Target},
     engine::Request,
 };
 use clap::Args;
@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
     EXIT_USAGE, open_store,
-    run::{RunReport, apply, carry_out, claim, conclude, host_name, owner, rebind, start_time},
+    run::{RunReport, apply, carry_out, claim, conclude, host_name, owner, print_outputs, rebind, start_time},
     say,
     show::{all_calls, find_run},
     view::Verbosity,
@@ -73,7 +73,12 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     }
     if summary.state == RunState::Succeeded {
         say(&format!("run {} has succeeded already", summary.id));
-    } else if let Some(pid) = engine_of(&summary) {
+        let record = store.load_run(summary.id)?.ok_or_else(|| anyhow!("run {} is gone", summary.id))?;
+        let result: RunResultDoc = record.result.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default();
+        print_outputs(summary.id, summary.dir.as_ref(), result.outputs, args.outputs.as_deref())?;
+        return Ok(0);
+    }
+    if let Some(pid) = engine_of(&summary) {
         bail!("run {} is being worked on by process {}", summary.id.short(), pid.as_raw_nonzero());
     }
     let record = store.load_run(summary.id)?.ok_or_else(|| anyhow!("run {} is gone", summary.id))?;

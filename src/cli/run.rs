@@ -283,12 +283,7 @@ pub fn conclude(report: &RunReport, outputs_file: Option<&Path>) -> Result<u8> {
     let outputs: Map<String, Json> = report.finished.outputs.iter().map(|(k, v)| (k.clone(), json::to_json(v))).collect();
     match report.finished.state {
         RunState::Succeeded => {
-            let document = json!({ "outputs": outputs, "id": report.id.to_string(), "dir": report.dir.to_string_lossy() });
-            if let Some(path) = outputs_file {
-                let text = serde_json::to_string_pretty(&document)?;
-                write_beside(path, text.as_bytes()).with_context(|| format!("cannot write the outputs to `{}`", path.display()))?;
-            }
-            print_json(&document);
+            print_outputs(report.id, &report.dir, outputs, outputs_file)?;
             Ok(0)
         }
         RunState::Aborted => {
@@ -303,6 +298,17 @@ pub fn conclude(report: &RunReport, outputs_file: Option<&Path>) -> Result<u8> {
             Ok(EXIT_FAILED)
         }
     }
+}
+
+/// Prints the outputs of a run, and writes them to a file where asked.
+pub fn print_outputs(id: RunId, dir: &Path, outputs: Map<String, Json>, file: Option<&Path>) -> Result<()> {
+    let document = json!({ "outputs": outputs, "id": id.to_string(), "dir": dir.to_string_lossy() });
+    if let Some(path) = file {
+        let text = serde_json::to_string_pretty(&document)?;
+        write_beside(path, text.as_bytes()).with_context(|| format!("cannot write the outputs to `{}`", path.display()))?;
+    }
+    print_json(&document);
+    Ok(())
 }
 
 fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {

@@ -16,4 +16,4 @@ pub mod stage;
 pub mod tree;
 
 pub use control::{Control, EndedBy};
-pub use local::{Exit, Job, LocalRunner, Outcome, RunError, Usage};
+pub use local::{Exit, Job, LocalRunner, Outcome, RunError, Trace, Usage, trace};

@@ -131,6 +131,29 @@ pub enum RunError {
     },
 }
 
+/// What an earlier engine left of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// It was never started.
+    None,
+    /// It is running.
+    Running,
+    /// It has ended and left its status.
+    Ended,
+    /// It was started, and is gone without a status.
+    Gone,
+}
+
+/// Looks for what is left of an attempt in its execution directory.
+pub fn trace(execution_dir: &Path) -> Trace {
+    let Ok(stdout) = fs::File::open(execution_dir.join("stdout")) else { return Trace::None };
+    match (flock(&stdout, FlockOperation::NonBlockingLockExclusive), script::read_rc(&execution_dir.join("rc"))) {
+        (_, Some(_)) => Trace::Ended,
+        (Err(_), None) => Trace::Running,
+        (Ok(()), None) => Trace::Gone,
+    }
+}
+
 /// Runs attempts on this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalRunner;

@@ -3,7 +3,7 @@
 //! The parser normalises what differs only in spelling (draft-2 task declarations become inputs, `runtime`
 //! stays apart from `requirements`); what differs in meaning keeps the version beside it in [`Document`].
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     source::{Source, Span},
@@ -38,6 +38,8 @@ pub struct Document {
     pub workflow: Option<Arc<Workflow>>,
     /// Whether parts are missing because of syntax errors; the checker then keeps quiet about unknown names.
     pub damaged: bool,
+    /// Index of each task by name; of equal names the first.
+    pub(crate) task_index: HashMap<Arc<str>, usize>,
 }
 
 /// `import "uri" as name alias A as B`.

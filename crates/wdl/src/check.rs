@@ -14,13 +14,14 @@ use crate::{
     diagnostic::Diagnostic,
     findings::Findings,
     load::with_guess,
-    module::{Callee, Module},
+    module::Module,
     source::Span,
-    types::{StructType, Type},
+    types::Type,
     version::Version,
 };
 
 mod assign;
+mod callees;
 mod calls;
 mod cycles;
 mod frames;
@@ -80,12 +81,13 @@ struct Checker<'m> {
     module: &'m Arc<Module>,
     version: Version,
     findings: Findings,
+    callees: callees::Callees,
 }
 
 impl<'m> Checker<'m> {
     fn new(module: &'m Arc<Module>) -> Self {
         let version = module.document.version;
-        Checker { module, version, findings: Findings::default() }
+        Checker { module, version, findings: Findings::default(), callees: callees::Callees::default() }
     }
 
     fn document(&mut self) {
@@ -164,18 +166,9 @@ impl<'m> Checker<'m> {
 /// The known name that was probably meant. Long names are nobody's slip and would cost time.
 fn guess<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 80;
+    const MOST: usize = 5_000;
     if name.len() > LONGEST {
         return None;
     }
-    crate::spelling::nearest(name, known.into_iter().filter(|k| k.len() <= LONGEST))
-}
-
-/// What a call statement or the user can call, with the types the caller sees.
-fn input_type(callee: &Callee, decl: &Decl) -> Type {
-    callee.module().resolve(&decl.ty).unwrap_or(Type::Any)
-}
-
-/// An outputs type without members, for calls that could not be resolved.
-fn no_outputs(name: &str) -> Arc<StructType> {
-    Arc::new(StructType { name: name.to_owned(), members: Vec::new() })
+    crate::spelling::nearest(name, known.into_iter().filter(|k| k.len() <= LONGEST).take(MOST))
 }

@@ -5,6 +5,9 @@ use crate::{
     limits::MAX_DIAGNOSTICS,
 };
 
+/// Longest text of a finding, in characters.
+const MAX_TEXT: usize = 1_000;
+
 /// The findings about one document.
 #[derive(Default)]
 pub(crate) struct Findings {
@@ -15,13 +18,21 @@ pub(crate) struct Findings {
 
 impl Findings {
     /// Adds a finding; past the limit it is only counted.
-    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn push(&mut self, mut diagnostic: Diagnostic) {
         // Errors and warnings are limited apart, so that warnings never crowd out an error.
         let count = if diagnostic.is_error() { &mut self.errors } else { &mut self.warnings };
         *count += 1;
         if *count <= MAX_DIAGNOSTICS {
+            shorten(&mut diagnostic.message);
+            shorten(&mut diagnostic.label);
+            diagnostic.hint.iter_mut().for_each(shorten);
             self.list.push(diagnostic);
         }
+    }
+
+    /// Whether further errors are only counted: then there is no use in finding hints for them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors >= MAX_DIAGNOSTICS
     }
 
     /// How many errors were found.
@@ -54,6 +65,14 @@ impl Findings {
             self.list.push(more);
         }
         self.list
+    }
+}
+
+/// Names may be as long as the document; messages may not.
+fn shorten(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+        text.truncate(end);
+        text.push_str("...");
     }
 }
 

@@ -39,7 +39,7 @@ impl Module {
 
     /// A task of this document by name.
     pub fn task(&self, name: &str) -> Option<&Arc<Task>> {
-        self.document.tasks.iter().find(|t| &*t.name.text == name)
+        self.document.task_index.get(name).and_then(|index| self.document.tasks.get(*index))
     }
 
     /// Resolves the target of a call.

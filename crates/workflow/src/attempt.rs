@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 
-use batchyard_runner::{Control, EndedBy, Exit, Job, LocalRunner, Outcome, Usage, stage};
+use batchyard_runner::{Control, EndedBy, Exit, Job, LocalRunner, Outcome, Trace, Usage, stage, trace};
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
 
 use crate::{
     documents::Failure,
-    identity::mtime_ns,
+    prepare::stamp,
     runtime::{ReturnCodes, Runtime},
     settings::{Place, Settings},
     task::TaskFrame,
@@ -83,7 +83,7 @@ impl Attempt {
         end.exit_code = Some(outcome.exit.number());
         end.usage = outcome.usage;
         end.result = self.judge(&outcome).and_then(|()| {
-            self.frame.bind_task_variable(&self.tag, self.number, &self.runtime, end.exit_code);
+            self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), end.exit_code);
             self.frame.outputs().map_err(|failure| Failed::for_good(self.with_place(failure, end.exit_code)))
         });
         if let Ok(outputs) = &end.result {
@@ -93,9 +93,14 @@ impl Attempt {
     }
 
     fn start(&mut self, settings: &Settings, control: &Arc<Control>) -> Result<Outcome, Failed> {
-        self.frame.bind_task_variable(&self.tag, self.number, &self.runtime, None);
+        self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), None);
         let failed = |failure: Failure| Failed::for_good(Failure { call: Some(self.tag.clone()), ..failure });
         let execution_dir = self.frame.host.execution_dir().to_owned();
+        if self.may_have_started && trace(&execution_dir) == Trace::Gone {
+            // What a broken-off attempt has left must not be in the way of the next one.
+            fs::remove_dir_all(self.frame.host.call_dir())
+                .map_err(|e| failed(Failure::new(format!("cannot clear `{}`: {e}", self.frame.host.call_dir().display()))))?;
+        }
         fs::create_dir_all(&execution_dir).map_err(|e| {
             failed(Failure::new(format!("cannot make `{}`: {e}", execution_dir.display())).hint("check free space and permissions there"))
         })?;
@@ -204,8 +209,8 @@ fn tail_contains(path: &Path, words: &[&str]) -> bool {
 /// Notes size and time of each output file that lies in the call's own directory.
 fn stamp_files(value: &Value, call_dir: &Path, files: &mut IndexMap<String, (u64, i64)>) {
     inputs::files(value, &mut |path, directory| {
-        if !directory && Path::new(&**path).starts_with(call_dir) && let Ok(meta) = fs::metadata(&**path) {
-            files.insert(path.to_string(), (meta.len(), mtime_ns(&meta)));
+        if Path::new(&**path).starts_with(call_dir) {
+            stamp(path, directory, files);
         }
     });
 }

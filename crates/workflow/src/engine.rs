@@ -163,6 +163,8 @@ struct Root {
     stop: Stop,
     /// Calls that are prepared, queued or running. Sub-workflows are not counted: without calls nothing goes on.
     active: usize,
+    /// Whether an earlier engine worked on it: it may have started calls that it could not record any more.
+    resumed: bool,
     finished: Option<Finished>,
 }
 
@@ -267,7 +269,7 @@ impl<'p> Engine<'p> {
             bound.values = bound.values.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
             bound.overrides = bound.overrides.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
         }
-        self.roots.push(Root { run: self.runs.len(), failures: Vec::new(), stop: Stop::No, active: 0, finished: None });
+        self.roots.push(Root { run: self.runs.len(), failures: Vec::new(), stop: Stop::No, active: 0, resumed: request.resumed, finished: None });
         self.open_run(request.id, request.name, root, plan, request.dir, bound, recorded, None);
         Ok(root)
     }

@@ -24,7 +24,8 @@ pub fn collect(dir: &Path, pattern: &str) -> io::Result<Vec<Arc<str>>> {
     let name = format!("glob-{}", hex(&Md5::digest(pattern.as_bytes())));
     let folder = dir.join(&name);
     let mut matches = matching(dir, pattern)?;
-    matches.retain(|path| !path.starts_with(&folder));
+    // What earlier globs have left is ours and not the task's.
+    matches.retain(|path| !path.strip_prefix(dir).is_ok_and(is_glob_product));
     matches.sort_by(|a, b| (a.file_name(), a).cmp(&(b.file_name(), b)));
     if matches.is_empty() {
         return Ok(Vec::new());
@@ -42,6 +43,13 @@ pub fn collect(dir: &Path, pattern: &str) -> io::Result<Vec<Arc<str>>> {
     }
     fs::write(dir.join(format!("{name}.list")), list)?;
     Ok(files)
+}
+
+/// Whether a path below the execution directory is a glob's folder or list.
+fn is_glob_product(path: &Path) -> bool {
+    let first = path.components().next().map(|c| c.as_os_str().to_string_lossy());
+    let hash = first.as_deref().and_then(|name| name.strip_prefix("glob-")).map(|rest| rest.strip_suffix(".list").unwrap_or(rest));
+    hash.is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }
 
 fn link(original: &Path, to: &Path) -> io::Result<PathBuf> {
@@ -145,6 +153,17 @@ mod tests {
         assert_eq!(names(dir.path(), "*.txt"), [format!("{folder}/a.txt"), format!("{folder}/b.txt")]);
         assert_eq!(fs::read_to_string(dir.path().join(format!("{folder}.list"))).unwrap(), "a.txt\nb.txt\n");
         assert_eq!(names(dir.path(), "*.none"), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn globs_do_not_see_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("globdata.txt"), "x").unwrap();
+        assert_eq!(collect(dir.path(), "*data*").unwrap().len(), 1);
+        for pattern in ["glob*", "*/*", "*"] {
+            let names = names(dir.path(), pattern);
+            assert!(names.iter().all(|n| n.ends_with("/globdata.txt")) && names.len() < 2, "{pattern}: {names:?}");
+        }
     }
 
     #[test]

@@ -128,6 +128,8 @@ pub struct TaskHost {
     execution_dir: PathBuf,
     /// Original by localized path.
     localized: RefCell<IndexMap<Arc<str>, Arc<str>>>,
+    /// Originals of the directories among the inputs: what lies in one of them comes with it.
+    directories: Vec<PathBuf>,
     /// Whether the command has run: relative paths are then below the execution directory.
     finished: bool,
 }
@@ -135,7 +137,14 @@ pub struct TaskHost {
 impl TaskHost {
     /// The host of an attempt in this directory.
     pub fn new(call_dir: &Path) -> Self {
-        TaskHost { call_dir: call_dir.into(), execution_dir: call_dir.join("execution"), localized: RefCell::default(), finished: false }
+        TaskHost { call_dir: call_dir.into(), execution_dir: call_dir.join("execution"), localized: RefCell::default(), directories: Vec::new(), finished: false }
+    }
+
+    /// A directory that will be localized: files and directories inside it then keep their place in it.
+    pub fn expect_directory(&mut self, original: &str) {
+        if let Ok(path) = std::path::absolute(local_path(original)) {
+            self.directories.push(path);
+        }
     }
 
     /// The command has run; outputs are evaluated from now on.
@@ -163,9 +172,19 @@ impl TaskHost {
             Ok(path) => path.to_string_lossy().into(),
             Err(_) => source.into(),
         };
+        if let Some(target) = self.inside_directory(Path::new(&*absolute)) {
+            return target;
+        }
         let target: Arc<str> = layout::localized(&self.call_dir, &absolute).to_string_lossy().into();
         self.localized.borrow_mut().insert(Arc::clone(&target), absolute);
         target
+    }
+
+    /// The place of something that lies inside a directory of the inputs; the outermost directory decides.
+    fn inside_directory(&self, path: &Path) -> Option<Arc<str>> {
+        let outer = self.directories.iter().filter(|d| path.starts_with(d) && path != d.as_path()).min_by_key(|d| d.components().count())?;
+        let target = layout::localized(&self.call_dir, &outer.to_string_lossy()).join(path.strip_prefix(outer).ok()?);
+        Some(target.to_string_lossy().into())
     }
 
     /// Files to put in place: localized path and original.
@@ -231,5 +250,24 @@ impl TaskHost {
             return Err(only_in_outputs(name));
         }
         Ok(self.execution_dir.join(name).to_string_lossy().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_an_input_directory_stays_in_it() {
+        let mut host = TaskHost::new(Path::new("/run/call-x"));
+        for directory in ["/data/set/inner", "/data/set", "/data/other"] {
+            host.expect_directory(directory);
+        }
+        let set = host.localize("/data/set");
+        assert_eq!(*host.localize("/data/set/inner/a.txt"), *format!("{set}/inner/a.txt"));
+        assert_eq!(*host.localize("/data/set/inner"), *format!("{set}/inner"));
+        assert_eq!(Path::new(&*host.localize("/data/other")).parent(), Path::new(&*set).parent(), "siblings stay siblings");
+        assert!(!Path::new(&*host.localize("/data/set.bam")).starts_with(&*set), "a name that begins alike is no file of the directory");
+        assert_eq!(host.original(&format!("{set}/inner/a.txt")).as_deref(), Some("/data/set/inner/a.txt"));
     }
 }

@@ -19,6 +19,7 @@ use batchyard_wdl::{
     module::Module,
     types::Type,
     value::Value,
+    version::Version,
 };
 use indexmap::IndexMap;
 
@@ -166,12 +167,24 @@ impl Shared {
         let Preparation { module, task, inputs, call_dir, .. } = preparation;
         let version = module.document.version;
         let dialect = self.settings.dialect_of(version);
-        let frame = TaskFrame::new(module, task, dialect, call_dir, inputs);
-        let attributes = frame.attributes(&self.settings.default_attributes, &preparation.overrides)?;
-        let runtime = Runtime::read(&attributes, dialect).map_err(|e| Failure {
-            place: Some(place_of(module, task.name.span)),
-            ..Failure::new(format!("runtime validation failed: {e}"))
-        })?;
+        let mut frame = TaskFrame::new(module, task, dialect, call_dir, inputs);
+        let asked = |frame: &TaskFrame, attempt: u32| {
+            frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
+            let attributes = frame.attributes(&self.settings.default_attributes, &preparation.overrides)?;
+            let runtime = Runtime::read(&attributes, dialect).map_err(|e| Failure {
+                place: Some(place_of(module, task.name.span)),
+                ..Failure::new(format!("runtime validation failed: {e}"))
+            })?;
+            Ok::<_, Failure>((attributes, runtime))
+        };
+        // From 1.3 on an attempt may ask for more than the one before: what that was follows from its number.
+        if version >= Version::V1_3 {
+            for earlier in 1..preparation.id.attempt {
+                let (_, runtime) = asked(&frame, earlier)?;
+                frame.set_previous(Some(runtime));
+            }
+        }
+        let (attributes, runtime) = asked(&frame, preparation.id.attempt)?;
         let place = self.settings.place(&runtime.images)?;
         let cacheable = preparation.look_up && !is_volatile(task) && (self.settings.read_cache || self.settings.write_cache);
         let identity = if cacheable { Some(self.identity(preparation, &runtime, &place)?) } else { None };
@@ -230,7 +243,10 @@ impl Shared {
     /// Takes the outputs of an earlier call, if all its files are still what it left.
     fn reuse(&self, preparation: &Preparation, record: &CallRecord) -> Option<Hit> {
         let outputs = Outputs::read(&preparation.module, &preparation.task, record, self.settings.dialect_of(preparation.module.document.version))?;
-        if !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
+        // Directories without files have no stamps.
+        let mut complete = true;
+        outputs.values.values().for_each(|value| inputs::files(value, &mut |path, directory| complete &= !directory || Path::new(&**path).is_dir()));
+        if !complete || !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
             // The next call of this kind need not try again.
             drop(self.store.write(vec![Write::ForgetCache { id: record.id.clone() }]));
             return None;
@@ -242,9 +258,7 @@ impl Shared {
             let value = inputs::map_files(&value, &mut |path: &Arc<str>, directory| {
                 let linked = if directory { None } else { link(Path::new(&outputs.dir), path, &target) };
                 let path = linked.unwrap_or_else(|| Arc::clone(path));
-                if let (false, Some(stamp)) = (directory, stamp_of(&path)) {
-                    files.insert(path.to_string(), stamp);
-                }
+                stamp(&path, directory, &mut files);
                 Ok::<_, std::convert::Infallible>(Some(path))
             });
             (name, match value { Ok(value) => value, Err(never) => match never {} })
@@ -290,6 +304,26 @@ pub fn stamp_of(path: &str) -> Option<(u64, i64)> {
     fs::metadata(path).ok().map(|meta| (meta.len(), mtime_ns(&meta)))
 }
 
+/// Notes size and time of a file, or of every file in a directory.
+pub fn stamp(path: &str, directory: bool, stamps: &mut IndexMap<String, (u64, i64)>) {
+    if !directory {
+        stamps.extend(stamp_of(path).map(|stamp| (path.to_owned(), stamp)));
+        return;
+    }
+    let mut open = vec![PathBuf::from(path)];
+    while let Some(dir) = open.pop() {
+        // What cannot be read is missing later as well, and then nothing is reused.
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            } else {
+                let file = entry.path().to_string_lossy().into_owned();
+                stamps.extend(stamp_of(&file).map(|stamp| (file, stamp)));
+            }
+        }
+    }
+}
+
 /// Links a file of an earlier call into this one; `None` when it lies elsewhere or cannot be linked.
 fn link(old_dir: &Path, path: &str, target: &Path) -> Option<Arc<str>> {
     let below = Path::new(path).strip_prefix(old_dir).ok()?;
@@ -311,4 +345,24 @@ fn is_volatile(task: &Task) -> bool {
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Failure::new("internal error while this call was worked on").hint("please report it with the message above")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_stamped_file_by_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("d/sub")).unwrap();
+        fs::write(dir.path().join("d/a"), "1").unwrap();
+        fs::write(dir.path().join("d/sub/b"), "22").unwrap();
+        let mut stamps = IndexMap::new();
+        stamp(&dir.path().join("d").to_string_lossy(), true, &mut stamps);
+        let mut sizes: Vec<u64> = stamps.values().map(|(size, _)| *size).collect();
+        sizes.sort_unstable();
+        assert_eq!(sizes, [1, 2]);
+        stamp(&dir.path().join("none").to_string_lossy(), false, &mut stamps);
+        assert_eq!(stamps.len(), 2);
+    }
 }

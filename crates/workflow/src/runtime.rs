@@ -39,6 +39,8 @@ pub struct Runtime {
     pub cores: f64,
     /// Memory in MiB, `None` when nothing was asked for.
     pub memory_mib: Option<u64>,
+    /// The same in bytes as asked for, before rounding to MiB.
+    pub memory_bytes: Option<u64>,
     /// Image names in order of preference; empty runs on the host.
     pub images: Vec<String>,
     /// Further attempts after a failure.
@@ -81,9 +83,11 @@ impl Runtime {
         {
             return Err(gpu.problem("asks for an accelerator, and this runner has none to give"));
         }
+        let memory_bytes = get(&["memory"]).map(|a| a.memory_bytes(dialect)).transpose()?;
         Ok(Runtime {
             cores: get(&["cpu"]).map_or(Ok(1.0), |a| a.cores())?,
-            memory_mib: get(&["memory"]).map(|a| a.memory_mib(dialect)).transpose()?,
+            memory_mib: memory_bytes.map(|bytes| bytes.div_ceil(1 << 20)),
+            memory_bytes,
             images: get(&["container", "docker"]).map_or(Ok(Vec::new()), |a| a.images())?,
             max_retries: get(&["max_retries", "maxRetries"]).map_or(Ok(0), |a| a.count())?,
             return_codes,
@@ -168,7 +172,7 @@ impl Attribute<'_> {
         codes.map(ReturnCodes::Only).ok_or_else(|| self.problem(format!("must be a status, a list of them, true or \"*\", not {}", self.shown())))
     }
 
-    fn memory_mib(&self, dialect: Dialect) -> Result<u64, RuntimeError> {
+    fn memory_bytes(&self, dialect: Dialect) -> Result<u64, RuntimeError> {
         let bytes = match self.value {
             Value::Int(n) => Some(*n as f64),
             Value::Float(n) => Some(*n),
@@ -176,7 +180,7 @@ impl Attribute<'_> {
             _ => None,
         };
         match bytes {
-            Some(bytes) if bytes > 0.0 && bytes.is_finite() => Ok((bytes / f64::from(1 << 20)).ceil() as u64),
+            Some(bytes) if bytes > 0.0 && bytes.is_finite() => Ok(bytes.ceil() as u64),
             _ => Err(self.problem(format!("must be a number of bytes or a size such as \"4 GiB\", not {}", self.shown()))),
         }
     }

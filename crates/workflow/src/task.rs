@@ -35,13 +35,22 @@ pub struct TaskFrame {
     open: RefCell<Vec<Arc<str>>>,
     /// The first failure inside a name's evaluation; the expression that used the name knows less about it.
     failure: RefCell<Option<Failure>>,
+    /// What the attempt before this one asked for.
+    previous: Option<Runtime>,
     finished: bool,
 }
 
 impl TaskFrame {
     /// An attempt in `call_dir` with these inputs (original paths).
     pub fn new(module: &Arc<Module>, task: &Arc<Task>, dialect: Dialect, call_dir: &Path, inputs: &IndexMap<Arc<str>, Value>) -> Self {
-        let host = TaskHost::new(call_dir);
+        let mut host = TaskHost::new(call_dir);
+        for value in inputs.values() {
+            inputs::files(value, &mut |path, directory| {
+                if directory {
+                    host.expect_directory(path);
+                }
+            });
+        }
         let values = inputs.iter().map(|(name, value)| (Arc::clone(name), localize(&host, value))).collect();
         TaskFrame {
             module: Arc::clone(module),
@@ -51,6 +60,7 @@ impl TaskFrame {
             values: RefCell::new(values),
             open: RefCell::default(),
             failure: RefCell::default(),
+            previous: None,
             finished: false,
         }
     }
@@ -149,33 +159,49 @@ impl TaskFrame {
         Ok(attributes)
     }
 
-    /// Binds the `task` variable of 1.2 and newer.
-    pub fn bind_task_variable(&self, id: &str, attempt: u32, runtime: &Runtime, return_code: Option<i32>) {
-        if self.module.document.version < Version::V1_2 {
+    /// Sets what `task.previous` (1.3) tells.
+    pub fn set_previous(&mut self, runtime: Option<Runtime>) {
+        self.previous = runtime;
+    }
+
+    /// Binds the `task` variable of 1.2 and newer; without `runtime` (1.3) what is known before it is evaluated.
+    pub fn bind_task_variable(&self, id: &str, attempt: u32, runtime: Option<&Runtime>, return_code: Option<i32>) {
+        let since = if runtime.is_some() { Version::V1_2 } else { Version::V1_3 };
+        if self.module.document.version < since {
             return;
         }
         let entry = |name: &str, value: Value| (Arc::from(name), value);
         let meta = |entries: &[(Name, MetaValue)]| outputs_object(entries.iter().map(|(n, v)| (Arc::clone(&n.text), meta_value(v))));
-        let image = runtime.images.first().map_or(Value::None, |i| Value::string(i.as_str()));
-        let value = outputs_object([
+        let requirements = |runtime: &Runtime| {
+            [
+                entry("container", runtime.images.first().map_or(Value::None, |i| Value::string(i.as_str()))),
+                entry("cpu", Value::Float(runtime.cores)),
+                entry("memory", Value::Int(runtime.memory_bytes.map_or(2 << 30, |m| m as i64))),
+                entry("gpu", Value::array(Vec::new())),
+                entry("fpga", Value::array(Vec::new())),
+                entry("disks", Value::Map(Arc::default())),
+                entry("max_retries", Value::Int(i64::from(runtime.max_retries))),
+            ]
+        };
+        let previous = match &self.previous {
+            Some(runtime) => outputs_object(requirements(runtime)),
+            None => outputs_object(["container", "cpu", "memory", "gpu", "fpga", "disks", "max_retries"].map(|n| entry(n, Value::None))),
+        };
+        let mut members = vec![
             entry("name", Value::String(Arc::clone(&self.task.name.text))),
             entry("id", Value::string(id)),
-            entry("container", image),
-            entry("cpu", Value::Float(runtime.cores)),
-            entry("memory", Value::Int(runtime.memory_mib.map_or(2 << 30, |m| (m << 20) as i64))),
-            entry("gpu", Value::array(Vec::new())),
-            entry("fpga", Value::array(Vec::new())),
-            entry("disks", Value::Map(Arc::default())),
             entry("attempt", Value::Int(i64::from(attempt) - 1)),
-            entry("max_retries", Value::Int(i64::from(runtime.max_retries))),
-            entry("end_time", runtime.time_limit.map_or(Value::None, |_| Value::None)),
-            entry("return_code", return_code.map_or(Value::None, |c| Value::Int(i64::from(c)))),
             entry("meta", meta(&self.task.meta)),
             entry("parameter_meta", meta(&self.task.parameter_meta)),
             entry("ext", outputs_object([])),
-            entry("previous", outputs_object(["memory", "cpu", "container", "gpu", "fpga", "disks", "max_retries"].map(|n| entry(n, Value::None)))),
-        ]);
-        self.values.borrow_mut().insert("task".into(), value);
+            entry("previous", previous),
+        ];
+        if let Some(runtime) = runtime {
+            members.extend(requirements(runtime));
+            members.push(entry("end_time", Value::None));
+            members.push(entry("return_code", return_code.map_or(Value::None, |c| Value::Int(i64::from(c)))));
+        }
+        self.values.borrow_mut().insert("task".into(), outputs_object(members));
     }
 
     /// Evaluates the outputs after the command has run; file paths are made absolute and must exist.
@@ -227,6 +253,16 @@ impl TaskFrame {
         })
     }
 
+    /// An output's value as later outputs see it: optional files that the command has not made are undefined. What
+    /// must exist and does not is left alone, it is reported with the output itself.
+    fn without_missing(&self, value: Value, ty: &Type) -> Value {
+        let mapped = inputs::map_files_typed(&value, ty, &mut |path, _| {
+            let known = path.contains("://") || self.host.exists(path).is_some();
+            Ok::<_, std::convert::Infallible>(known.then(|| Arc::clone(path)))
+        });
+        mapped.unwrap_or(value)
+    }
+
     fn ty(&self, decl: &Decl) -> Result<Type, Failure> {
         self.module.resolve(&decl.ty).map_err(|name| self.failure_at(name.span, format!("type `{}` is not defined", name.text)))
     }
@@ -250,6 +286,7 @@ impl TaskFrame {
         let value = value.map_err(|e| self.failed(&e))?;
         let value = coerce::coerce(&value, &ty, self.dialect)
             .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
+        let value = if self.finished { self.without_missing(value, &ty) } else { value };
         let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
         let value = if input { localize(&self.host, &value) } else { value };
         // An output that bears the name of an input hides it for callers alone: inside the task the name stays the input's.
@@ -328,5 +365,50 @@ impl Scope for TaskFrame {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use batchyard_wdl::load::{self, MemoryLoader};
+
+    use super::*;
+
+    fn frame(text: &str, call_dir: &Path) -> TaskFrame {
+        let module = load::load("t.wdl", &MemoryLoader::default().with("t.wdl", text)).unwrap().module;
+        let task = Arc::clone(module.document.tasks.first().unwrap());
+        let dialect = Dialect::of(module.document.version);
+        TaskFrame::new(&module, &task, dialect, call_dir, &IndexMap::new())
+    }
+
+    #[test]
+    fn outputs_see_optional_files_that_are_absent_as_undefined() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut frame = frame(
+            "version 1.1\ntask t { command <<< >>> output {\n Array[File?] all = [\"a\", \"b\"]\n Int made = length(select_all(all))\n File? b = \"b\"\n Boolean has_b = defined(b) } }",
+            dir.path(),
+        );
+        fs::create_dir_all(dir.path().join("execution")).unwrap();
+        fs::write(dir.path().join("execution/a"), "").unwrap();
+        let outputs = frame.outputs().unwrap();
+        assert_eq!((outputs.get("made"), outputs.get("has_b")), (Some(&Value::Int(1)), Some(&Value::Boolean(false))));
+    }
+
+    #[test]
+    fn requirements_know_the_attempt_and_what_the_last_one_asked_for() {
+        let mut frame = frame(
+            "version 1.3\ntask t { requirements { memory: 1000000 * (task.attempt + 1) + select_first([task.previous.memory, 0]) } command <<< >>> }",
+            Path::new("/run/call-t"),
+        );
+        let asked = |frame: &TaskFrame, attempt| {
+            frame.bind_task_variable("t", attempt, None, None);
+            Runtime::read(&frame.attributes(&IndexMap::new(), &IndexMap::new()).unwrap(), Dialect::Specification).unwrap()
+        };
+        let first = asked(&frame, 1);
+        assert_eq!((first.memory_bytes, first.memory_mib), (Some(1_000_000), Some(1)));
+        frame.set_previous(Some(first));
+        assert_eq!(asked(&frame, 2).memory_bytes, Some(3_000_000));
     }
 }

@@ -1,5 +1,7 @@
 //! Values where a type is wanted: declarations, outputs, call inputs, members.
 
+use std::collections::HashSet;
+
 use super::typer::Typer;
 use crate::{
     ast::{Expr, ExprKind, StringPart},
@@ -43,14 +45,16 @@ impl Typer<'_> {
 
     /// Object and map literals show their members, so missing ones are found before the run.
     fn assign_literal(&mut self, expr: &Expr, names: &[&str], wanted: &StructType, what: &str) {
-        let missing = wanted.members.iter().filter(|(n, t)| !t.is_optional() && !names.contains(&n.as_str()));
+        let given: HashSet<&str> = names.iter().copied().collect();
+        let known: HashSet<&str> = wanted.members.iter().map(|(name, _)| name.as_str()).collect();
+        let missing = wanted.members.iter().filter(|(n, t)| !t.is_optional() && !given.contains(n.as_str()));
         let missing: Vec<&str> = missing.map(|(n, _)| n.as_str()).collect();
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "" } else { "s" };
             let error = self.error(expr.span, format!("{what} lacks the member{plural} `{}` of struct `{}`", missing.join("`, `"), wanted.name));
             self.findings.push(error);
         }
-        for name in names.iter().filter(|n| wanted.member(n).is_none()) {
+        for name in names.iter().filter(|n| !known.contains(**n)) {
             let finding = self.graded(expr.span, format!("struct `{}` has no member `{name}`", wanted.name));
             self.findings.push(finding);
         }

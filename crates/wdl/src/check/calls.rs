@@ -3,12 +3,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    Checker, guess, input_type,
+    Checker,
+    callees::Inputs,
+    guess,
     typer::{Names, Place},
     workflows::Chain,
 };
 use crate::{
-    ast::{Call, Decl},
+    ast::{Call, Expr, ExprKind, Name, Node},
     load::with_guess,
     module::{Callee, Module},
     source::Span,
@@ -19,7 +21,7 @@ use crate::{
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &Call, chain: &Chain<'_>) {
         for after in &call.after {
-            if !chain.is_call(&after.text) && !self.module.document.damaged {
+            if !chain.is_call(&after.text) && !self.module.document.damaged && !self.findings.is_full() {
                 let error = self.error(after.span, format!("`after` names no call: `{}`", after.text));
                 let calls = chain.known();
                 let calls = calls.into_iter().filter(|name| chain.is_call(name));
@@ -47,72 +49,70 @@ impl Checker<'_> {
     }
 
     fn call_inputs(&mut self, call: &Call, callee: &Callee, chain: &Chain<'_>) {
-        let decls = callee.input_decls();
-        let by_name: HashMap<&str, &Decl> = decls.iter().map(|decl| (&*decl.name.text, *decl)).collect();
+        let inputs = self.callees.inputs(callee);
         let mut given: HashMap<&str, Span> = HashMap::new();
         for (name, value) in &call.inputs {
             if let Some(first) = given.insert(&name.text, name.span) {
                 let finding = self.graded(Version::V1_1, name.span, format!("input `{}` is given twice; the last one counts", name.text));
                 self.findings.push(finding.related(first, "has no effect"));
             }
-            let decl = by_name.get(&*name.text).copied();
-            if decl.is_none() {
-                self.unknown_input(callee, name, &decls);
-            }
-            let mut wanted = decl.map_or(Type::Any, |decl| input_type(callee, decl));
-            if decl.is_some_and(|decl| decl.value.is_some()) {
+            let wanted = match inputs.by_name.get(&name.text) {
                 // An undefined value means the default.
-                wanted = wanted.optional();
-            }
-            let what = format!("input `{}` of `{}`", name.text, callee.name());
-            let mut typer = self.typer(chain, Place::Workflow);
-            match value {
-                Some(value) => {
-                    let from = typer.value(value);
-                    typer.assign(value, &from, &wanted, &what);
-                }
+                Some(input) if input.has_default => input.ty.clone().optional(),
+                Some(input) => input.ty.clone(),
                 None => {
-                    let expr = crate::ast::Expr { span: name.span, kind: crate::ast::ExprKind::Ident(Arc::clone(&name.text)) };
-                    let from = typer.value(&expr);
-                    typer.assign(&expr, &from, &wanted, &what);
+                    self.unknown_input(callee, name, &inputs);
+                    Type::Any
                 }
-            }
+            };
+            let what = format!("input `{}` of `{}`", name.text, callee.name());
+            let passed = Expr { span: name.span, kind: ExprKind::Ident(Arc::clone(&name.text)) };
+            let value = value.as_ref().unwrap_or(&passed);
+            let mut typer = self.typer(chain, Place::Workflow);
+            let from = typer.value(value);
+            typer.assign(value, &from, &wanted, &what);
         }
-        self.missing_inputs(call, callee, &decls, &given);
+        self.missing_inputs(call, callee, &inputs, &given);
     }
 
     /// Inputs without value may come from the inputs file where nested inputs are allowed.
-    fn missing_inputs(&mut self, call: &Call, callee: &Callee, decls: &[&Decl], given: &HashMap<&str, Span>) {
-        let nested = self.version <= Version::V1_0
-            || self.module.document.workflow.as_ref().is_some_and(|w| Callee::Workflow(Arc::clone(self.module), Arc::clone(w)).allows_nested_inputs());
-        if nested {
+    fn missing_inputs(&mut self, call: &Call, callee: &Callee, inputs: &Inputs, given: &HashMap<&str, Span>) {
+        const SHOWN: usize = 5;
+        let missing: Vec<&str> = inputs.required.iter().map(|name| &**name).filter(|name| !given.contains_key(name)).take(SHOWN + 1).collect();
+        if missing.is_empty() || self.version <= Version::V1_0 || self.allows_nested_inputs() {
             return;
         }
-        let missing = decls.iter().filter(|decl| decl.value.is_none() && !decl.ty.optional && !given.contains_key(&*decl.name.text));
-        let missing: Vec<&str> = missing.map(|decl| &*decl.name.text).collect();
-        if !missing.is_empty() {
-            let plural = if missing.len() == 1 { "" } else { "s" };
-            let message = format!("call of `{}` lacks the input{plural} `{}`", callee.name(), missing.join("`, `"));
-            let warning = self.warning(target_span(call), message);
-            self.findings.push(warning.hint("give them in the call, or allow nested inputs: `meta { allowNestedInputs: true }`"));
-        }
+        let plural = if missing.len() == 1 { "" } else { "s" };
+        let more = if missing.len() > SHOWN { " and others" } else { "" };
+        let shown = missing.iter().take(SHOWN).copied().collect::<Vec<_>>().join("`, `");
+        let warning = self.warning(target_span(call), format!("call of `{}` lacks the input{plural} `{shown}`{more}", callee.name()));
+        self.findings.push(warning.hint("give them in the call, or allow nested inputs: `meta { allowNestedInputs: true }`"));
     }
 
-    fn unknown_input(&mut self, callee: &Callee, name: &crate::ast::Name, decls: &[&Decl]) {
+    fn allows_nested_inputs(&self) -> bool {
+        let workflow = self.module.document.workflow.as_ref();
+        workflow.is_some_and(|w| Callee::Workflow(Arc::clone(self.module), Arc::clone(w)).allows_nested_inputs())
+    }
+
+    fn unknown_input(&mut self, callee: &Callee, name: &Name, inputs: &Inputs) {
         if callee.module().document.damaged {
             return;
         }
         let error = self.error(name.span, format!("`{}` has no input `{}`", callee.name(), name.text));
+        if self.findings.is_full() {
+            self.findings.push(error);
+            return;
+        }
         let private = match callee {
             Callee::Task(_, task) => task.decls.iter().any(|decl| decl.name.text == name.text),
             Callee::Workflow(_, workflow) => {
-                workflow.body.iter().any(|node| matches!(node, crate::ast::Node::Decl(decl) if decl.name.text == name.text))
+                workflow.body.iter().any(|node| matches!(node, Node::Decl(decl) if decl.name.text == name.text))
             }
         };
         let error = if private {
             error.hint("it is declared there, but not in the `input` section")
         } else {
-            with_guess(error, guess(&name.text, decls.iter().map(|decl| &*decl.name.text)))
+            with_guess(error, guess(&name.text, inputs.names()))
         };
         self.findings.push(error);
     }
@@ -139,7 +139,7 @@ impl Checker<'_> {
                 }
             }
         }
-        if module.document.damaged {
+        if module.document.damaged || self.findings.is_full() {
             return;
         }
         let tasks = module.document.tasks.iter().map(|task| &*task.name.text);

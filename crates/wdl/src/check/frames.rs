@@ -4,11 +4,14 @@
 //! outside, with the type changed by the way out. Names of enclosing bodies are found through the chain of
 //! frames that the checker keeps while it walks.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use super::no_outputs;
+use super::{callees::identity, call_outputs};
 use crate::{
-    ast::{Call, Decl, Node, Workflow},
+    ast::{Call, Conditional, Decl, Node, Workflow},
     coerce::unify,
     module::Module,
     source::Span,
@@ -60,7 +63,7 @@ impl Frame {
         for input in &workflow.inputs {
             frame.declare(module, input, Origin::Input);
         }
-        frame.fill(module, &workflow.body);
+        frame.fill(&mut Survey { module, outputs: HashMap::new(), outside: HashMap::new() }, &workflow.body);
         frame
     }
 
@@ -91,21 +94,21 @@ impl Frame {
         list
     }
 
-    fn fill(&mut self, module: &Arc<Module>, body: &[Node]) {
+    fn fill(&mut self, survey: &mut Survey<'_>, body: &[Node]) {
         for node in body {
             match node {
-                Node::Decl(decl) => self.declare(module, decl, Origin::Decl),
+                Node::Decl(decl) => self.declare(survey.module, decl, Origin::Decl),
                 Node::Call(call) => {
-                    let entry = Entry { ty: call_type(module, call), span: call.name().span, origin: Origin::Call, promoted: false };
+                    let entry = Entry { ty: survey.call_type(call), span: call.name().span, origin: Origin::Call, promoted: false };
                     self.insert(Arc::clone(&call.name().text), entry);
                 }
                 Node::Scatter(scatter) => {
                     let mut inner = Frame::default();
-                    inner.fill(module, &scatter.body);
-                    self.adopt(&inner, &|ty| Type::array(ty.clone()));
+                    inner.fill(survey, &scatter.body);
+                    self.adopt(survey, &inner, Way::Scatter);
                     self.inner.push(inner);
                 }
-                Node::If(conditional) => self.conditional(module, conditional),
+                Node::If(conditional) => self.conditional(survey, conditional),
             }
         }
     }
@@ -125,94 +128,128 @@ impl Frame {
     }
 
     /// Takes over the names of a block, with their types as seen from here.
-    fn adopt(&mut self, inner: &Frame, outside: &dyn Fn(&Type) -> Type) {
+    fn adopt(&mut self, survey: &mut Survey<'_>, inner: &Frame, way: Way) {
         for name in &inner.order {
             if let Some(entry) = inner.names.get(name) {
-                self.insert(Arc::clone(name), Entry { ty: seen_from_outside(entry, outside), promoted: true, ..entry.clone() });
+                self.insert(Arc::clone(name), Entry { ty: survey.seen_from_outside(entry, way), promoted: true, ..entry.clone() });
             }
         }
     }
 
     /// Names of all clauses together: a name is always defined only if every way through declares it.
-    fn conditional(&mut self, module: &Arc<Module>, conditional: &crate::ast::Conditional) {
-        let dialect = Dialect::of(module.document.version);
-        let frames: Vec<Frame> = conditional
-            .clauses
-            .iter()
-            .map(|clause| {
-                let mut inner = Frame::default();
-                inner.fill(module, &clause.body);
-                inner
-            })
-            .collect();
+    fn conditional(&mut self, survey: &mut Survey<'_>, conditional: &Conditional) {
+        let mut frames: Vec<Frame> = Vec::with_capacity(conditional.clauses.len());
+        for clause in &conditional.clauses {
+            let mut inner = Frame::default();
+            inner.fill(survey, &clause.body);
+            frames.push(inner);
+        }
         if let [only] = frames.as_slice() {
-            self.adopt(only, &|ty| ty.clone().optional());
+            self.adopt(survey, only, Way::If);
         } else {
             let exhaustive = conditional.clauses.last().is_some_and(|clause| clause.condition.is_none());
             let mut together = Frame::default();
-            for (i, frame) in frames.iter().enumerate() {
+            let mut seen: HashMap<Arc<str>, usize> = HashMap::new();
+            for frame in &frames {
                 for name in &frame.order {
-                    let earlier = frames.iter().take(i).any(|f| f.names.contains_key(name));
-                    let Some(entry) = frame.names.get(name).filter(|_| !earlier) else { continue };
-                    let everywhere = exhaustive && frames.iter().all(|f| f.names.contains_key(name));
-                    let types = frames.iter().filter_map(|f| f.get(name));
-                    let mut common = Entry { ty: common_type(types, dialect), ..entry.clone() };
-                    if !everywhere {
-                        common.ty = seen_from_outside(&common, &|ty| ty.clone().optional());
+                    let Some(entry) = frame.names.get(name) else { continue };
+                    *seen.entry(Arc::clone(name)).or_default() += 1;
+                    match together.names.get_mut(name) {
+                        Some(known) => known.ty = survey.common_type(&known.ty, &entry.ty),
+                        None => together.insert(Arc::clone(name), entry.clone()),
                     }
-                    together.insert(Arc::clone(name), common);
                 }
             }
-            self.adopt(&together, &Type::clone);
+            for (name, entry) in &mut together.names {
+                if !exhaustive || seen.get(name) != Some(&frames.len()) {
+                    entry.ty = survey.seen_from_outside(entry, Way::If);
+                }
+            }
+            self.adopt(survey, &together, Way::Clauses);
         }
         self.inner.extend(frames);
     }
 }
 
-/// The type one name has after a conditional with several clauses.
-fn common_type<'t>(types: impl Iterator<Item = &'t Type>, dialect: Dialect) -> Type {
-    let mut types = types.cloned();
-    let Some(first) = types.next() else { return Type::Any };
-    types.fold(first, |a, b| match (&a, &b) {
-        (Type::Call(x), Type::Call(y)) => Type::Call(common_outputs(x, y, dialect)),
-        _ => unify(&a, &b, dialect).unwrap_or(Type::Any),
-    })
+/// How a name leaves its block.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Way {
+    /// As an array.
+    Scatter,
+    /// As an optional.
+    If,
+    /// As it is.
+    Clauses,
+}
+
+impl Way {
+    fn apply(self, ty: &Type) -> Type {
+        match self {
+            Way::Scatter => Type::array(ty.clone()),
+            Way::If => ty.clone().optional(),
+            Way::Clauses => ty.clone(),
+        }
+    }
+}
+
+/// Makes the types of calls. Outputs are shared: with many outputs and many calls of one task they would
+/// otherwise fill the memory.
+struct Survey<'m> {
+    module: &'m Arc<Module>,
+    /// Outputs by task or workflow.
+    outputs: HashMap<*const (), Arc<StructType>>,
+    /// Outputs as seen from outside, by what they are inside; the latter are kept so that their place is not used again.
+    outside: HashMap<(*const StructType, Way), [Arc<StructType>; 2]>,
+}
+
+impl Survey<'_> {
+    /// The outputs of a call; anything when its target is unknown.
+    fn call_type(&mut self, call: &Call) -> Type {
+        let Some(callee) = self.module.callee(&call.target) else { return Type::Any };
+        let outputs = self.outputs.entry(identity(&callee)).or_insert_with(|| call_outputs(self.module, &callee));
+        Type::Call(Arc::clone(outputs))
+    }
+
+    fn seen_from_outside(&mut self, entry: &Entry, way: Way) -> Type {
+        match &entry.ty {
+            // A call whose target is unknown stays unknown.
+            Type::Any if entry.origin == Origin::Call => Type::Any,
+            Type::Call(outputs) if way == Way::Clauses => Type::Call(Arc::clone(outputs)),
+            Type::Call(outputs) => {
+                let [_, outside] = self.outside.entry((Arc::as_ptr(outputs), way)).or_insert_with(|| {
+                    let members = outputs.members.iter().map(|(name, ty)| (name.clone(), way.apply(ty))).collect();
+                    [Arc::clone(outputs), Arc::new(StructType { name: outputs.name.clone(), members })]
+                });
+                Type::Call(Arc::clone(outside))
+            }
+            ty => way.apply(ty),
+        }
+    }
+
+    /// The type of a name that two clauses declare.
+    fn common_type(&self, a: &Type, b: &Type) -> Type {
+        let dialect = Dialect::of(self.module.document.version);
+        match (a, b) {
+            (Type::Call(x), Type::Call(y)) if Arc::ptr_eq(x, y) => a.clone(),
+            (Type::Call(x), Type::Call(y)) => Type::Call(common_outputs(x, y, dialect)),
+            _ => unify(a, b, dialect).unwrap_or(Type::Any),
+        }
+    }
 }
 
 /// The outputs of two calls under one name; what only one of them has is optional.
 fn common_outputs(a: &StructType, b: &StructType, dialect: Dialect) -> Arc<StructType> {
+    let of_b: HashMap<&str, &Type> = b.members.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
+    let of_a: HashSet<&str> = a.members.iter().map(|(name, _)| name.as_str()).collect();
     let mut members = Vec::new();
     for (name, ty) in &a.members {
-        let ty = match b.member(name) {
+        let ty = match of_b.get(name.as_str()) {
             Some(other) => unify(ty, other, dialect).unwrap_or(Type::Any),
             None => ty.clone().optional(),
         };
         members.push((name.clone(), ty));
     }
-    let only_there = b.members.iter().filter(|(name, _)| a.member(name).is_none());
+    let only_there = b.members.iter().filter(|(name, _)| !of_a.contains(name.as_str()));
     members.extend(only_there.map(|(name, ty)| (name.clone(), ty.clone().optional())));
     Arc::new(StructType { name: a.name.clone(), members })
-}
-
-fn seen_from_outside(entry: &Entry, outside: &dyn Fn(&Type) -> Type) -> Type {
-    match &entry.ty {
-        // A call whose target is unknown stays unknown.
-        Type::Any if entry.origin == Origin::Call => Type::Any,
-        Type::Call(outputs) => {
-            let members = outputs.members.iter().map(|(name, ty)| (name.clone(), outside(ty))).collect();
-            Type::Call(Arc::new(StructType { name: outputs.name.clone(), members }))
-        }
-        ty => outside(ty),
-    }
-}
-
-/// The outputs of a call under its own name; anything when its target is unknown.
-fn call_type(module: &Arc<Module>, call: &Call) -> Type {
-    let Some(callee) = module.callee(&call.target) else { return Type::Any };
-    let outputs = super::call_outputs(module, &callee);
-    let mut named = no_outputs(&call.name().text);
-    if let Some(named) = Arc::get_mut(&mut named) {
-        named.members = outputs.members.clone();
-    }
-    Type::Call(named)
 }

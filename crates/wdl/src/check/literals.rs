@@ -1,6 +1,9 @@
 //! Array, map and struct literals.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{guess, typer::Typer};
 use crate::{
@@ -75,6 +78,7 @@ impl Typer<'_> {
     }
 
     fn struct_members(&mut self, ty: &StructType, name: &Name, members: &[(Name, Expr)]) {
+        let types: HashMap<&str, &Type> = ty.members.iter().map(|(name, ty)| (name.as_str(), ty)).collect();
         let mut given: HashSet<&str> = HashSet::new();
         for (member, value) in members {
             if !given.insert(&member.text) {
@@ -82,7 +86,7 @@ impl Typer<'_> {
                 self.findings.push(error);
             }
             let from = self.value(value);
-            match ty.member(&member.text) {
+            match types.get(&*member.text) {
                 Some(wanted) => self.assign(value, &from, wanted, &format!("member `{}` of `{}`", member.text, ty.name)),
                 None => {
                     let error = self.error(member.span, format!("struct `{}` has no member `{}`", ty.name, member.text));

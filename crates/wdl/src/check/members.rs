@@ -21,7 +21,7 @@ impl Typer<'_> {
         self.note_optional(&ty, base.span);
         match ty.required() {
             Type::Any | Type::Object | Type::None => Type::Any,
-            Type::Call(outputs) => self.call_output(outputs, name),
+            Type::Call(outputs) => self.call_output(base, outputs, name),
             Type::Struct(s) => match s.member(&name.text) {
                 Some(ty) => ty.clone(),
                 None => {
@@ -69,11 +69,12 @@ impl Typer<'_> {
         Some(Type::Enum(ty))
     }
 
-    fn call_output(&mut self, outputs: &StructType, name: &Name) -> Type {
+    fn call_output(&mut self, base: &Expr, outputs: &StructType, name: &Name) -> Type {
         if let Some(ty) = outputs.member(&name.text) {
             return ty.clone();
         }
-        let error = self.error(name.span, format!("call `{}` has no output `{}`", outputs.name, name.text));
+        let call = self.module.document.source.slice(base.span);
+        let error = self.error(name.span, format!("call `{call}` has no output `{}`", name.text));
         let error = match outputs.members.as_slice() {
             [] => error.hint("what it calls declares no outputs"),
             members => with_guess(error, guess(&name.text, members.iter().map(|(n, _)| n.as_str()))),

@@ -108,10 +108,11 @@ impl<'a> Typer<'a> {
         if let Type::Call(outputs) = &ty
             && self.dialect == Dialect::Specification
         {
-            let message = format!("call `{}` is used as a value; other engines may refuse it", outputs.name);
+            let call = self.module.document.source.slice(expr.span);
+            let message = format!("call `{call}` is used as a value; other engines may refuse it");
             let warning = Diagnostic::warning(&self.module.document.source, expr.span, message);
             let hint = match outputs.members.first() {
-                Some((output, _)) => format!("use one of its outputs, for example `{}.{output}`", outputs.name),
+                Some((output, _)) => format!("use one of its outputs, for example `{call}.{output}`"),
                 None => "the call has no outputs".to_owned(),
             };
             self.findings.push(warning.hint(hint));
@@ -134,6 +135,9 @@ impl<'a> Typer<'a> {
             return Type::Any;
         }
         let unknown = self.error(span, format!("unknown name `{name}`"));
+        if self.findings.is_full() {
+            return self.fault(unknown);
+        }
         let unknown = if &**name == "None" {
             unknown.hint("`None` needs `version 1.1`")
         } else if self.module.namespace(name).is_some() {

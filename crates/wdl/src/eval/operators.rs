@@ -86,7 +86,9 @@ impl Evaluator<'_> {
             (None, None) if self.dialect == Dialect::Cromwell => Ok(None),
             (None, _) | (_, None) => Err(Refusal::Undefined),
             (Int(_) | Float(_), Int(_) | Float(_)) => arithmetic(BinaryOp::Add, l, r),
-            (File(path) | Directory(path), String(_) | File(_) | Directory(_)) => {
+            // What lies below a directory may be a file or a directory: the declaration it is for decides.
+            (Directory(_), String(_) | File(_) | Directory(_)) => self.joined(l, r).map(String),
+            (File(path), String(_) | File(_) | Directory(_)) => {
                 let joined = self.joined(l, r)?;
                 // A path named differently inside the task is only good as text there.
                 Ok(if *self.host.path_text(path) == **path { File(joined) } else { String(joined) })

@@ -133,6 +133,7 @@ fn concatenation() {
             ("\"a\" + 1", "\"a1\""),
             ("1 + \"a\"", "\"1a\""),
             ("file + \".bai\"", "\"/in/a.bam.bai\""),
+            ("dir + \"/sub\"", "\"/in/d/sub\""),
             ("\"--in \" + file", "\"--in /in/a.bam\""),
         ],
     );
@@ -140,6 +141,8 @@ fn concatenation() {
     check(NEW, &[("\"a\" + 1.5", "\"a1.500000\""), ("\"a\" + undefined", "error: the right operand is undefined")]);
     let file = eval_with(&Memory::default(), V1_0, "file + \".bai\"").expect("a path");
     assert_eq!(file, Value::file("/in/a.bam.bai"), "a path stays a path");
+    let below = eval_with(&Memory::default(), Version::V1_3, "dir + \"/sub\"").unwrap();
+    assert_eq!(below, Value::string("/in/d/sub"), "what lies below a directory may be of either kind");
 }
 
 #[test]

@@ -104,7 +104,35 @@ pub(super) fn write_lines(args: &Args<'_>) -> Outcome {
 }
 
 pub(super) fn write_json(args: &Args<'_>) -> Outcome {
+    // By the specification only text can name a member; older documents get other keys as text.
+    if !args.cromwell()
+        && let Some(key) = key_without_name(args.value(0))
+    {
+        let message = format!("`write_json`: `{}` of type `{}` cannot be the name of a JSON member", short(key), key.type_of());
+        return Err(Fault::new(message).hint("maps are written when their keys are texts").argument(0));
+    }
     args.write(&json::to_line(args.value(0), &|path| args.ev.host.path_text(path)))
+}
+
+/// The first key of a map in `value` that is neither text nor path.
+fn key_without_name(value: &Value) -> Option<&Value> {
+    match value {
+        Value::Map(entries) => entries.iter().find_map(|(key, value)| match key {
+            Value::String(_) | Value::File(_) | Value::Directory(_) | Value::Enum(..) => key_without_name(value),
+            other => Some(other),
+        }),
+        Value::Array(items) => items.iter().find_map(key_without_name),
+        Value::Pair(pair) => key_without_name(&pair.0).or_else(|| key_without_name(&pair.1)),
+        Value::Object(object) => object.members.values().find_map(key_without_name),
+        Value::None
+        | Value::Boolean(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::File(_)
+        | Value::Directory(_)
+        | Value::Enum(..) => None,
+    }
 }
 
 /// The number of bytes in a unit, or `None` when there is no such unit.

@@ -333,8 +333,11 @@ fn writing() {
             "{\"a\": [1.0, 2.5], \"b\": null, \"c\": \"q\\\"\", \"d\": \"/task/a.bam\", \"e\": {\"left\": 1, \"right\": 2}}"
         );
         assert_eq!(w("write_json([])"), "[]");
-        assert_eq!(w("write_json({1: true})"), "{\"1\": true}");
     }
+    for version in OLD {
+        assert_eq!(written(*version, "write_json({1: true})"), "{\"1\": true}");
+    }
+    check(NEW, &[("write_json((1, [{2: true}]))", "error: `write_json`: `2` of type `Int` cannot be the name of a JSON member")]);
     check(
         ALL,
         &[

@@ -1,6 +1,6 @@
 //! Enums (1.3): the type and the values of their choices.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use indexmap::IndexMap;
 
@@ -24,8 +24,9 @@ pub(super) fn build(document: &Document, definition: &EnumDef, declared: Option<
         findings.push(if hint.is_empty() { error } else { error.hint(hint) });
     };
     let mut choices: Vec<(String, Value, Span)> = Vec::with_capacity(definition.choices.len());
+    let mut seen: HashSet<&str> = HashSet::new();
     for (choice, value) in &definition.choices {
-        if choices.iter().any(|(known, ..)| **known == *choice.text) {
+        if !seen.insert(&choice.text) {
             report(choice.span, format!("second choice `{}`", choice.text), "rename one of them");
             continue;
         }

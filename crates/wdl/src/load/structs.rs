@@ -22,7 +22,7 @@ type Structs = HashMap<String, Arc<StructType>>;
 type Enums = HashMap<String, Arc<EnumType>>;
 
 /// Most members of a struct when the structs inside it are written out.
-const MAX_STRUCT_SIZE: usize = 1 << 14;
+const MAX_STRUCT_SIZE: usize = 1 << 12;
 
 /// Size and depth of structs that were already measured, by identity.
 #[derive(Default)]

@@ -141,15 +141,21 @@ impl Parser<'_> {
     /// Declarations until the closing brace of a section, which is taken.
     pub(super) fn declarations(&mut self, value: Value) -> Vec<Decl> {
         let mut list = Vec::new();
-        self.block(|p| {
+        let declaration = |p: &mut Self| {
             list.push(p.declaration(value)?);
             Ok(())
-        });
+        };
+        self.block_until(declaration, Self::begins_section_line);
         list
     }
 
     /// `{ item item ... }` with recovery inside: `item` is called until the block ends.
-    pub(super) fn block(&mut self, mut item: impl FnMut(&mut Self) -> Parsed<()>) {
+    pub(super) fn block(&mut self, item: impl FnMut(&mut Self) -> Parsed<()>) {
+        self.block_until(item, |_| false);
+    }
+
+    /// Like [`Self::block`]; where `outside` holds, the closing brace must have been forgotten.
+    pub(super) fn block_until(&mut self, mut item: impl FnMut(&mut Self) -> Parsed<()>, outside: impl Fn(&Self) -> bool) {
         let level = self.braces;
         let Ok(open) = self.expect(Tok::LeftBrace, "`{`") else {
             self.recover(self.token.start, level);
@@ -160,7 +166,7 @@ impl Parser<'_> {
                 self.bump();
                 break;
             }
-            if self.is(Tok::End) || self.at_document_item() {
+            if self.is(Tok::End) || self.at_document_item() || outside(self) {
                 let opened = Span::new(open.start, open.end);
                 let error = self.unexpected_diagnostic("`}`").related(opened, "opened here");
                 self.fail(error);

@@ -1,6 +1,6 @@
 //! The document: version, imports, structs, enums, tasks and the workflow.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{Parsed, Parser, lexer::Tok, tasks::Seen};
 use crate::{
@@ -25,6 +25,7 @@ impl Parser<'_> {
             tasks: Vec::new(),
             workflow: None,
             damaged: false,
+            task_index: HashMap::new(),
         };
         while known && !self.is(Tok::End) {
             let start = self.token.start;
@@ -34,6 +35,9 @@ impl Parser<'_> {
             self.braces = 0;
         }
         document.damaged = self.findings.has_errors();
+        for (index, task) in document.tasks.iter().enumerate() {
+            document.task_index.entry(Arc::clone(&task.name.text)).or_insert(index);
+        }
         document
     }
 

@@ -51,6 +51,11 @@ impl Parser<'_> {
         STATEMENTS.contains(&self.word()) || self.second().kind == Tok::Ident
     }
 
+    /// Whether a section or call begins on a line of its own.
+    pub(super) fn begins_section_line(&self) -> bool {
+        self.token.first_on_line && self.begins_section()
+    }
+
     fn begins_section(&self) -> bool {
         match self.word() {
             "call" => self.second().kind == Tok::Ident,

@@ -96,6 +96,8 @@ impl Engine<'_> {
         }
         let Some(id) = self.call_id(frame, &call.name, attempt) else { return Ok(()) };
         let call_dir = layout::call_dir(self.run_dir(run), &id);
+        // The process is started before its start is recorded, so a dead engine may have left one without a record.
+        may_have_started |= self.roots.get(root).is_some_and(|r| r.resumed) && call_dir.join("execution/script").exists();
         let entry = Call {
             id: id.clone(),
             frame,

@@ -1,0 +1,57 @@
+//! Holds the allowed dependency arrows between the crates (see ARCHITECTURE.md).
+
+#![expect(clippy::disallowed_methods, reason = "asks cargo for the graph")]
+
+use std::{collections::BTreeMap, process::Command};
+
+/// What each crate may depend on; crates that are not listed are not expected.
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("batchyard-model", &[]),
+    ("batchyard-wdl", &[]),
+    ("batchyard-store", &["batchyard-model"]),
+    ("batchyard-core", &[]),
+    ("batchyard-runner", &["batchyard-model"]),
+    ("batchyard-workflow", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl"]),
+    ("batchyard", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
+];
+
+/// Libraries that only one crate may name.
+const OWNED: [(&str, &str); 4] =
+    [("sqlx", "batchyard-store"), ("wait4", "batchyard-runner"), ("fancy-regex", "batchyard-wdl"), ("ariadne", "batchyard")];
+
+fn metadata() -> BTreeMap<String, Vec<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |v: &serde_json::Value| v.as_str().unwrap_or_default().to_owned();
+    let packages = metadata["packages"].as_array().unwrap().iter().map(|package| {
+        let normal = package["dependencies"].as_array().unwrap().iter().filter(|d| d["kind"].is_null());
+        (text(&package["name"]), normal.map(|d| text(&d["name"])).collect())
+    });
+    packages.collect()
+}
+
+#[test]
+fn crates_depend_only_on_what_they_may() {
+    let packages = metadata();
+    for (name, dependencies) in &packages {
+        let allowed = ARROWS.iter().find(|(n, _)| n == name).unwrap_or_else(|| panic!("crate `{name}` has no arrows: add it to ARCHITECTURE.md and here")).1;
+        for dependency in dependencies.iter().filter(|d| d.starts_with("batchyard")) {
+            assert!(allowed.contains(&dependency.as_str()), "`{name}` must not depend on `{dependency}`");
+        }
+    }
+    assert_eq!(packages.len(), ARROWS.len());
+}
+
+#[test]
+fn outside_worlds_have_one_owner() {
+    for (name, dependencies) in metadata() {
+        for (library, owner) in OWNED {
+            assert!(name == owner || !dependencies.iter().any(|d| d == library), "only `{owner}` may name `{library}`, not `{name}`");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Earlier results are taken, and misses explain themselves.
+
+use std::{fs, thread, time::Duration};
+
+use serde_json::{Value as Json, json};
+
+use crate::yard::Yard;
+
+const CHAIN: &str = "version 1.1\n\
+    task head { input { File text Int lines = 1 } command <<< head -n ~{lines} ~{text} | tee copy >>> output { File copy = \"copy\" } }\n\
+    task count { input { File text } command <<< wc -l < ~{text} >>> output { Int n = read_int(stdout()) } }\n\
+    workflow w { input { File text Int lines = 1 } call head { input: text = text, lines = lines } call count { input: text = head.copy } output { Int n = count.n File copy = head.copy } }";
+
+fn cached(yard: &Yard) -> Vec<(String, bool)> {
+    let show = yard.show("last");
+    let mut calls: Vec<_> =
+        show["calls"].as_array().unwrap().iter().map(|c| (c["call"].as_str().unwrap().to_owned(), c["cached"].as_bool().unwrap())).collect();
+    calls.sort();
+    calls
+}
+
+fn expect(yard: &Yard, arguments: &[&str], head: bool, count: bool) -> Json {
+    let outputs = yard.outputs(arguments);
+    assert_eq!(cached(yard), [("count".to_owned(), count), ("head".to_owned(), head)], "{arguments:?}");
+    outputs
+}
+
+#[test]
+fn hits_misses_and_their_reasons() {
+    let yard = Yard::new();
+    yard.write("w.wdl", CHAIN);
+    yard.write("in.txt", "a\nb\nc\n");
+    expect(&yard, &["run", "w.wdl", "text=in.txt"], false, false);
+    let second = expect(&yard, &["run", "w.wdl", "text=in.txt", "-d", "second"], true, true);
+    assert_eq!(second["w.n"], json!(1));
+    assert_eq!(yard.read("second/outputs/copy"), "a\n");
+
+    expect(&yard, &["run", "w.wdl", "text=in.txt", "lines=2"], false, false);
+    let why: Json = serde_json::from_str(&yard.call(&["why", "last", "head", "--json"]).out).unwrap();
+    assert_eq!(why[0]["differences"], json!([{ "part": "input lines", "earlier": "1", "now": "2" }]));
+
+    // Same content under another name is the same input; changed content is not.
+    yard.write("other.txt", "a\nb\nc\n");
+    expect(&yard, &["run", "w.wdl", "text=other.txt"], true, true);
+    yard.write("in.txt", "a\nb\nX\n");
+    expect(&yard, &["run", "w.wdl", "text=in.txt"], false, false);
+
+    expect(&yard, &["run", "w.wdl", "text=other.txt", "--no-cache"], false, false);
+    let why = yard.call(&["why", "last", "head"]).out;
+    assert!(why.contains("--no-cache"), "{why}");
+}
+
+#[test]
+fn a_changed_command_shows_its_lines() {
+    let yard = Yard::new();
+    yard.write("w.wdl", CHAIN);
+    yard.write("in.txt", "a\n");
+    yard.outputs(&["run", "w.wdl", "text=in.txt"]);
+    yard.write("w.wdl", &CHAIN.replace("wc -l <", "grep -c '' <"));
+    expect(&yard, &["run", "w.wdl", "text=in.txt"], true, false);
+    let why = yard.call(&["why", "last", "count"]).out;
+    assert!(why.contains("earlier:") && why.contains("wc -l <") && why.contains("grep -c"), "{why}");
+}
+
+#[test]
+fn changed_or_removed_results_are_not_taken() {
+    let yard = Yard::new();
+    yard.write("w.wdl", CHAIN);
+    yard.write("in.txt", "a\nb\n");
+    let first = yard.outputs(&["run", "w.wdl", "text=in.txt"]);
+    let copy = first["w.copy"].as_str().unwrap();
+    thread::sleep(Duration::from_millis(20));
+    fs::write(copy, "tampered\nwith\n").unwrap();
+    let second = expect(&yard, &["run", "w.wdl", "text=in.txt"], false, false);
+    assert_eq!(second["w.n"], json!(1));
+    fs::remove_file(second["w.copy"].as_str().unwrap()).unwrap();
+    expect(&yard, &["run", "w.wdl", "text=in.txt"], false, false);
+}
+
+#[test]
+fn options_switch_reading_and_writing() {
+    let yard = Yard::new();
+    yard.write("w.wdl", CHAIN);
+    yard.write("in.txt", "a\n");
+    yard.write("nowrite.json", r#"{"write_to_cache": false}"#);
+    yard.write("noread.json", r#"{"read_from_cache": false}"#);
+    expect(&yard, &["run", "w.wdl", "text=in.txt", "-o", "nowrite.json"], false, false);
+    expect(&yard, &["run", "w.wdl", "text=in.txt"], false, false);
+    expect(&yard, &["run", "w.wdl", "text=in.txt"], true, true);
+    expect(&yard, &["run", "w.wdl", "text=in.txt", "-o", "noread.json"], false, false);
+}
+
+#[test]
+fn volatile_tasks_always_run() {
+    let yard = Yard::new();
+    yard.write("w.wdl", "version 1.0\ntask t { meta { volatile: true } command { true } }\nworkflow w { call t }");
+    yard.outputs(&["run", "w.wdl"]);
+    yard.outputs(&["run", "w.wdl"]);
+    assert_eq!(cached(&yard), [("t".to_owned(), false)]);
+    assert!(yard.call(&["why", "last", "t"]).out.contains("caching is off"));
+}

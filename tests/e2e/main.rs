@@ -1,0 +1,22 @@
+//! The real binary, driven as its users drive it. One module per capability.
+
+#![expect(clippy::disallowed_methods, reason = "these tests start the product and its peers")]
+
+mod caching;
+mod containers;
+mod faults;
+mod published;
+mod recovery;
+mod running;
+mod yard;
+
+/// Every file of this folder is a module above: a forgotten one would never run.
+#[test]
+fn every_file_is_listed() {
+    let main = include_str!("main.rs");
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs").filter(|m| *m != "main") else { continue };
+        assert!(main.contains(&format!("mod {module};")), "tests/e2e/{name} is not listed in main.rs");
+    }
+}
