@@ -53,6 +53,7 @@ struct Containers {
     policy: Option<String>,
     engine: Option<String>,
     command: Option<Vec<String>>,
+    arguments: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -225,7 +226,7 @@ impl Loader {
             "off" => ContainerPolicy::Off,
             other => bail!("`containers.policy` must be \"optional\", \"required\" or \"off\", not {other:?}"),
         };
-        let engine = self.engine(containers.engine, containers.command)?;
+        let engine = self.engine(containers.engine, containers.command, containers.arguments)?;
         let origin = if images.is_empty() { Origin::Default } else { self.path.clone().map_or(Origin::Default, Origin::File) };
         let images = images.into_iter().map(image_rule).collect::<Result<Vec<_>>>()?;
         let patterns: Vec<&str> = images.iter().map(|rule| rule.pattern.as_str()).collect();
@@ -254,7 +255,7 @@ impl Loader {
         })
     }
 
-    fn engine(&mut self, name: Option<String>, command: Option<Vec<String>>) -> Result<Option<Engine>> {
+    fn engine(&mut self, name: Option<String>, command: Option<Vec<String>>, arguments: Option<Vec<String>>) -> Result<Option<Engine>> {
         let (found, origin) = match (&name, Settings::find_engine()) {
             (Some(_), _) => (None, Origin::Default),
             (None, Some(engine)) => (Some(engine), Origin::Found),
@@ -267,13 +268,15 @@ impl Loader {
                 let Some(kind) = EngineKind::ALL.into_iter().find(|k| k.program() == name) else {
                     bail!("`containers.engine` must be \"auto\", \"docker\", \"podman\", \"apptainer\" or \"none\", not {name:?}");
                 };
-                Some(Engine { kind, command: vec![kind.program().into()] })
+                Some(Engine { kind, command: vec![kind.program().into()], arguments: Vec::new() })
             }
         };
         let engine = match (engine, command) {
             (Some(engine), Some(command)) if !command.is_empty() => Some(Engine { command, ..engine }),
             (engine, _) => engine,
         };
+        let arguments = self.take("containers.arguments", arguments, Vec::new(), |v| format!("{v:?}"));
+        let engine = engine.map(|engine| Engine { arguments, ..engine });
         let shown = engine.as_ref().map_or("none".into(), |e| format!("{} ({})", e.kind.program(), e.command.join(" ")));
         let origin = if name.is_some() { self.path.clone().map_or(Origin::Default, Origin::File) } else { origin };
         self.shown.push(("containers.engine".into(), shown, origin));

@@ -147,7 +147,7 @@ task align {
 
 task merge_and_mark_duplicates {
   input {
-    Array[File]+ bams
+    Array[File] bams
     String picard
   }
 

@@ -132,14 +132,16 @@ fn once(wdl: &Path, data: &Path, dir: &Path, config: &Config) -> Result<Option<R
     execute(&args, config.clone())
 }
 
-/// Prints the table that the workflow's last task made.
+/// Prints the results as a table: numbers as they are, files by name.
 fn show_results(report: &RunReport) {
-    let table = report.finished.outputs.iter().find(|(name, _)| name.ends_with(".summary"));
-    if let Some((_, value)) = table
-        && let Json::String(path) = batchyard_wdl::json::to_json(value)
-        && let Ok(text) = fs::read_to_string(path)
-    {
-        print("");
-        text.lines().for_each(print);
+    print("");
+    let width = report.finished.outputs.keys().map(String::len).max().unwrap_or(0);
+    for (name, value) in &report.finished.outputs {
+        let shown = match batchyard_wdl::json::to_json(value) {
+            Json::String(text) => Path::new(&text).file_name().map_or(text.clone(), |n| n.to_string_lossy().into_owned()),
+            other => other.to_string(),
+        };
+        let short = name.split_once('.').map_or(name.as_str(), |(_, short)| short);
+        print(&format!("{short:<width$} {shown}"));
     }
 }

@@ -64,7 +64,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-const BOX_WIDTH: i64 = 170;
+const BOX_WIDTH: i64 = 220;
 const BOX_HEIGHT: i64 = 40;
 const GAP_X: i64 = 40;
 const GAP_Y: i64 = 50;

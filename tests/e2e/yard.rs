@@ -103,3 +103,34 @@ pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 pub fn lines(path: &Path) -> Vec<String> {
     fs::read_to_string(path).unwrap_or_default().lines().map(str::to_owned).collect()
 }
+
+impl Yard {
+    /// A number of seconds that no other process names, to find a `sleep` by.
+    pub fn unique_number(&self) -> String {
+        let id: u64 = self.dir.path().to_string_lossy().bytes().fold(7, |sum, byte| (sum * 31 + u64::from(byte)) % 1_000_000_007);
+        format!("{}.{id}", 5000 + std::process::id() % 1000)
+    }
+}
+
+fn living() -> impl Iterator<Item = (u32, Vec<String>)> {
+    fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+        let words = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let words: Vec<String> = words.split(|b| *b == 0).map(|w| String::from_utf8_lossy(w).into_owned()).collect();
+        // A process that has ended has no words any more.
+        (words.len() > 1).then_some((pid, words))
+    })
+}
+
+/// How many living processes have these words, one after the other, in their command line.
+pub fn processes_with(words: &[&str]) -> usize {
+    living().filter(|(_, line)| line.windows(words.len()).any(|w| w == words)).count()
+}
+
+/// Kills the processes with these words in their command line, which also mentions `text`.
+pub fn kill_processes_with(words: &[&str], text: &str) {
+    for (pid, _) in living().filter(|(_, line)| line.windows(words.len()).any(|w| w == words) && line.iter().any(|w| w.contains(text))) {
+        let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+}

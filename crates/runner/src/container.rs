@@ -37,6 +37,8 @@ pub struct Engine {
     pub kind: EngineKind,
     /// The program with leading words, for example `["sudo", "docker"]`; never empty.
     pub command: Vec<String>,
+    /// Further words for every container, placed after `run` or `exec`, for example `["--network", "none"]`.
+    pub arguments: Vec<String>,
 }
 
 /// What a container must have.
@@ -69,7 +71,9 @@ impl Engine {
         let workdir = request.workdir.to_string_lossy().into_owned();
         match self.kind {
             EngineKind::Docker | EngineKind::Podman => {
-                words.extend(["run", "--rm", "-i", "--name", request.name, "--entrypoint", "/bin/bash"].map(String::from));
+                words.push("run".into());
+                words.extend(self.arguments.iter().cloned());
+                words.extend(["--rm", "-i", "--name", request.name, "--entrypoint", "/bin/bash"].map(String::from));
                 words.extend(["-v".into(), format!("{mount}:{mount}"), "-w".into(), workdir]);
                 for (key, value) in request.env {
                     words.extend(["-e".into(), format!("{key}={value}")]);
@@ -83,7 +87,9 @@ impl Engine {
                 words.extend([request.image.to_owned(), script]);
             }
             EngineKind::Apptainer => {
-                words.extend(["exec", "--containall", "--bind"].map(String::from));
+                words.push("exec".into());
+                words.extend(self.arguments.iter().cloned());
+                words.extend(["--containall", "--bind"].map(String::from));
                 words.extend([mount.into_owned(), "--pwd".into(), workdir]);
                 for (key, value) in request.env {
                     words.extend(["--env".into(), format!("{key}={value}")]);
@@ -129,7 +135,7 @@ mod tests {
 
     #[test]
     fn docker_words() {
-        let engine = Engine { kind: EngineKind::Docker, command: vec!["docker".into()] };
+        let engine = Engine { kind: EngineKind::Docker, command: vec!["docker".into()], arguments: vec![] };
         assert_eq!(
             engine.run_command(&request()).join(" "),
             "docker run --rm -i --name by-1 --entrypoint /bin/bash -v /r/call-a:/r/call-a -w /r/call-a/execution \
@@ -139,10 +145,10 @@ mod tests {
 
     #[test]
     fn apptainer_words() {
-        let engine = Engine { kind: EngineKind::Apptainer, command: vec!["apptainer".into()] };
+        let engine = Engine { kind: EngineKind::Apptainer, command: vec!["apptainer".into()], arguments: vec!["--nv".into()] };
         assert_eq!(
             engine.run_command(&request()).join(" "),
-            "apptainer exec --containall --bind /r/call-a --pwd /r/call-a/execution docker://debian:12 /bin/bash /r/call-a/execution/script"
+            "apptainer exec --nv --containall --bind /r/call-a --pwd /r/call-a/execution docker://debian:12 /bin/bash /r/call-a/execution/script"
         );
     }
 }

@@ -258,7 +258,7 @@ fn note_repeated_names(document: &Document, findings: &mut Findings) {
         && let Some(task) = seen.get(&*workflow.name.text)
     {
         // Published documents do this, and a call then means the task.
-        let message = format!("workflow and task are both named `{}`; calls mean the task", workflow.name.text);
+        let message = format!("workflow and task are both named `{}`; calls in this document mean the task", workflow.name.text);
         let warning = Diagnostic::warning(&document.source, workflow.name.span, message);
         findings.push(warning.hint("rename one of them").related(*task, "the task"));
     }

@@ -98,8 +98,13 @@ impl Attempt {
         let execution_dir = self.frame.host.execution_dir().to_owned();
         if self.may_have_started && trace(&execution_dir) == Trace::Gone {
             // What a broken-off attempt has left must not be in the way of the next one.
-            fs::remove_dir_all(self.frame.host.call_dir())
-                .map_err(|e| failed(Failure::new(format!("cannot clear `{}`: {e}", self.frame.host.call_dir().display()))))?;
+            for part in [execution_dir.clone(), self.frame.host.call_dir().join("inputs")] {
+                if let Err(e) = fs::remove_dir_all(&part)
+                    && e.kind() != std::io::ErrorKind::NotFound
+                {
+                    return Err(failed(Failure::new(format!("cannot clear `{}`: {e}", part.display()))));
+                }
+            }
         }
         fs::create_dir_all(&execution_dir).map_err(|e| {
             failed(Failure::new(format!("cannot make `{}`: {e}", execution_dir.display())).hint("check free space and permissions there"))

@@ -218,6 +218,6 @@ impl Settings {
         EngineKind::ALL
             .into_iter()
             .find(|kind| host::find_program(kind.program()).is_some())
-            .map(|kind| Engine { kind, command: vec![kind.program().into()] })
+            .map(|kind| Engine { kind, command: vec![kind.program().into()], arguments: Vec::new() })
     }
 }

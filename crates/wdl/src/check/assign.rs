@@ -23,7 +23,7 @@ impl Typer<'_> {
             Coercion::Yes => {}
             Coercion::Discouraged(why) => self.discouraged(expr, from, to, why, what),
             Coercion::No => {
-                let message = format!("{what} is of type `{to}` and cannot be given a `{from}`");
+                let message = format!("{what} is of type `{to}` and cannot be given `{from}`");
                 // An undefined value fits every optional type.
                 let may_work = from.is_optional() && to.is_optional();
                 let finding = if may_work { self.graded(expr.span, message) } else { self.error(expr.span, message) };
@@ -38,7 +38,7 @@ impl Typer<'_> {
             let error = self.error(expr.span, format!("{what} is of type `{to}` and cannot be empty"));
             self.findings.push(error);
         } else if self.dialect == Dialect::Specification {
-            let message = format!("{what} is of type `{to}` and is given a `{from}`: {why}");
+            let message = format!("{what} is of type `{to}` and is given `{from}`: {why}");
             self.findings.push(Diagnostic::warning(&self.module.document.source, expr.span, message).label(format!("this is `{from}`")));
         }
     }

@@ -9,6 +9,9 @@ use crate::{
     source::Span,
 };
 
+/// Most circles reported for one scope.
+const MOST_CYCLES: usize = 20;
+
 /// Something that is computed, with what it needs.
 struct Item<'m> {
     /// Shown in messages; empty for blocks.
@@ -43,18 +46,25 @@ impl Checker<'_> {
             let name = item.name;
             item.uses.retain(|used| &***used != name);
         }
-        self.report_cycle(&items);
+        self.report_cycles(&items);
     }
 
     /// Checks declarations, calls and blocks of a workflow.
     pub(super) fn check_workflow_cycles(&mut self, workflow: &Workflow) {
         let mut items: Vec<Item<'_>> = workflow.inputs.iter().map(|decl| Item::of_decl(decl, None)).collect();
         collect(&workflow.body, None, &mut Vec::new(), &mut items);
-        self.report_cycle(&items);
+        self.report_cycles(&items);
     }
 
-    fn report_cycle(&mut self, items: &[Item<'_>]) {
-        let Some(cycle) = find_cycle(items) else { return };
+    fn report_cycles(&mut self, items: &[Item<'_>]) {
+        let mut order = Order::new(items);
+        for _ in 0..MOST_CYCLES {
+            let Some(cycle) = order.next_cycle() else { return };
+            self.report_cycle(items, &cycle);
+        }
+    }
+
+    fn report_cycle(&mut self, items: &[Item<'_>], cycle: &[usize]) {
         let named = cycle.iter().filter_map(|i| items.get(*i)).filter(|item| !item.name.is_empty());
         let named: Vec<&Item<'_>> = named.collect();
         let Some(first) = named.first() else { return };
@@ -107,60 +117,81 @@ fn collect<'m>(body: &'m [Node], block: Option<usize>, variables: &mut Vec<&'m s
     }
 }
 
-/// Indices of items that form a circle, each needing the next.
-fn find_cycle(items: &[Item<'_>]) -> Option<Vec<usize>> {
-    let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (i, item) in items.iter().enumerate().filter(|(_, item)| !item.name.is_empty()) {
-        by_name.entry(item.name).or_default().push(i);
-    }
-    let needs: Vec<Vec<usize>> = items
-        .iter()
-        .map(|item| {
+/// The order in which items can be computed, as far as there is one.
+struct Order {
+    /// What each item needs.
+    needs: Vec<Vec<usize>>,
+    /// The items that need each item.
+    needed_by: Vec<Vec<usize>>,
+    /// How many needs of each item are not done.
+    open: Vec<usize>,
+    done: Vec<bool>,
+}
+
+impl Order {
+    fn new(items: &[Item<'_>]) -> Self {
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (i, item) in items.iter().enumerate().filter(|(_, item)| !item.name.is_empty()) {
+            by_name.entry(item.name).or_default().push(i);
+        }
+        let needs = |item: &Item<'_>| {
             let mut list: Vec<usize> = item.block.into_iter().collect();
             list.extend(item.uses.iter().filter_map(|name| by_name.get(&***name)).flatten());
             list.sort_unstable();
             list.dedup();
             list
-        })
-        .collect();
-    let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); items.len()];
-    let mut open: Vec<usize> = needs.iter().map(Vec::len).collect();
-    for (i, list) in needs.iter().enumerate() {
-        for needed in list {
-            if let Some(users) = needed_by.get_mut(*needed) {
-                users.push(i);
+        };
+        let needs: Vec<Vec<usize>> = items.iter().map(needs).collect();
+        let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); items.len()];
+        for (i, list) in needs.iter().enumerate() {
+            for needed in list {
+                if let Some(users) = needed_by.get_mut(*needed) {
+                    users.push(i);
+                }
             }
         }
+        let open: Vec<usize> = needs.iter().map(Vec::len).collect();
+        let ready: Vec<usize> = open.iter().enumerate().filter(|(_, n)| **n == 0).map(|(i, _)| i).collect();
+        let mut order = Order { needs, needed_by, open, done: vec![false; items.len()] };
+        order.finish(ready);
+        order
     }
-    let mut ready: Vec<usize> = open.iter().enumerate().filter(|(_, n)| **n == 0).map(|(i, _)| i).collect();
-    let mut done = vec![false; items.len()];
-    while let Some(i) = ready.pop() {
-        if let Some(done) = done.get_mut(i) {
-            *done = true;
-        }
-        for user in needed_by.get(i).into_iter().flatten() {
-            if let Some(open) = open.get_mut(*user) {
-                *open = open.saturating_sub(1);
-                if *open == 0 {
-                    ready.push(*user);
+
+    /// Marks items as done, and everything that then has all it needs.
+    fn finish(&mut self, mut ready: Vec<usize>) {
+        while let Some(i) = ready.pop() {
+            match self.done.get_mut(i) {
+                Some(done) if !*done => *done = true,
+                _ => continue,
+            }
+            for user in self.needed_by.get(i).into_iter().flatten() {
+                if let Some(open) = self.open.get_mut(*user) {
+                    *open = open.saturating_sub(1);
+                    if *open == 0 {
+                        ready.push(*user);
+                    }
                 }
             }
         }
     }
-    walk_circle(&needs, &done)
-}
 
-/// Everything that is not done waits for something that is not done: following that leads into a circle.
-fn walk_circle(needs: &[Vec<usize>], done: &[bool]) -> Option<Vec<usize>> {
-    let mut at = done.iter().position(|done| !done)?;
-    let mut path: Vec<usize> = Vec::new();
-    let mut place: HashMap<usize, usize> = HashMap::new();
-    loop {
-        if let Some(start) = place.get(&at) {
-            return Some(path.split_off(*start));
-        }
-        place.insert(at, path.len());
-        path.push(at);
-        at = needs.get(at)?.iter().copied().find(|needed| done.get(*needed) == Some(&false))?;
+    /// Items that form a circle, each needing the next. They count as done afterwards, so that the next call finds
+    /// another circle.
+    fn next_cycle(&mut self) -> Option<Vec<usize>> {
+        let mut at = self.done.iter().position(|done| !done)?;
+        let mut path: Vec<usize> = Vec::new();
+        let mut place: HashMap<usize, usize> = HashMap::new();
+        let start = loop {
+            if let Some(start) = place.get(&at) {
+                break *start;
+            }
+            place.insert(at, path.len());
+            path.push(at);
+            // Everything that is not done waits for something that is not done.
+            at = self.needs.get(at)?.iter().copied().find(|needed| self.done.get(*needed) == Some(&false))?;
+        };
+        let cycle = path.split_off(start);
+        self.finish(cycle.clone());
+        Some(cycle)
     }
 }

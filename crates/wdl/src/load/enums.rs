@@ -55,7 +55,7 @@ pub(super) fn build(document: &Document, definition: &EnumDef, declared: Option<
         .map(|(choice, value, span)| {
             let value = coerce(&value, &value_type, dialect).unwrap_or_else(|cause| {
                 if !value.is_none() {
-                    report(span, format!("choice `{choice}` is not a {value_type}: {cause}"), "");
+                    report(span, format!("choice `{choice}`: {cause}"), "");
                 }
                 Value::None
             });
