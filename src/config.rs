@@ -108,8 +108,6 @@ impl fmt::Display for Origin {
 /// The configuration in force.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where state lives.
-    pub home: PathBuf,
     /// The database.
     pub database: Location,
     /// Where run directories are made.
@@ -200,7 +198,7 @@ impl Config {
             format!("{import_map:?}"),
             if import_map.is_empty() { Origin::Default } else { loader.path.clone().map_or(Origin::Default, Origin::File) },
         ));
-        Ok(Config { home, database, runs_dir, import_map, settings, shown: loader.shown })
+        Ok(Config { database, runs_dir, import_map, settings, shown: loader.shown })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What waits for the writer: bounded, in order, never dropped.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -11,6 +12,8 @@ use crate::record::Write;
 const MOST_WRITES: usize = 4096;
 /// Bytes that may wait before callers are made to wait.
 const MOST_BYTES: usize = 8 << 20;
+/// How long writes gather when nobody waits for their answer: a transaction costs more than the rows in it.
+const GATHERING: Duration = Duration::from_millis(4);
 
 /// The answer to one [`crate::Store::write`], given after its commit.
 #[must_use = "nothing is known to be stored before the ticket is answered"]
@@ -115,6 +118,8 @@ struct Waiting {
     batches: Vec<Batch>,
     writes: usize,
     bytes: usize,
+    /// Whether somebody waits for the answer to one of them.
+    urgent: bool,
     closed: bool,
 }
 
@@ -124,6 +129,7 @@ pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     room: Condvar,
     filled: Notify,
+    hurried: Notify,
 }
 
 impl Queue {
@@ -141,11 +147,17 @@ impl Queue {
         }
         waiting.writes += batch.writes.len();
         waiting.bytes += bytes;
+        let urgent = matches!(batch.done, Done::Ticket(_));
+        waiting.urgent |= urgent;
         waiting.batches.push(batch);
         let first = waiting.batches.len() == 1;
+        let full = waiting.writes >= MOST_WRITES / 2 || waiting.bytes >= MOST_BYTES / 2;
         drop(waiting);
         if first {
             self.filled.notify_one();
+        }
+        if urgent || full {
+            self.hurried.notify_one();
         }
     }
 
@@ -157,6 +169,14 @@ impl Queue {
                 Taken::Closed => return None,
                 Taken::Empty => self.filled.notified().await,
             }
+            let hurry = {
+                let waiting = lock(&self.waiting);
+                waiting.urgent || waiting.closed
+            };
+            if !hurry {
+                // Running out of time is what usually ends this.
+                let _ = tokio::time::timeout(GATHERING, self.hurried.notified()).await;
+            }
         }
     }
 
@@ -165,6 +185,7 @@ impl Queue {
         if waiting.batches.is_empty() {
             return if waiting.closed { Taken::Closed } else { Taken::Empty };
         }
+        waiting.urgent = false;
         waiting.writes = 0;
         waiting.bytes = 0;
         let batches = std::mem::take(&mut waiting.batches);
@@ -178,6 +199,7 @@ impl Queue {
         lock(&self.waiting).closed = true;
         self.room.notify_all();
         self.filled.notify_one();
+        self.hurried.notify_one();
     }
 }
 

@@ -228,7 +228,9 @@ impl<'s> Parser<'s> {
         let text = self.token_text(self.token);
         match self.token.kind {
             Tok::End => self.diagnostic_error(span, format!("expected {wanted}, but the document ends")).label("ends here"),
-            Tok::OpenComment => self.diagnostic_error(Span::new(self.token.start, self.token.start + 2), "comment is never closed").hint("add `*/`"),
+            Tok::OpenComment => {
+                self.diagnostic_error(Span::new(self.token.start, self.token.start + 2), "comment is never closed").hint("add `*/`")
+            }
             Tok::Unknown => {
                 let hint = match text {
                     "\u{a0}" | "\u{3000}" | "\u{2003}" => Some("replace it by an ordinary space"),
@@ -332,7 +334,8 @@ impl<'s> Parser<'s> {
             return Err(self.fail(error));
         }
         if word.starts_with('_') {
-            let error = self.diagnostic_error(self.token_span(), format!("name `{word}` begins with `_`")).hint("names begin with a letter");
+            let error =
+                self.diagnostic_error(self.token_span(), format!("name `{word}` begins with `_`")).hint("names begin with a letter");
             self.push(error);
         }
         self.any_name(wanted)

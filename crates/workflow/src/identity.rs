@@ -196,7 +196,7 @@ impl Identities {
                     digest: digest.clone(),
                 };
                 // A digest that is not remembered costs time later, nothing else: nobody waits for it.
-                drop(self.store.write(vec![StoreWrite::PutDigest(record)]));
+                self.store.write_then(vec![StoreWrite::PutDigest(record)], drop);
                 digest.into()
             }
         };

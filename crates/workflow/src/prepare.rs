@@ -216,7 +216,7 @@ impl Shared {
         let parts = Arc::new(task_parts(module, task, self.settings.dialect_of(module.document.version)));
         // The command's text is kept once, so that a later miss can show what changed in it.
         let text = module.document.source.slice(task.command.span);
-        drop(self.store.write(vec![Write::PutBlob { hash: text_hash(text), content: text.to_owned() }]));
+        self.store.write_then(vec![Write::PutBlob { hash: text_hash(text), content: text.to_owned() }], drop);
         known.insert(Arc::as_ptr(task) as usize, (Arc::clone(task), Arc::clone(&parts)));
         parts
     }
@@ -248,7 +248,7 @@ impl Shared {
         outputs.values.values().for_each(|value| inputs::files(value, &mut |path, directory| complete &= !directory || Path::new(&**path).is_dir()));
         if !complete || !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
             // The next call of this kind need not try again.
-            drop(self.store.write(vec![Write::ForgetCache { id: record.id.clone() }]));
+            self.store.write_then(vec![Write::ForgetCache { id: record.id.clone() }], drop);
             return None;
         }
         let from = format!("{} of run {}", record.id, record.id.run);

@@ -51,7 +51,8 @@ impl Typer<'_> {
         let missing: Vec<&str> = missing.map(|(n, _)| n.as_str()).collect();
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "" } else { "s" };
-            let error = self.error(expr.span, format!("{what} lacks the member{plural} `{}` of struct `{}`", missing.join("`, `"), wanted.name));
+            let error =
+                self.error(expr.span, format!("{what} lacks the member{plural} `{}` of struct `{}`", missing.join("`, `"), wanted.name));
             self.findings.push(error);
         }
         for name in names.iter().filter(|n| !known.contains(**n)) {

@@ -78,7 +78,8 @@ impl Checker<'_> {
     /// Inputs without value may come from the inputs file where nested inputs are allowed.
     fn missing_inputs(&mut self, call: &Call, callee: &Callee, inputs: &Inputs, given: &HashMap<&str, Span>) {
         const SHOWN: usize = 5;
-        let missing: Vec<&str> = inputs.required.iter().map(|name| &**name).filter(|name| !given.contains_key(name)).take(SHOWN + 1).collect();
+        let missing: Vec<&str> =
+            inputs.required.iter().map(|name| &**name).filter(|name| !given.contains_key(name)).take(SHOWN + 1).collect();
         if missing.is_empty() || self.version <= Version::V1_0 || self.allows_nested_inputs() {
             return;
         }

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{callees::identity, call_outputs};
+use super::{call_outputs, callees::identity};
 use crate::{
     ast::{Call, Conditional, Decl, Node, Workflow},
     coerce::unify,

@@ -45,7 +45,9 @@ impl Typer<'_> {
 /// The first version that has a function.
 fn since(function: &str) -> Version {
     match function {
-        "min" | "max" | "sep" | "suffix" | "quote" | "squote" | "unzip" | "as_pairs" | "as_map" | "keys" | "collect_by_key" => Version::V1_1,
+        "min" | "max" | "sep" | "suffix" | "quote" | "squote" | "unzip" | "as_pairs" | "as_map" | "keys" | "collect_by_key" => {
+            Version::V1_1
+        }
         "find" | "matches" | "join_paths" | "contains" | "chunk" | "contains_key" | "values" => Version::V1_2,
         "split" | "value" => Version::V1_3,
         _ => Version::Draft2,

@@ -94,7 +94,8 @@ impl Typer<'_> {
                 }
             }
         }
-        let missing: Vec<&str> = ty.members.iter().filter(|(n, t)| !t.is_optional() && !given.contains(n.as_str())).map(|(n, _)| n.as_str()).collect();
+        let missing: Vec<&str> =
+            ty.members.iter().filter(|(n, t)| !t.is_optional() && !given.contains(n.as_str())).map(|(n, _)| n.as_str()).collect();
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "" } else { "s" };
             let error = self.error(name.span, format!("struct `{}` lacks the member{plural} `{}`", ty.name, missing.join("`, `")));

@@ -44,7 +44,8 @@ impl Typer<'_> {
                 value.as_ref().clone()
             }
             Type::Array { .. } => {
-                let error = self.error(name.span, format!("an array has no member `{}`", name.text)).label(format!("of a value of type `{ty}`"));
+                let error =
+                    self.error(name.span, format!("an array has no member `{}`", name.text)).label(format!("of a value of type `{ty}`"));
                 self.fault(error.hint("take one element first, as in `x[0]`, or scatter over the array"))
             }
             _ => {

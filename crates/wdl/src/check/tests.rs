@@ -103,7 +103,8 @@ fn names_that_stand_twice() {
 
 #[test]
 fn outputs_named_like_declarations() {
-    let text = "\ntask t { input { Int x } command {} output { Int x = x } }\nworkflow w { call t { input: x = 1 } output { Int t = t.x } }";
+    let text =
+        "\ntask t { input { Int x } command {} output { Int x = x } }\nworkflow w { call t { input: x = 1 } output { Int t = t.x } }";
     assert_snapshot!(report(&format!("version 1.0{text}")), @r"
     2:50 warning: output `x` has the name of a declaration (rename one of them)
     3:51 warning: output `t` has the name of a call (rename the output)
@@ -151,7 +152,12 @@ fn operators() {
     4:12 warning: `+` is not defined for `Boolean` and `String` (write the Boolean in a placeholder: `"~{x}"`)
     5:9 error: `*` is not defined for `Boolean` and `Int`
     "#);
-    assert_eq!(strict("Float a = 1 + 2.5\nString b = \"a\" + 1 + 2.5\nBoolean c = \"a\" < \"b\" || 1 >= 2.0 && !(true != false)\nFile d = \"x\"\nFile e = d + \".bai\""), "");
+    assert_eq!(
+        strict(
+            "Float a = 1 + 2.5\nString b = \"a\" + 1 + 2.5\nBoolean c = \"a\" < \"b\" || 1 >= 2.0 && !(true != false)\nFile d = \"x\"\nFile e = d + \".bai\""
+        ),
+        ""
+    );
 }
 
 #[test]
@@ -222,7 +228,12 @@ workflow w {
     8:14 warning: `e` is of type `Sample` and is given `Map[String, Int]`: the specification does not convert this to `String`, use `"~{...}"`
     9:16 error: struct `Sample` has no member `nme` (did you mean `name`?)
     "#);
-    assert_eq!(report("version 1.0\nimport \"lib.wdl\"\nworkflow w { Map[String, String] m = {\"name\": \"x\"}\n Sample s = m\n Int? d = s.depth }"), "");
+    assert_eq!(
+        report(
+            "version 1.0\nimport \"lib.wdl\"\nworkflow w { Map[String, String] m = {\"name\": \"x\"}\n Sample s = m\n Int? d = s.depth }"
+        ),
+        ""
+    );
 }
 
 #[test]
@@ -320,7 +331,10 @@ task v { Int x = task.attempt command {} }
     11:65 error: unknown name `nope`
     12:18 error: unknown name `task`
     ");
-    assert_eq!(report("version 1.0\ntask t { input { Int g } command {} runtime { memory: g + \" GB\" cpu: \"1\" disks: [1] zones: \"a b\" } }"), "");
+    assert_eq!(
+        report("version 1.0\ntask t { input { Int g } command {} runtime { memory: g + \" GB\" cpu: \"1\" disks: [1] zones: \"a b\" } }"),
+        ""
+    );
 }
 
 #[test]
@@ -456,10 +470,11 @@ fn scatter_collections() {
 fn draft_2_outputs() {
     let text = "task t { Int i command {} output { Int o = 1 } }
 workflow w { Array[Int] xs scatter (x in xs) { call t { input: i = x } } Int n = 1
-  output { t.o t.* n nope t.nope t Array[Int] all = t.o } }";
+  output { t.o t.*\n n\n nope, t.nope t\n Array[Int] all = t.o } }";
     assert_snapshot!(report(text), @r"
-    3:20 error: output `nope` has no value (write `n nope = ...`)
-    3:36 error: expected a name for the declaration, found the keyword `Array` (`Array` cannot be a name in WDL draft-2; choose another)
+    5:2 error: `nope` is no output of a call and no declaration
+    5:8 error: `t.nope` is no output of a call and no declaration
+    5:15 error: `t` is no output of a call and no declaration
     ");
 }
 
@@ -479,7 +494,8 @@ fn outputs(text: &str) -> Vec<String> {
 
 #[test]
 fn outputs_of_workflows() {
-    let draft2 = "task t { Int i command {} output { Int o = 1 File p = \"x\" } } workflow w { scatter (x in [1]) { call t } Int n = 1 OUT }";
+    let draft2 =
+        "task t { Int i command {} output { Int o = 1 File p = \"x\" } } workflow w { scatter (x in [1]) { call t } Int n = 1 OUT }";
     assert_eq!(outputs(&draft2.replace("OUT", "")), ["Array[Int] t.o", "Array[File] t.p"]);
     assert_eq!(outputs(&draft2.replace("OUT", "output {}")), ["Array[Int] t.o", "Array[File] t.p"]);
     assert_eq!(outputs(&draft2.replace("OUT", "output { t.p\n n\n Int? z = n }")), ["Array[File] t.p", "Int n", "Int? z"]);
@@ -507,7 +523,9 @@ fn outputs_of_calls() {
 
 #[test]
 fn types_at_the_top_of_a_workflow() {
-    let (module, _) = module("version 1.0\nimport \"lib.wdl\"\nworkflow w { input { Int n } scatter (i in [1]) { call lib.sub { input: n = i } Int k = i } }");
+    let (module, _) = module(
+        "version 1.0\nimport \"lib.wdl\"\nworkflow w { input { Int n } scatter (i in [1]) { call lib.sub { input: n = i } Int k = i } }",
+    );
     let types = workflow_scope_types(&module, module.document.workflow.as_ref().unwrap());
     assert_eq!(types["n"], Type::Int);
     assert_eq!(types["k"], Type::array(Type::Int));

@@ -143,9 +143,10 @@ impl Checker<'_> {
         for Clash { name, first, second } in &frame.clashes {
             // A clash in a block shows once more in every block around it: only the innermost is told.
             let finding = match (first.origin, second.origin) {
-                (Origin::Call, Origin::Call) => {
-                    self.error(second.span, format!("second call named `{name}`")).hint("rename one with `as`").related(first.span, "the first one")
-                }
+                (Origin::Call, Origin::Call) => self
+                    .error(second.span, format!("second call named `{name}`"))
+                    .hint("rename one with `as`")
+                    .related(first.span, "the first one"),
                 (Origin::Call, _) | (_, Origin::Call) => self
                     .graded(Version::V1_0, second.span, format!("call and declaration are both named `{name}`"))
                     .hint("rename the call with `as`")

@@ -50,7 +50,12 @@ impl Sizes {
 }
 
 /// Links the types of a document; what is wrong with them is reported.
-pub(super) fn resolve(document: &Document, imports: &[(Import, Arc<Module>)], sizes: &mut Sizes, findings: &mut Findings) -> (Structs, Enums) {
+pub(super) fn resolve(
+    document: &Document,
+    imports: &[(Import, Arc<Module>)],
+    sizes: &mut Sizes,
+    findings: &mut Findings,
+) -> (Structs, Enums) {
     let mut resolver = Resolver {
         document,
         structs: Structs::new(),
@@ -97,7 +102,9 @@ impl<'a> Resolver<'a> {
                 self.findings.push(with_guess(error, nearest(&from.text, known)));
             }
         }
-        let renamed = |name: &str| import.aliases.iter().find(|(from, _)| &*from.text == name).map_or_else(|| name.to_owned(), |(_, to)| to.text.to_string());
+        let renamed = |name: &str| {
+            import.aliases.iter().find(|(from, _)| &*from.text == name).map_or_else(|| name.to_owned(), |(_, to)| to.text.to_string())
+        };
         // Sorted, so that messages come in the same order every time.
         let mut structs: Vec<_> = module.structs.iter().collect();
         structs.sort_by_key(|(name, _)| name.as_str());
@@ -178,7 +185,8 @@ impl<'a> Resolver<'a> {
                 let theirs = Arc::clone(theirs);
                 self.structs.insert(name.to_owned(), theirs);
             } else {
-                let finding = self.strict_finding(definition.name.span, format!("struct `{name}` differs from the imported struct of the same name"));
+                let finding =
+                    self.strict_finding(definition.name.span, format!("struct `{name}` differs from the imported struct of the same name"));
                 self.findings.push(finding.hint("rename one of them, or use `alias` at the import"));
             }
         }
@@ -189,7 +197,8 @@ impl<'a> Resolver<'a> {
             let name = &*definition.name.text;
             let (Some(theirs), Some(ours)) = (imported.get(name), self.enums.get(name)) else { continue };
             if theirs != ours {
-                let finding = self.strict_finding(definition.name.span, format!("enum `{name}` differs from the imported enum of the same name"));
+                let finding =
+                    self.strict_finding(definition.name.span, format!("enum `{name}` differs from the imported enum of the same name"));
                 self.findings.push(finding.hint("rename one of them, or use `alias` at the import"));
             }
         }
@@ -222,7 +231,8 @@ impl<'a> Resolver<'a> {
             let mut ty = self.written(&member.ty);
             let (member_size, member_depth) = self.sizes.measure(&ty);
             if size.saturating_add(member_size) > MAX_STRUCT_SIZE || member_depth >= MAX_NESTING {
-                let message = format!("struct `{}` is too large: more than {MAX_STRUCT_SIZE} members or {MAX_NESTING} levels", definition.name.text);
+                let message =
+                    format!("struct `{}` is too large: more than {MAX_STRUCT_SIZE} members or {MAX_NESTING} levels", definition.name.text);
                 self.findings.push(Diagnostic::error(&self.document.source, member.span, message));
                 ty = Type::Any;
             } else {

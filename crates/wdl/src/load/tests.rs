@@ -187,7 +187,8 @@ fn struct_towers_are_limited() {
 
 #[test]
 fn enum_values() {
-    let documents = loaded(&[("main", "version 1.3\nenum A { x, y }\nenum B { x = 1, y = 2.5 }\nenum C[File] { x = \"f\" }\nstruct S { B? b }")]);
+    let documents =
+        loaded(&[("main", "version 1.3\nenum A { x, y }\nenum B { x = 1, y = 2.5 }\nenum C[File] { x = \"f\" }\nstruct S { B? b }")]);
     assert!(documents.diagnostics.is_empty(), "{}", report(&documents));
     let types: Vec<&Type> = ["A", "B", "C"].iter().map(|name| &documents.module.enums[*name].value_type).collect();
     assert_eq!(types, [&Type::String, &Type::Float, &Type::File]);

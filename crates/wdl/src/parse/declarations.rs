@@ -43,7 +43,9 @@ impl Parser<'_> {
         if self.is(Tok::LeftBracket) {
             let error = self.diagnostic_error(self.token_span(), format!("type `{word}` takes no parameters"));
             let hint = match word {
-                "List" | "Set" | "Tuple" | "Optional" => Some("the compound types are `Array[X]`, `Map[K, V]` and `Pair[L, R]`; `X?` is optional"),
+                "List" | "Set" | "Tuple" | "Optional" => {
+                    Some("the compound types are `Array[X]`, `Map[K, V]` and `Pair[L, R]`; `X?` is optional")
+                }
                 _ => None,
             };
             return Err(self.fail(Diagnostic { hint: hint.map(String::from), ..error }));
@@ -94,7 +96,8 @@ impl Parser<'_> {
         while self.is(Tok::Question) {
             let span = self.token_span();
             let message = "type is optional twice; one `?` says the same";
-            let finding = if self.at_least(Version::V1_2) { self.diagnostic_error(span, message) } else { self.diagnostic_warning(span, message) };
+            let finding =
+                if self.at_least(Version::V1_2) { self.diagnostic_error(span, message) } else { self.diagnostic_warning(span, message) };
             self.push(finding.hint("remove the second `?`"));
             self.bump();
         }

@@ -106,7 +106,9 @@ impl Parser<'_> {
     fn import(&mut self) -> Parsed<Import> {
         let start = self.bump().start;
         if self.is(Tok::Ident) {
-            let error = self.unexpected_diagnostic("a path or URL in quotes").hint("imports of modules by name need WDL 1.4, which is not supported yet");
+            let error = self
+                .unexpected_diagnostic("a path or URL in quotes")
+                .hint("imports of modules by name need WDL 1.4, which is not supported yet");
             return Err(self.fail(error));
         }
         if !self.is(Tok::Quote) {
@@ -155,7 +157,11 @@ impl Parser<'_> {
             self.newer(Version::V1_2, span, "metadata of a struct");
             self.begin_section(seen, section);
             let entries = self.meta_section();
-            if section == "meta" { definition.meta.extend(entries) } else { definition.parameter_meta.extend(entries) }
+            if section == "meta" {
+                definition.meta.extend(entries)
+            } else {
+                definition.parameter_meta.extend(entries)
+            }
             return Ok(());
         }
         let start = self.token.start;

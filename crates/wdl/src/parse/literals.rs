@@ -127,7 +127,8 @@ impl Parser<'_> {
             depth = depth.max(value_depth);
             members.push((name, value));
             // Entries of scoped values stand on lines of their own, like those of the section around them.
-            if !self.eat(Tok::Comma) && !(dotted && self.is(Tok::Ident)) {
+            let more = self.eat(Tok::Comma) || (dotted && self.is(Tok::Ident));
+            if !more {
                 break;
             }
         }

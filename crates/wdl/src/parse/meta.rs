@@ -96,7 +96,9 @@ impl Parser<'_> {
     }
 
     fn not_a_literal(&mut self) -> super::Reported {
-        let error = self.unexpected_diagnostic("a literal value").hint("metadata holds literals only: string, number, `true`, `false`, `null`, array, object");
+        let error = self
+            .unexpected_diagnostic("a literal value")
+            .hint("metadata holds literals only: string, number, `true`, `false`, `null`, array, object");
         self.fail(error)
     }
 

@@ -5,8 +5,27 @@ use crate::version::Version;
 
 /// Words that begin a statement or section inside a task or workflow.
 const STATEMENTS: &[&str] = &[
-    "call", "scatter", "if", "input", "output", "command", "runtime", "requirements", "hints", "meta", "parameter_meta", "Array", "Boolean",
-    "Float", "Int", "Map", "Object", "Pair", "String", "File", "Directory",
+    "call",
+    "scatter",
+    "if",
+    "input",
+    "output",
+    "command",
+    "runtime",
+    "requirements",
+    "hints",
+    "meta",
+    "parameter_meta",
+    "Array",
+    "Boolean",
+    "Float",
+    "Int",
+    "Map",
+    "Object",
+    "Pair",
+    "String",
+    "File",
+    "Directory",
 ];
 
 impl Parser<'_> {

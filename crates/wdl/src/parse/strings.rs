@@ -5,11 +5,7 @@ use super::{
     dedent::{Piece, Pieces},
     lexer::{Tok, Token},
 };
-use crate::{
-    ast::StringPart,
-    source::Span,
-    version::Version,
-};
+use crate::{ast::StringPart, source::Span, version::Version};
 
 /// How a literal ends.
 #[derive(Clone, Copy)]

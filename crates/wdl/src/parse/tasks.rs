@@ -29,7 +29,11 @@ impl Parser<'_> {
             Some((_, first)) => {
                 let message = format!("second `{section}` section");
                 // Old engines took several sections together in draft-2.
-                let finding = if self.version == Version::Draft2 { self.diagnostic_warning(span, message) } else { self.diagnostic_error(span, message) };
+                let finding = if self.version == Version::Draft2 {
+                    self.diagnostic_warning(span, message)
+                } else {
+                    self.diagnostic_error(span, message)
+                };
                 let finding = finding.hint("put everything into one section").related(*first, "the first one");
                 self.push(finding);
             }

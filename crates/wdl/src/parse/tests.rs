@@ -56,7 +56,9 @@ fn expr(text: &str) -> String {
 
 fn show(expr: &Expr) -> String {
     let list = |items: &[Expr]| items.iter().map(show).collect::<Vec<_>>().join(", ");
-    let members = |members: &[(crate::ast::Name, Expr)]| members.iter().map(|(n, v)| format!("{}: {}", n.text, show(v))).collect::<Vec<_>>().join(", ");
+    let members = |members: &[(crate::ast::Name, Expr)]| {
+        members.iter().map(|(n, v)| format!("{}: {}", n.text, show(v))).collect::<Vec<_>>().join(", ")
+    };
     match &expr.kind {
         ExprKind::None => "None".into(),
         ExprKind::Boolean(b) => b.to_string(),
@@ -114,7 +116,8 @@ fn text(parts: &[StringPart]) -> String {
             StringPart::Text(text) => out.push_str(text),
             StringPart::Placeholder(p) => {
                 let option = |name: &str, value: &Option<String>| value.as_ref().map(|v| format!("{name}={v:?} ")).unwrap_or_default();
-                let options = [option("sep", &p.sep), option("true", &p.if_true), option("false", &p.if_false), option("default", &p.default)];
+                let options =
+                    [option("sep", &p.sep), option("true", &p.if_true), option("false", &p.if_false), option("default", &p.default)];
                 write!(out, "<{}{}>", options.concat(), show(&p.expr)).unwrap();
             }
         }
@@ -256,7 +259,10 @@ fn newer_constructs_name_their_version() {
 
 #[test]
 fn escapes() {
-    assert_eq!(expr(r#""\\ \" \' \t \r|\b|\f|\a|\v|\? \101 \x41 \u00e9 \U0001F600 \~{x} \${x} ~ $ ~x""#), "\"\\ \" ' \t \r|\u{8}|\u{c}|\u{7}|\u{b}|? A A é 😀 ~{x} ${x} ~ $ ~x\"");
+    assert_eq!(
+        expr(r#""\\ \" \' \t \r|\b|\f|\a|\v|\? \101 \x41 \u00e9 \U0001F600 \~{x} \${x} ~ $ ~x""#),
+        "\"\\ \" ' \t \r|\u{8}|\u{c}|\u{7}|\u{b}|? A A é 😀 ~{x} ${x} ~ $ ~x\""
+    );
     assert_eq!(expr_in("", r#""\7\101""#), "\"\u{7}A\"");
     assert_eq!(expr(r#""\ud83d\ude00""#), "\"😀\"");
     assert_eq!(expr(r#""\d+\.é\é""#), "\"\\d+\\.é\\é\"");
@@ -271,7 +277,10 @@ fn escapes() {
 fn placeholders_in_strings() {
     assert_eq!(expr_in("version 1.0", r#""a~{b}c${d}""#), "\"a<b>c<d>\"");
     assert_eq!(expr(r#""~{sep(", ", [ "x~{'}'}y" ])}""#), "\"<sep(\", \", [\"x<\"}\">y\"])>\"");
-    assert_eq!(expr(r#""~{sep=", " default="none" a}~{true='y' false="n" b}~{default=-1.5 c}""#), "\"<sep=\", \" default=\"none\" a><true=\"y\" false=\"n\" b><default=\"-1.5\" c>\"");
+    assert_eq!(
+        expr(r#""~{sep=", " default="none" a}~{true='y' false="n" b}~{default=-1.5 c}""#),
+        "\"<sep=\", \" default=\"none\" a><true=\"y\" false=\"n\" b><default=\"-1.5\" c>\""
+    );
     assert_eq!(expr(r#""~{sep}~{true && x}~{default == y}""#), "\"<sep><(true && x)><(default == y)>\"");
     assert_eq!(expr_in("", r#""${a}~{b}""#), "\"<a>~{b}\"");
 }
@@ -305,7 +314,10 @@ fn command_forms() {
 
 #[test]
 fn command_escapes() {
-    assert_eq!(command("version 1.1", "command <<<\n a \\~{b} \\${c} \\>>> x \\> y \\\n\\\\~{d}\n>>>"), " a ~{b} \\${c} >>> x \\> y \\\n\\\\<d>");
+    assert_eq!(
+        command("version 1.1", "command <<<\n a \\~{b} \\${c} \\>>> x \\> y \\\n\\\\~{d}\n>>>"),
+        " a ~{b} \\${c} >>> x \\> y \\\n\\\\<d>"
+    );
     assert_eq!(command("version 1.1", "command { a \\} \\~{b\\} \\${c\\} \\n }"), "a } ~{b} ${c} \\n");
     assert_eq!(command("version 1.1", "command <<< >\\>> >>>"), ">>>");
 }
@@ -379,8 +391,11 @@ fn draft_2_outputs() {
     let document = clean("workflow w { call t output { t.out t.*, t.other\n lone\n x.y, File f = t.out\n Int? n = 1 } }");
     let workflow = document.workflow.unwrap();
     let outputs = workflow.outputs.as_ref().unwrap();
-    let legacy: Vec<String> =
-        outputs.legacy.iter().map(|l| l.path.iter().map(|n| &*n.text).collect::<Vec<_>>().join(".") + if l.wildcard { ".*" } else { "" }).collect();
+    let legacy: Vec<String> = outputs
+        .legacy
+        .iter()
+        .map(|l| l.path.iter().map(|n| &*n.text).collect::<Vec<_>>().join(".") + if l.wildcard { ".*" } else { "" })
+        .collect();
     assert_eq!(legacy, ["t.out", "t.*", "t.other", "lone", "x.y"]);
     assert_eq!(outputs.decls.len(), 2);
     // An empty section counts as none in draft-2 only.

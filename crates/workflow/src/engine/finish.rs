@@ -125,7 +125,7 @@ impl Engine<'_> {
     fn end_open_child(&mut self, id: RunId, state: RunState, at_ms: i64) {
         // One that has ended already is left as it is; the conflict is no news.
         let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-        drop(self.store.write(vec![Write::MoveRun(RunMove { id, from, to: state, at_ms, owner: None, result: None, held_by: None })]));
+        self.store.write_then(vec![Write::MoveRun(RunMove { id, from, to: state, at_ms, owner: None, result: None, held_by: None })], drop);
     }
 
     /// The outputs of a completed run, keys without the workflow's name.
