@@ -241,7 +241,8 @@ impl TaskFrame {
             let resolved: PathBuf = self.host.resolve(path);
             match (self.host.exists(path), directory) {
                 (None, _) => Ok(None),
-                (Some(PathKind::Directory), false) => Err(Failure::new(format!("`{}` is a directory, not a file", resolved.display()))),
+                // Cromwell takes a directory for a file, and older documents know no other way to pass one on.
+                (Some(PathKind::Directory), false) if self.dialect == Dialect::Specification => Err(Failure::new(format!("`{}` is a directory, not a file", resolved.display()))),
                 (Some(PathKind::File), true) => Err(Failure::new(format!("`{}` is a file, not a directory", resolved.display()))),
                 _ => Ok(Some(resolved.to_string_lossy().trim_end_matches('/').into())),
             }

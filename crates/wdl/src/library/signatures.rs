@@ -200,6 +200,7 @@ pub(super) fn write_objects(p: &Params<'_>) -> Signature {
 pub(super) fn write_tsv(p: &Params<'_>) -> Signature {
     match p.array(0)?.0.required() {
         Type::Any | Type::Object | Type::Struct(_) | Type::Array { .. } => {}
+        Type::Boolean | Type::Int | Type::Float | Type::String | Type::File if p.dialect == Dialect::Cromwell => {}
         _ => return Err(p.wrong(0, "an array of arrays or structs")),
     }
     if p.types.len() > 1 {

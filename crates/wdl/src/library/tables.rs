@@ -86,6 +86,8 @@ fn fields(args: &Args<'_>, row: usize, value: &Value, names: Option<&[Arc<str>]>
             names.iter().map(|name| text(member(name)?)).collect()
         }
         (Value::Object(object), None) => object.members.values().map(text).collect(),
+        // A column of simple values.
+        (simple, None) if args.cromwell() => Ok(vec![text(simple)?]),
         _ => Err(bad("is neither an array nor an object")),
     }
 }
@@ -101,9 +103,10 @@ pub(super) fn member_names(items: &[Value]) -> Option<Vec<Arc<str>>> {
 /// `(rows)`, `(rows, write_header)` or `(rows, write_header, names)`; a row is an array or an object.
 pub(super) fn write_tsv(args: &Args<'_>) -> Outcome {
     let items = args.array(0)?;
-    let header = args.values.len() > 1 && args.boolean(1)?;
-    let given = if args.values.len() > 2 { Some(args.texts(2)?) } else { None };
     let members = member_names(items);
+    // Cromwell writes the names of the members unasked.
+    let header = if args.values.len() > 1 { args.boolean(1)? } else { args.cromwell() && members.is_some() };
+    let given = if args.values.len() > 2 { Some(args.texts(2)?) } else { None };
     let mut out = String::new();
     if header {
         match given.as_ref().or(members.as_ref()) {
