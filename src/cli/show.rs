@@ -167,7 +167,7 @@ pub fn show(args: &ShowArgs, config: &Config) -> Result<u8> {
             let end: EndDoc = call.end_doc.as_deref().and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
             let state = if call.cached { format!("{} (cached)", call.state) } else { call.state.to_string() };
             let cpu = end.usage.map_or_else(String::new, |u| elapsed(std::time::Duration::from_millis(u.user_ms + u.system_ms)));
-            let peak = end.usage.map_or_else(String::new, |u| format!("{} MiB", u.peak_kib.div_ceil(1024)));
+            let peak = end.usage.map_or_else(String::new, |u| format!("{}{} MiB", if u.peak_is_bound { "<" } else { "" }, u.peak_kib.div_ceil(1024)));
             let exit = call.exit_code.map_or_else(String::new, |c| c.to_string());
             rows.add_row(vec![format!("{path}{}", call.id), state, exit, time(call.started_ms), duration(call.started_ms, call.ended_ms), cpu, peak]);
         }

@@ -1,6 +1,10 @@
 //! What this machine has.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Cores and memory that tasks may use.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +32,19 @@ fn memory_mib() -> u64 {
         .map(|bytes| bytes >> 20)
         .min();
     limit.map_or(total, |limit| total.min(limit)).max(1)
+}
+
+/// Whether this much memory, in KiB, is within what this process itself has used at most.
+pub fn is_within_own_peak(kib: u64) -> bool {
+    // The peak only grows, so a known one answers most questions without a look.
+    static KNOWN: AtomicU64 = AtomicU64::new(0);
+    if kib <= KNOWN.load(Ordering::Relaxed) {
+        return true;
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    KNOWN.fetch_max(peak.unwrap_or(0), Ordering::Relaxed);
+    kib <= KNOWN.load(Ordering::Relaxed)
 }
 
 /// An executable of this name on `PATH`.

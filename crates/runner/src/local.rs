@@ -19,7 +19,7 @@ use wait4::Wait4;
 use crate::{
     container::{Engine, Request},
     control::{Control, EndedBy},
-    script,
+    host, script,
     tree::MARKER,
 };
 
@@ -87,6 +87,9 @@ pub struct Usage {
     pub system_ms: u64,
     /// Peak resident memory of its largest process, in KiB.
     pub peak_kib: u64,
+    /// Whether `peak_kib` is only an upper bound: the kernel counts the memory of the process that started another
+    /// one against the new one, so a task smaller than this process cannot be told from it.
+    pub peak_is_bound: bool,
 }
 
 /// The end of an attempt.
@@ -209,6 +212,7 @@ impl LocalRunner {
             user_ms: used.rusage.utime.as_millis() as u64,
             system_ms: used.rusage.stime.as_millis() as u64,
             peak_kib: used.rusage.maxrss / 1024,
+            peak_is_bound: host::is_within_own_peak(used.rusage.maxrss / 1024),
         };
         Ok(Outcome { exit, ended_by: control.ended_by(), usage: Some(usage), adopted: false })
     }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::{
-    ast::{Document, Name},
+    ast::{Document, Name, OutputSection},
     diagnostic::Diagnostic,
     findings::Findings,
     limits::{MAX_NESTING, MAX_SOURCE_BYTES, MAX_TREE_DEPTH},
@@ -63,6 +63,8 @@ struct Parser<'s> {
     /// Braces taken and not yet closed; tells recovery which `}` ends which block.
     braces: usize,
     findings: Findings,
+    /// Output sections found inside of blocks (draft-2).
+    inner_outputs: Vec<OutputSection>,
     /// Whether findings are dropped: while skipping, and after a limit was hit.
     quiet: bool,
     /// Place of the last syntax error: a second one on the same line is almost always a consequence.
@@ -88,6 +90,7 @@ impl<'s> Parser<'s> {
             nesting: 0,
             braces: 0,
             findings: Findings::default(),
+            inner_outputs: Vec::new(),
             quiet: false,
             last_error: None,
         };

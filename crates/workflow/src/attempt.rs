@@ -19,6 +19,9 @@ const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
 /// How much of the end of standard error is searched for them, in bytes.
 const STDERR_TAIL_BYTES: u64 = 1 << 20;
 
+/// Folder of an attempt that the command finds as `TMPDIR`.
+const SCRATCH: &str = "tmp";
+
 /// Everything an attempt needs.
 #[derive(Debug)]
 pub struct Attempt {
@@ -82,6 +85,8 @@ impl Attempt {
         };
         end.exit_code = Some(outcome.exit.number());
         end.usage = outcome.usage;
+        // Kept when the command has left something there.
+        let _ = fs::remove_dir(self.frame.host.call_dir().join(SCRATCH));
         end.result = self.judge(&outcome).and_then(|()| {
             self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), end.exit_code);
             self.frame.outputs().map_err(|failure| Failed::for_good(self.with_place(failure, end.exit_code)))
@@ -116,6 +121,9 @@ impl Attempt {
         }
         let command = self.frame.command().map_err(failed)?;
         let mut env = self.frame.environment().map_err(failed)?;
+        let scratch = self.frame.host.call_dir().join(SCRATCH);
+        fs::create_dir_all(&scratch).map_err(|e| failed(Failure::new(format!("cannot make `{}`: {e}", scratch.display()))))?;
+        env.push(("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned()));
         env.extend(self.place.env.iter().cloned());
         let job = Job {
             call_dir: self.frame.host.call_dir().into(),

@@ -126,11 +126,14 @@ pub struct UsageDoc {
     pub system_ms: u64,
     /// Peak resident memory of the largest process in KiB.
     pub peak_kib: u64,
+    /// Whether the peak is only an upper bound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub peak_is_bound: bool,
 }
 
 impl From<Usage> for UsageDoc {
     fn from(usage: Usage) -> Self {
-        UsageDoc { wall_ms: usage.wall_ms, user_ms: usage.user_ms, system_ms: usage.system_ms, peak_kib: usage.peak_kib }
+        UsageDoc { wall_ms: usage.wall_ms, user_ms: usage.user_ms, system_ms: usage.system_ms, peak_kib: usage.peak_kib, peak_is_bound: usage.peak_is_bound }
     }
 }
 

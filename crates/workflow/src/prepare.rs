@@ -306,7 +306,8 @@ pub fn stamp_of(path: &str) -> Option<(u64, i64)> {
 
 /// Notes size and time of a file, or of every file in a directory.
 pub fn stamp(path: &str, directory: bool, stamps: &mut IndexMap<String, (u64, i64)>) {
-    if !directory {
+    // Older documents have directories in the place of files.
+    if !directory && !Path::new(path).is_dir() {
         stamps.extend(stamp_of(path).map(|stamp| (path.to_owned(), stamp)));
         return;
     }

@@ -30,7 +30,10 @@ impl Typer<'_> {
     }
 
     fn mismatch(&mut self, op: BinaryOp, l: &Type, r: &Type, span: Span) -> Type {
-        let error = self.error(span, format!("`{}` is not defined for `{l}` and `{r}`", symbol(op)));
+        let message = format!("`{}` is not defined for `{l}` and `{r}`", symbol(op));
+        // An undefined operand makes the whole text undefined for Cromwell, whatever the types.
+        let may_work = op == BinaryOp::Add && (l.is_optional() || r.is_optional());
+        let error = if may_work { self.graded(span, message) } else { self.error(span, message) };
         let error = match (op, l.required(), r.required()) {
             (BinaryOp::Add, Type::Array { .. }, Type::Array { .. }) => error.hint("join arrays with `flatten([a, b])`"),
             (BinaryOp::Add, Type::Array { .. }, _) | (BinaryOp::Add, _, Type::Array { .. }) => {

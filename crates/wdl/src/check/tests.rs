@@ -288,7 +288,7 @@ fn assignments() {
     13:9 error: `j` is of type `Int` and cannot be given `None`
     "#);
     assert_snapshot!(lenient(&text.replace("\nInt j = None", "")), @r"
-    11:16 error: `h` is of type `Array[Int]` and cannot be given `Int`
+    11:16 warning: `h` is of type `Array[Int]` and cannot be given `Int`
     12:9 error: `i` is of type `Int` and cannot be given `Array[Int]+`
     ");
 }

@@ -336,7 +336,10 @@ fn writing() {
     }
     for version in OLD {
         assert_eq!(written(*version, "write_json({1: true})"), "{\"1\": true}");
+        assert_eq!(written(*version, "write_tsv([object { a: 1, b: \"x\" }])"), "a\tb\n1\tx\n");
+        assert_eq!(written(*version, "write_tsv([1, 2])"), "1\n2\n");
     }
+    assert_eq!(written(V1_2, "write_tsv([object { a: 1, b: \"x\" }])"), "1\tx\n");
     check(NEW, &[("write_json((1, [{2: true}]))", "error: `write_json`: `2` of type `Int` cannot be the name of a JSON member")]);
     check(
         ALL,

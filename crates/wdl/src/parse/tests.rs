@@ -404,6 +404,24 @@ fn draft_2_outputs() {
     assert_snapshot!(report("version 1.0\nworkflow w { call t output { t.out } }"), @"2:30 error: output `t.out` has no type [draft-2 form] (write `File name = t.out` with the type of the output)");
 }
 
+#[test]
+fn outputs_used_in_the_body_are_declared_there() {
+    let text = "workflow w { input { Int n } call t { input: a = x, b = n } output { Int x = n Int n = 1 Int unused = 2 } }";
+    let document = clean(&format!("version 1.0\n{text}"));
+    let workflow = document.workflow.as_ref().unwrap();
+    let Some(Node::Decl(decl)) = workflow.body.last() else { panic!() };
+    assert_eq!((workflow.body.len(), &*decl.name.text), (2, "x"));
+    assert_eq!(clean(&format!("version 1.1\n{text}")).workflow.unwrap().body.len(), 1);
+}
+
+#[test]
+fn draft_2_outputs_in_blocks_belong_to_the_workflow() {
+    let document = clean("workflow w { if (x) { call t output { t.* } } output { Int n = 1 } }");
+    let workflow = document.workflow.unwrap();
+    let outputs = workflow.outputs.as_ref().unwrap();
+    assert_eq!((outputs.legacy.len(), outputs.decls.len()), (1, 1));
+}
+
 // ---- errors ----
 
 #[test]

@@ -1,10 +1,11 @@
 //! Workflows: calls, scatters, conditionals and the sections of a workflow.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{Parsed, Parser, declarations::Value, lexer::Tok, tasks::Seen};
 use crate::{
-    ast::{Call, Clause, Conditional, Expr, LegacyOutput, Name, Node, OutputSection, Scatter, Workflow},
+    ast::{Call, Clause, Conditional, Decl, Expr, LegacyOutput, Name, Node, OutputSection, Scatter, Workflow},
+    graph::visit_names,
     source::Span,
     version::Version,
 };
@@ -29,6 +30,14 @@ impl Parser<'_> {
         let mut seen = Seen::default();
         self.block(|p| p.workflow_item(&mut workflow, &mut seen));
         workflow.span = self.span_from(start);
+        for inner in std::mem::take(&mut self.inner_outputs) {
+            let section = workflow.outputs.get_or_insert_with(|| OutputSection { legacy: Vec::new(), decls: Vec::new(), span: inner.span });
+            section.legacy.extend(inner.legacy);
+            section.decls.extend(inner.decls);
+        }
+        if self.version <= Version::V1_0 {
+            self.hoist_outputs(&mut workflow);
+        }
         let empty = |section: &OutputSection| section.legacy.is_empty() && section.decls.is_empty();
         if self.version == Version::Draft2 && workflow.outputs.as_ref().is_some_and(empty) {
             // Cromwell takes an empty section for none at all, and then exports everything.
@@ -49,7 +58,10 @@ impl Parser<'_> {
                 self.needs(Version::V1_0, span, "an `input` section");
                 workflow.inputs.extend(self.declarations(Value::Optional));
             }
-            "output" => self.output_section(span, workflow),
+            "output" => {
+                let section = workflow.outputs.get_or_insert_with(|| OutputSection { span, legacy: Vec::new(), decls: Vec::new() });
+                self.output_section(section);
+            }
             "meta" => workflow.meta.extend(self.meta_section()),
             "parameter_meta" => workflow.parameter_meta.extend(self.meta_section()),
             _ => {
@@ -60,8 +72,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn output_section(&mut self, keyword: Span, workflow: &mut Workflow) {
-        let section = workflow.outputs.get_or_insert_with(|| OutputSection { span: keyword, legacy: Vec::new(), decls: Vec::new() });
+    fn output_section(&mut self, section: &mut OutputSection) {
         self.block(|p| {
             if p.at_legacy_output() {
                 section.legacy.push(p.legacy_output()?);
@@ -72,6 +83,25 @@ impl Parser<'_> {
             Ok(())
         });
         section.span = self.span_from(section.span.start as usize);
+    }
+
+    /// Cromwell lets the body of a workflow use its outputs. The body gets a copy of each such declaration, so that
+    /// nothing else has to know.
+    fn hoist_outputs(&mut self, workflow: &mut Workflow) {
+        let Some(section) = workflow.outputs.as_ref().filter(|section| !section.decls.is_empty()) else { return };
+        let mut names = BodyNames::default();
+        workflow.inputs.iter().for_each(|decl| names.decl(decl));
+        names.body(&workflow.body);
+        let mut hoisted = Vec::new();
+        for decl in &section.decls {
+            if names.used.contains(&decl.name.text) && !names.declared.contains(&decl.name.text) {
+                let warning =
+                    self.diagnostic_warning(decl.name.span, format!("output `{}` is used in the body of the workflow", decl.name.text));
+                self.push(warning.hint("declare the value in the body: other engines refuse this"));
+                hoisted.push(Node::Decl(decl.clone()));
+            }
+        }
+        workflow.body.extend(hoisted);
     }
 
     /// Whether the line is a draft-2 output: `call.out`, `call.*`, or a lone name.
@@ -135,6 +165,16 @@ impl Parser<'_> {
         self.nested(|p| {
             let mut body = Vec::new();
             p.block(|p| {
+                if p.version == Version::Draft2 && p.section(&["output"]).is_some() {
+                    let span = p.token_span();
+                    let warning = p.diagnostic_warning(span, "`output` section inside a block").hint("move it to the end of the workflow");
+                    p.push(warning);
+                    p.bump();
+                    let mut section = OutputSection { span, legacy: Vec::new(), decls: Vec::new() };
+                    p.output_section(&mut section);
+                    p.inner_outputs.push(section);
+                    return Ok(());
+                }
                 if let Some(section) = p.section(SECTIONS) {
                     let error = p.diagnostic_error(p.token_span(), format!("`{section}` section inside a block"));
                     return Err(p.fail(error.hint("sections stand directly in the workflow")));
@@ -254,5 +294,48 @@ impl Parser<'_> {
         }
         self.newer(Version::V1_1, name.span, "a call input without a value");
         Ok((name, None))
+    }
+}
+
+/// Names that a body declares and uses, without regard to blocks.
+#[derive(Default)]
+struct BodyNames {
+    declared: HashSet<Arc<str>>,
+    used: HashSet<Arc<str>>,
+}
+
+impl BodyNames {
+    fn body(&mut self, body: &[Node]) {
+        for node in body {
+            match node {
+                Node::Decl(decl) => self.decl(decl),
+                Node::Call(call) => {
+                    self.declared.insert(Arc::clone(&call.name().text));
+                    call.inputs.iter().filter_map(|(_, value)| value.as_ref()).for_each(|value| self.expr(value));
+                }
+                Node::Scatter(scatter) => {
+                    self.declared.insert(Arc::clone(&scatter.variable.text));
+                    self.expr(&scatter.collection);
+                    self.body(&scatter.body);
+                }
+                Node::If(conditional) => {
+                    for clause in &conditional.clauses {
+                        clause.condition.iter().for_each(|condition| self.expr(condition));
+                        self.body(&clause.body);
+                    }
+                }
+            }
+        }
+    }
+
+    fn decl(&mut self, decl: &Decl) {
+        self.declared.insert(Arc::clone(&decl.name.text));
+        decl.value.iter().for_each(|value| self.expr(value));
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        visit_names(expr, &mut |name, _| {
+            self.used.insert(Arc::clone(name));
+        });
     }
 }
