@@ -144,7 +144,9 @@ fn carry_out(cli: Cli) -> Result<u8> {
 
 /// Opens the store that the configuration names.
 pub fn open_store(config: &Config) -> Result<Arc<Store>> {
-    Store::open(&config.database, Options::default()).map(Arc::new).with_context(|| format!("cannot open the state in `{}`", config.database))
+    Store::open(&config.database, Options::default())
+        .map(Arc::new)
+        .with_context(|| format!("cannot open the state in `{}`", config.database))
 }
 
 /// Prints an error with its mend.

@@ -203,19 +203,29 @@ impl Config {
 }
 
 impl Loader {
-    fn settings(&mut self, local: Local, containers: Containers, images: Vec<Image>, cache: &Cache, rules: Option<String>) -> Result<Settings> {
+    fn settings(
+        &mut self,
+        local: Local,
+        containers: Containers,
+        images: Vec<Image>,
+        cache: &Cache,
+        rules: Option<String>,
+    ) -> Result<Settings> {
         let capacity = host::capacity();
         let cores = self.take_from("local.cores", local.cores, capacity.millicores as f64 / 1000.0, Origin::Found, f64::to_string);
         if !(cores > 0.0 && cores < 1e6) {
             bail!("`local.cores` must be a positive number, not {cores}");
         }
-        let memory = self.take_from("local.memory", local.memory, format!("{} MiB", capacity.memory_mib), Origin::Found, |v| format!("{v:?}"));
+        let memory =
+            self.take_from("local.memory", local.memory, format!("{} MiB", capacity.memory_mib), Origin::Found, |v| format!("{v:?}"));
         let bytes = parse_bytes(&memory, Dialect::Specification).filter(|b| *b >= f64::from(1 << 20));
-        let memory_mib = bytes.map(|b| b as u64 >> 20).with_context(|| format!("`local.memory` must be a size such as \"8 GiB\", not {memory:?}"))?;
+        let memory_mib =
+            bytes.map(|b| b as u64 >> 20).with_context(|| format!("`local.memory` must be a size such as \"8 GiB\", not {memory:?}"))?;
         let jobs = self.take("local.jobs", local.jobs, usize::MAX, |v| if *v == usize::MAX { "unlimited".into() } else { v.to_string() });
         let default_staging = Strategy::DEFAULT.iter().map(ToString::to_string).collect();
         let staging = self.take("local.staging", local.staging, default_staging, |v: &Vec<String>| format!("{v:?}"));
-        let staging = staging.iter().map(|s| s.parse::<Strategy>().map_err(|e| anyhow::anyhow!("`local.staging`: {e}"))).collect::<Result<_>>()?;
+        let staging =
+            staging.iter().map(|s| s.parse::<Strategy>().map_err(|e| anyhow::anyhow!("`local.staging`: {e}"))).collect::<Result<_>>()?;
         let grace = self.take("local.grace_seconds", local.grace_seconds, 5, u64::to_string);
         let policy = self.take("containers.policy", containers.policy, "optional".into(), |v: &String| format!("{v:?}"));
         let policy = match policy.as_str() {

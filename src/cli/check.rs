@@ -104,4 +104,3 @@ fn finding(diagnostic: &Diagnostic) -> Json {
         "source": diagnostic.source.line(line),
     })
 }
-

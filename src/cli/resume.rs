@@ -101,7 +101,8 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let request = Request { id: summary.id, name: summary.name, module, callee, bound, spec, dir: dir.clone(), owner: owner(), resumed: true };
+    let request =
+        Request { id: summary.id, name: summary.name, module, callee, bound, spec, dir: dir.clone(), owner: owner(), resumed: true };
     let finished = carry_out(store, config.settings, request, verbosity)?;
     drop(lock);
     conclude(&RunReport { id: summary.id, dir, finished }, args.outputs.as_deref())
@@ -129,7 +130,9 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         say(&format!("run {} was ended; {} of its tasks were still running", run.id.short(), ended));
         return Ok(0);
     };
-    kill_process(pid, Signal::TERM).map_err(io::Error::from).with_context(|| format!("cannot tell process {} to end", pid.as_raw_nonzero()))?;
+    kill_process(pid, Signal::TERM)
+        .map_err(io::Error::from)
+        .with_context(|| format!("cannot tell process {} to end", pid.as_raw_nonzero()))?;
     let deadline = std::time::Instant::now() + ABORT_WAIT;
     while engine_of(&run).is_some() && std::time::Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
@@ -164,4 +167,3 @@ fn end_orphans(store: &Store, run: RunId) -> Result<usize> {
     store.write(vec![Write::MoveRun(end)]).wait()?;
     Ok(ended)
 }
-

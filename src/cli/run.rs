@@ -119,7 +119,11 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     }
     if let Some(path) = &args.outputs {
         // Found out now, not after hours of work.
-        fs::OpenOptions::new().create(true).append(true).open(path).with_context(|| format!("cannot write the outputs to `{}`", path.display()))?;
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .with_context(|| format!("cannot write the outputs to `{}`", path.display()))?;
     }
     let store = open_store(&config)?;
     let id = RunId::random();
@@ -217,7 +221,13 @@ fn choose(module: &Arc<Module>, args: &RunArgs) -> Result<(Callee, Target)> {
     }
 }
 
-fn spec_of(loaded: &Loaded, target: Target, inputs: Map<String, Json>, options: Map<String, Json>, no_cache: bool) -> (RunSpec, Vec<Write>) {
+fn spec_of(
+    loaded: &Loaded,
+    target: Target,
+    inputs: Map<String, Json>,
+    options: Map<String, Json>,
+    no_cache: bool,
+) -> (RunSpec, Vec<Write>) {
     let mut documents = Vec::new();
     let mut writes = Vec::new();
     for (id, source) in &loaded.sources {
@@ -241,7 +251,8 @@ pub fn claim(dir: &Path, store: &Store, resume: bool) -> Result<(PathBuf, File)>
         let mut entries = fs::read_dir(&dir).with_context(|| format!("cannot read the run directory `{}`", dir.display()))?;
         if entries.next().is_some() {
             let text = dir.to_string_lossy();
-            let earlier = store.list_runs(&batchyard_store::RunFilter { limit: 1000, ..Default::default() })?.into_iter().find(|r| r.dir == text);
+            let earlier =
+                store.list_runs(&batchyard_store::RunFilter { limit: 1000, ..Default::default() })?.into_iter().find(|r| r.dir == text);
             match earlier {
                 Some(run) => bail!(
                     "the run directory `{text}` holds run {} ({}): give another one with `-d`, or go on with it by `batchyard resume {}`",
@@ -253,7 +264,9 @@ pub fn claim(dir: &Path, store: &Store, resume: bool) -> Result<(PathBuf, File)>
             }
         }
         let probe = dir.join(".batchyard-probe");
-        fs::write(&probe, b"").and_then(|()| fs::remove_file(&probe)).with_context(|| format!("cannot write to the run directory `{text}`", text = dir.display()))?;
+        fs::write(&probe, b"")
+            .and_then(|()| fs::remove_file(&probe))
+            .with_context(|| format!("cannot write to the run directory `{text}`", text = dir.display()))?;
     }
     Ok((dir, lock))
 }
@@ -317,7 +330,6 @@ fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
     fs::write(&part, content)?;
     fs::rename(&part, path)
 }
-
 
 /// Bound values of a stored run.
 pub fn rebind(callee: &Callee, spec: &RunSpec, settings: &Settings, module: &Module) -> Option<Bound> {

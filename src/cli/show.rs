@@ -108,7 +108,14 @@ pub fn ls(args: &LsArgs, config: &Config) -> Result<u8> {
     let mut rows = table(&["RUN", "NAME", "STATE", "STARTED", "TOOK", "DIRECTORY"]);
     for run in &runs {
         let state = if is_orphan(run) { format!("{} (interrupted)", run.state) } else { run.state.to_string() };
-        rows.add_row(vec![run.id.short(), run.name.clone(), state, time(run.started_ms), duration(run.started_ms, run.ended_ms), run.dir.clone()]);
+        rows.add_row(vec![
+            run.id.short(),
+            run.name.clone(),
+            state,
+            time(run.started_ms),
+            duration(run.started_ms, run.ended_ms),
+            run.dir.clone(),
+        ]);
     }
     print_table(&rows);
     Ok(0)
@@ -167,9 +174,19 @@ pub fn show(args: &ShowArgs, config: &Config) -> Result<u8> {
             let end: EndDoc = call.end_doc.as_deref().and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
             let state = if call.cached { format!("{} (cached)", call.state) } else { call.state.to_string() };
             let cpu = end.usage.map_or_else(String::new, |u| elapsed(std::time::Duration::from_millis(u.user_ms + u.system_ms)));
-            let peak = end.usage.map_or_else(String::new, |u| format!("{}{} MiB", if u.peak_is_bound { "<" } else { "" }, u.peak_kib.div_ceil(1024)));
+            let peak = end
+                .usage
+                .map_or_else(String::new, |u| format!("{}{} MiB", if u.peak_is_bound { "<" } else { "" }, u.peak_kib.div_ceil(1024)));
             let exit = call.exit_code.map_or_else(String::new, |c| c.to_string());
-            rows.add_row(vec![format!("{path}{}", call.id), state, exit, time(call.started_ms), duration(call.started_ms, call.ended_ms), cpu, peak]);
+            rows.add_row(vec![
+                format!("{path}{}", call.id),
+                state,
+                exit,
+                time(call.started_ms),
+                duration(call.started_ms, call.ended_ms),
+                cpu,
+                peak,
+            ]);
         }
         print_table(&rows);
     }
@@ -268,8 +285,11 @@ pub fn logs(args: &LogsArgs, config: &Config) -> Result<u8> {
 /// Prints the configuration.
 pub fn config(args: JsonFlag, config: &Config) -> Result<u8> {
     if args.json {
-        let values: serde_json::Map<_, _> =
-            config.shown.iter().map(|(name, value, origin)| (name.clone(), json!({ "value": value, "origin": origin.to_string() }))).collect();
+        let values: serde_json::Map<_, _> = config
+            .shown
+            .iter()
+            .map(|(name, value, origin)| (name.clone(), json!({ "value": value, "origin": origin.to_string() })))
+            .collect();
         print_json(&Json::Object(values));
         return Ok(0);
     }

@@ -40,7 +40,12 @@ fn draw(run: &RunSummary, calls: &[(String, CallRecord)]) -> String {
     for tick in 0..=4 {
         let ms = start + (end - start) * tick / 4;
         line(format_args!(r##"<line x1="{0}" y1="{1}" x2="{0}" y2="{2}" stroke="#ddd"/>"##, x(ms), TOP - 6, height - 14));
-        line(format_args!(r##"<text x="{}" y="{}" fill="#666" text-anchor="middle">{:.1} s</text>"##, x(ms), TOP - 12, (ms - start) as f64 / 1000.0));
+        line(format_args!(
+            r##"<text x="{}" y="{}" fill="#666" text-anchor="middle">{:.1} s</text>"##,
+            x(ms),
+            TOP - 12,
+            (ms - start) as f64 / 1000.0
+        ));
     }
     for (n, (path, call, began)) in rows.iter().enumerate() {
         let y = TOP + ROW * n as i64;
@@ -52,8 +57,19 @@ fn draw(run: &RunSummary, calls: &[(String, CallRecord)]) -> String {
             (CallState::Aborted, _) => "#969696",
             _ => "#fdae6b",
         };
-        line(format_args!(r#"<text x="{}" y="{}" text-anchor="end">{}{}</text>"#, LEFT - 8, y + 14, escape(path), escape(&call.id.to_string())));
-        line(format_args!(r#"<rect x="{}" y="{y}" width="{}" height="{}" rx="2" fill="{colour}"/>"#, x(*began), (x(ended) - x(*began)).max(2), ROW - 5));
+        line(format_args!(
+            r#"<text x="{}" y="{}" text-anchor="end">{}{}</text>"#,
+            LEFT - 8,
+            y + 14,
+            escape(path),
+            escape(&call.id.to_string())
+        ));
+        line(format_args!(
+            r#"<rect x="{}" y="{y}" width="{}" height="{}" rx="2" fill="{colour}"/>"#,
+            x(*began),
+            (x(ended) - x(*began)).max(2),
+            ROW - 5
+        ));
         line(format_args!(r##"<text x="{}" y="{}" fill="#444">{:.2} s</text>"##, x(ended) + 5, y + 14, (ended - began) as f64 / 1000.0));
     }
     line(format_args!("</svg>"));
@@ -103,8 +119,12 @@ fn draw_graph(calls: &[DrawnCall]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(svg, "{text}");
     };
-    line(format_args!(r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="13">"#));
-    line(format_args!(r##"<defs><marker id="a" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#555"/></marker></defs>"##));
+    line(format_args!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="13">"#
+    ));
+    line(format_args!(
+        r##"<defs><marker id="a" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#555"/></marker></defs>"##
+    ));
     line(format_args!(r##"<rect width="100%" height="100%" fill="#fff"/>"##));
     for (n, call) in calls.iter().enumerate() {
         let (x, y) = place(n);
@@ -122,11 +142,22 @@ fn draw_graph(calls: &[DrawnCall]) -> String {
     for (n, call) in calls.iter().enumerate() {
         let (x, y) = place(n);
         if call.scattered {
-            line(format_args!(r##"<rect x="{}" y="{}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="#deebf7" stroke="#3182bd"/>"##, x + 5, y + 5));
+            line(format_args!(
+                r##"<rect x="{}" y="{}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="#deebf7" stroke="#3182bd"/>"##,
+                x + 5,
+                y + 5
+            ));
         }
         let dashes = if call.conditional { r#" stroke-dasharray="5 3""# } else { "" };
-        line(format_args!(r##"<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="#deebf7" stroke="#3182bd"{dashes}/>"##));
-        line(format_args!(r#"<text x="{}" y="{}" text-anchor="middle">{}</text>"#, x + BOX_WIDTH / 2, y + BOX_HEIGHT / 2 + 5, escape(&call.name)));
+        line(format_args!(
+            r##"<rect x="{x}" y="{y}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="6" fill="#deebf7" stroke="#3182bd"{dashes}/>"##
+        ));
+        line(format_args!(
+            r#"<text x="{}" y="{}" text-anchor="middle">{}</text>"#,
+            x + BOX_WIDTH / 2,
+            y + BOX_HEIGHT / 2 + 5,
+            escape(&call.name)
+        ));
     }
     line(format_args!("</svg>"));
     svg

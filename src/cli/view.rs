@@ -145,7 +145,9 @@ impl Progress for View {
                     (CallState::Done, _, true) => "was done before".into(),
                     (CallState::Done, true, _) => "done, from cache".into(),
                     (CallState::Done, false, _) => "done".into(),
-                    (CallState::Retried, ..) => format!("failed and is tried again: {}", failure.as_ref().map_or("", |f| f.message.as_str())),
+                    (CallState::Retried, ..) => {
+                        format!("failed and is tried again: {}", failure.as_ref().map_or("", |f| f.message.as_str()))
+                    }
                     (CallState::Failed, ..) => format!("failed: {}", failure.as_ref().map_or("", |f| f.message.as_str())),
                     (state, ..) => state.name().to_lowercase(),
                 };

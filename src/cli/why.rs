@@ -150,7 +150,8 @@ impl Answer {
             Answer::First => json!({ "call": name, "hit": false, "reason": "its task had not been run before" }),
             Answer::Unusable(other, reason) => json!({ "call": name, "hit": false, "nearest": other, "reason": reason }),
             Answer::Differs(other, differing) => {
-                let parts: Vec<Json> = differing.iter().map(|(n, here, there)| json!({ "part": n, "earlier": there, "now": here })).collect();
+                let parts: Vec<Json> =
+                    differing.iter().map(|(n, here, there)| json!({ "part": n, "earlier": there, "now": here })).collect();
                 json!({ "call": name, "hit": false, "nearest": other, "differences": parts })
             }
         }

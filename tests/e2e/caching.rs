@@ -13,8 +13,12 @@ const CHAIN: &str = "version 1.1\n\
 
 fn cached(yard: &Yard) -> Vec<(String, bool)> {
     let show = yard.show("last");
-    let mut calls: Vec<_> =
-        show["calls"].as_array().unwrap().iter().map(|c| (c["call"].as_str().unwrap().to_owned(), c["cached"].as_bool().unwrap())).collect();
+    let mut calls: Vec<_> = show["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["call"].as_str().unwrap().to_owned(), c["cached"].as_bool().unwrap()))
+        .collect();
     calls.sort();
     calls
 }

@@ -241,7 +241,8 @@ fn a_container_whose_client_died_does_not_run_beside_its_successor() {
     let sleep = yard.unique_number();
     yard.write("w.wdl", "version 1.0\ntask t { input { String log } command { echo $$ >> ~{log}; [ -e ~{log}.go ] || sleep SECONDS } runtime { docker: \"tools:1\" } }\nworkflow w { input { String log } call t { input: log = log } }".replace("SECONDS", &sleep).as_str());
     let log = yard.path("log");
-    let mut child = command(&yard, &["run", "w.wdl", &format!("log={}", log.display())]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        command(&yard, &["run", "w.wdl", &format!("log={}", log.display())]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for("the container", || processes_with(&["sleep", &sleep]) == 1);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -268,10 +269,12 @@ struct Podman {
 impl Podman {
     fn new(yard: &Yard) -> Result<Self, String> {
         // Limits below those of this process and no unified cgroup tree: so it also runs inside a restricted machine.
-        let settings = "[containers]\ndefault_ulimits = [\"nofile=1000:1000\", \"nproc=1000:1000\"]\n[engine]\ncgroup_manager = \"cgroupfs\"\n";
+        let settings =
+            "[containers]\ndefault_ulimits = [\"nofile=1000:1000\", \"nproc=1000:1000\"]\n[engine]\ncgroup_manager = \"cgroupfs\"\n";
         let settings = yard.write("containers.conf", settings);
         let script = "umount /sys/fs/cgroup/unified 2>/dev/null; exec podman \"$@\"";
-        let mut words: Vec<String> = ["unshare", "-m", "sh", "-c", script, "podman", "--storage-driver", "vfs", "--root"].map(String::from).into();
+        let mut words: Vec<String> =
+            ["unshare", "-m", "sh", "-c", script, "podman", "--storage-driver", "vfs", "--root"].map(String::from).into();
         words.push(yard.path("podman/graph").display().to_string());
         words.extend(["--runroot".to_owned(), yard.path("podman/run").display().to_string()]);
         let podman = Podman { words, settings };
@@ -336,7 +339,12 @@ fn podman_runs_a_scatter() {
         Err(reason) => return not_tested("podman", &reason),
     };
     let words = serde_json::to_string(&podman.words).unwrap();
-    configure(&yard, &format!("[local]\ngrace_seconds = 1\n[containers]\nengine = \"podman\"\ncommand = {words}\narguments = [\"--network\", \"none\"]\npolicy = \"required\"\n"));
+    configure(
+        &yard,
+        &format!(
+            "[local]\ngrace_seconds = 1\n[containers]\nengine = \"podman\"\ncommand = {words}\narguments = [\"--network\", \"none\"]\npolicy = \"required\"\n"
+        ),
+    );
     yard.write("in/a.txt", "words\n");
     yard.write(
         "w.wdl",

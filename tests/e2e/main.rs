@@ -1,6 +1,7 @@
 //! The real binary, driven as its users drive it. One module per capability.
 
 #![expect(clippy::disallowed_methods, reason = "these tests start the product and its peers")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod caching;
 mod containers;

@@ -164,7 +164,10 @@ fn a_failed_run_goes_on_after_the_cause_is_mended() {
 #[test]
 fn a_resumed_run_uses_the_documents_it_began_with() {
     let yard = Yard::new();
-    yard.write("lib.wdl", "version 1.0\ntask t { input { String gate } command { cat ~{gate} } output { String s = read_string(stdout()) } }");
+    yard.write(
+        "lib.wdl",
+        "version 1.0\ntask t { input { String gate } command { cat ~{gate} } output { String s = read_string(stdout()) } }",
+    );
     yard.write(
         "w.wdl",
         "version 1.0\nimport \"lib.wdl\" as lib\nworkflow w { input { String gate } call lib.t { input: gate = gate } output { String s = t.s } }",

@@ -106,10 +106,16 @@ fn sub_workflows_run_beside_each_other() {
 fn draft_two_without_output_section_and_with_legacy_outputs() {
     let yard = Yard::new();
     let task = "task t { Int n String word = \"w${n}\" command { echo ${word} } output { String s = read_string(stdout()) } }\n";
-    yard.write("all.wdl", &format!("{task}workflow w {{ Array[Int] ns scatter (n in ns) {{ call t {{ input: n = n }} }} call t as solo }}"));
+    yard.write(
+        "all.wdl",
+        &format!("{task}workflow w {{ Array[Int] ns scatter (n in ns) {{ call t {{ input: n = n }} }} call t as solo }}"),
+    );
     let outputs = yard.outputs(&["run", "all.wdl", "ns=[1,2]", "w.solo.n=7", "w.t.word=same"]);
     assert_eq!(outputs, json!({ "w.t.s": ["same", "same"], "w.solo.s": "w7" }));
-    yard.write("legacy.wdl", &format!("{task}workflow w {{ Int n call t {{ input: n = n }} call t as u {{ input: n = n }} output {{ t.s u.* }} }}"));
+    yard.write(
+        "legacy.wdl",
+        &format!("{task}workflow w {{ Int n call t {{ input: n = n }} call t as u {{ input: n = n }} output {{ t.s u.* }} }}"),
+    );
     assert_eq!(yard.outputs(&["run", "legacy.wdl", "n=3"]), json!({ "w.t.s": "w3", "w.u.s": "w3" }));
 }
 
@@ -180,8 +186,13 @@ fn failure_modes() {
         assert_eq!(yard.call(&arguments).code, 1);
         let show = yard.show("last");
         assert_eq!(show["state"], json!("Failed"));
-        let mut done: Vec<_> =
-            show["calls"].as_array().unwrap().iter().filter(|c| c["state"] == "Done").map(|c| c["call"].as_str().unwrap().to_owned()).collect();
+        let mut done: Vec<_> = show["calls"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|c| c["state"] == "Done")
+            .map(|c| c["call"].as_str().unwrap().to_owned())
+            .collect();
         done.sort();
         done
     };

@@ -138,7 +138,10 @@ mod tests {
     #[test]
     fn withdrawn_tasks_never_start() {
         let mut yard = Yard::new(need(1000, 1), 9);
-        let got = steps(&mut yard, &[Event::Submit(1, need(1000, 0)), Event::Submit(2, need(1000, 0)), Event::Withdraw(2), Event::Withdraw(1), Event::Ended(1)]);
+        let got = steps(
+            &mut yard,
+            &[Event::Submit(1, need(1000, 0)), Event::Submit(2, need(1000, 0)), Event::Withdraw(2), Event::Withdraw(1), Event::Ended(1)],
+        );
         assert_eq!(got, [Action::Start(1), Action::Withdrawn(2)]);
         assert_eq!((yard.waiting(), yard.running()), (0, 0));
     }

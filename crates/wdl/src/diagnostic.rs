@@ -37,7 +37,15 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error at a place.
     pub fn error(source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
-        Diagnostic { severity: Severity::Error, message: message.into(), source: Arc::clone(source), span, label: String::new(), hint: None, related: None }
+        Diagnostic {
+            severity: Severity::Error,
+            message: message.into(),
+            source: Arc::clone(source),
+            span,
+            label: String::new(),
+            hint: None,
+            related: None,
+        }
     }
 
     /// A warning at a place.

@@ -14,8 +14,8 @@ mod signatures;
 mod strings;
 mod tables;
 
-use self::{args::Args, signatures::Params};
 pub use self::signatures::SignatureError;
+use self::{args::Args, signatures::Params};
 use crate::{
     eval::{EvalError, Evaluator},
     source::Span,

@@ -117,7 +117,8 @@ impl Attempt {
         self.frame.settle().map_err(failed)?;
         let container = self.place.container.is_some();
         for (to, from) in self.frame.host.files() {
-            stage::place(Path::new(&*from), Path::new(&*to), &settings.staging, container).map_err(|e| failed(Failure::new(e.to_string())))?;
+            stage::place(Path::new(&*from), Path::new(&*to), &settings.staging, container)
+                .map_err(|e| failed(Failure::new(e.to_string())))?;
         }
         let command = self.frame.command().map_err(failed)?;
         let mut env = self.frame.environment().map_err(failed)?;
@@ -212,7 +213,9 @@ fn tail_contains(path: &Path, words: &[&str]) -> bool {
     let Ok(mut file) = fs::File::open(path) else { return false };
     let length = file.metadata().map_or(0, |m| m.len());
     let mut text = Vec::new();
-    if file.seek(SeekFrom::Start(length.saturating_sub(STDERR_TAIL_BYTES))).is_err() || file.take(STDERR_TAIL_BYTES).read_to_end(&mut text).is_err() {
+    if file.seek(SeekFrom::Start(length.saturating_sub(STDERR_TAIL_BYTES))).is_err()
+        || file.take(STDERR_TAIL_BYTES).read_to_end(&mut text).is_err()
+    {
         return false;
     }
     let text = String::from_utf8_lossy(&text);

@@ -133,7 +133,13 @@ pub struct UsageDoc {
 
 impl From<Usage> for UsageDoc {
     fn from(usage: Usage) -> Self {
-        UsageDoc { wall_ms: usage.wall_ms, user_ms: usage.user_ms, system_ms: usage.system_ms, peak_kib: usage.peak_kib, peak_is_bound: usage.peak_is_bound }
+        UsageDoc {
+            wall_ms: usage.wall_ms,
+            user_ms: usage.user_ms,
+            system_ms: usage.system_ms,
+            peak_kib: usage.peak_kib,
+            peak_is_bound: usage.peak_is_bound,
+        }
     }
 }
 

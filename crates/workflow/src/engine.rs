@@ -40,7 +40,7 @@ use crate::{
     host::WorkflowHost,
     identity::Identities,
     plan::{Plan, PlanError},
-    prepare::{Preparer, Prepared},
+    prepare::{Prepared, Preparer},
     progress::{Event, Progress},
     settings::Settings,
 };
@@ -244,7 +244,15 @@ impl<'p> Engine<'p> {
         if request.resumed {
             recorded = latest_attempts(self.store.list_calls(request.id)?);
             let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted];
-            let resume = Write::MoveRun(RunMove { id: request.id, from, to: RunState::Running, at_ms: now, owner: Some(Some(request.owner)), result: None, held_by: None });
+            let resume = Write::MoveRun(RunMove {
+                id: request.id,
+                from,
+                to: RunState::Running,
+                at_ms: now,
+                owner: Some(Some(request.owner)),
+                result: None,
+                held_by: None,
+            });
             self.store.write(vec![resume]).wait()?;
         } else {
             let record = RunRecord {
@@ -269,7 +277,14 @@ impl<'p> Engine<'p> {
             bound.values = bound.values.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
             bound.overrides = bound.overrides.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
         }
-        self.roots.push(Root { run: self.runs.len(), failures: Vec::new(), stop: Stop::No, active: 0, resumed: request.resumed, finished: None });
+        self.roots.push(Root {
+            run: self.runs.len(),
+            failures: Vec::new(),
+            stop: Stop::No,
+            active: 0,
+            resumed: request.resumed,
+            finished: None,
+        });
         self.open_run(request.id, request.name, root, plan, request.dir, bound, recorded, None);
         Ok(root)
     }
@@ -353,7 +368,15 @@ impl<'p> Engine<'p> {
             let Some(context) = self.runs.get(root.run) else { continue };
             if !again && batchyard_model::state::run::next(RunState::Running, RunEvent::Abort).is_ok() {
                 let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-                let write = Write::MoveRun(RunMove { id: context.id, from, to: RunState::Aborting, at_ms: now, owner: None, result: None, held_by: None });
+                let write = Write::MoveRun(RunMove {
+                    id: context.id,
+                    from,
+                    to: RunState::Aborting,
+                    at_ms: now,
+                    owner: None,
+                    result: None,
+                    held_by: None,
+                });
                 let outbox = self.outbox.clone();
                 self.store.write_then(vec![write], move |result| {
                     let _ = outbox.send(Message::Recorded(None, result.map_err(|e| e.to_string())));
@@ -377,7 +400,8 @@ impl<'p> Engine<'p> {
         parent: Option<(FrameId, usize)>,
     ) {
         let run = self.runs.len();
-        let (mut given, mut nested, mut overrides) = (IndexMap::new(), HashMap::<_, IndexMap<_, _>>::new(), HashMap::<_, IndexMap<_, _>>::new());
+        let (mut given, mut nested, mut overrides) =
+            (IndexMap::new(), HashMap::<_, IndexMap<_, _>>::new(), HashMap::<_, IndexMap<_, _>>::new());
         for (key, value) in bound.values {
             match key.split_once('.') {
                 None => drop(given.insert(key, value)),

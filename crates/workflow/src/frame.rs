@@ -111,7 +111,8 @@ impl Frames {
     pub fn scatter(&mut self, frame: FrameId, step: usize, items: &[Value]) -> Option<FrameId> {
         let section = self.section(frame);
         let Some(Step { kind: StepKind::Scatter { body, exports, .. }, .. }) = section.steps.get(step) else { return None };
-        let gather = Gather { unfinished: items.len(), results: vec![Vec::new(); items.len()], exports: exports.clone().into(), scatter: true };
+        let gather =
+            Gather { unfinished: items.len(), results: vec![Vec::new(); items.len()], exports: exports.clone().into(), scatter: true };
         if items.is_empty() {
             return self.close_gather(frame, step, &gather);
         }

@@ -74,7 +74,8 @@ fn matching(dir: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
             single = single.replace("**", "*");
         }
         let full = if single.starts_with('/') { single } else { format!("{base}/{single}") };
-        let paths = glob_with(&full, options).map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, format!("`{pattern}` is no glob pattern: {e}")))?;
+        let paths = glob_with(&full, options)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, format!("`{pattern}` is no glob pattern: {e}")))?;
         found.extend(paths.filter_map(Result::ok).filter(|path| path.is_file()));
     }
     let mut seen = HashSet::new();

@@ -137,7 +137,13 @@ pub struct TaskHost {
 impl TaskHost {
     /// The host of an attempt in this directory.
     pub fn new(call_dir: &Path) -> Self {
-        TaskHost { call_dir: call_dir.into(), execution_dir: call_dir.join("execution"), localized: RefCell::default(), directories: Vec::new(), finished: false }
+        TaskHost {
+            call_dir: call_dir.into(),
+            execution_dir: call_dir.join("execution"),
+            localized: RefCell::default(),
+            directories: Vec::new(),
+            finished: false,
+        }
     }
 
     /// A directory that will be localized: files and directories inside it then keep their place in it.
@@ -182,7 +188,8 @@ impl TaskHost {
 
     /// The place of something that lies inside a directory of the inputs; the outermost directory decides.
     fn inside_directory(&self, path: &Path) -> Option<Arc<str>> {
-        let outer = self.directories.iter().filter(|d| path.starts_with(d) && path != d.as_path()).min_by_key(|d| d.components().count())?;
+        let outer =
+            self.directories.iter().filter(|d| path.starts_with(d) && path != d.as_path()).min_by_key(|d| d.components().count())?;
         let target = layout::localized(&self.call_dir, &outer.to_string_lossy()).join(path.strip_prefix(outer).ok()?);
         Some(target.to_string_lossy().into())
     }

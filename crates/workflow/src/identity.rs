@@ -82,13 +82,16 @@ fn shortened(text: String) -> String {
     format!("{start}... (xxh3 {})", text_hash(&text))
 }
 
+/// Content digests by path, each with the stamp it was computed for.
+type Digests = HashMap<Arc<str>, (Stamp, Arc<str>)>;
+
 /// Knows the identity of every file.
 pub struct Identities {
     store: Arc<Store>,
     /// Identity by path of files that calls of this engine made.
     made: RwLock<HashMap<Arc<str>, Arc<str>>>,
     /// Content digests by path, with the stamp they were computed for.
-    digests: Mutex<HashMap<Arc<str>, (Stamp, Arc<str>)>>,
+    digests: Mutex<Digests>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +153,9 @@ impl Identities {
                 }
                 text.push('}');
             }
-            Value::Enum(kind, choice) => push(text, format_args!("{}.{}", kind.name, kind.choices.get(*choice).map_or("", |c| c.0.as_str()))),
+            Value::Enum(kind, choice) => {
+                push(text, format_args!("{}.{}", kind.name, kind.choices.get(*choice).map_or("", |c| c.0.as_str())))
+            }
         }
         Ok(())
     }
@@ -176,7 +181,8 @@ impl Identities {
     }
 
     fn content(&self, path: &str, local: &Path, stamp: Stamp) -> io::Result<Arc<str>> {
-        let known = |digests: &HashMap<Arc<str>, (Stamp, Arc<str>)>| digests.get(path).filter(|(s, _)| *s == stamp).map(|(_, d)| Arc::clone(d));
+        let known =
+            |digests: &Digests| digests.get(path).filter(|(s, _)| *s == stamp).map(|(_, d)| Arc::clone(d));
         if let Some(digest) = known(&self.digests.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(digest);
         }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use batchyard_model::RunId;
+use batchyard_runner::stage::{self, Strategy};
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
 
@@ -30,7 +31,8 @@ pub fn link_folder(run_dir: &Path, outputs: &IndexMap<String, Value>) -> Result<
     for (name, file) in &named {
         let link = folder.join(name);
         make_link(&link, Path::new(file), &folder, name.components().count()).map_err(|e| {
-            Failure::new(format!("cannot link output `{file}` at `{}`: {e}", link.display())).hint("the results themselves are complete where they are")
+            Failure::new(format!("cannot link output `{file}` at `{}`: {e}", link.display()))
+                .hint("the results themselves are complete where they are")
         })?;
     }
     Ok(())
@@ -86,15 +88,19 @@ fn named_files(outputs: &IndexMap<String, Value>) -> IndexMap<PathBuf, String> {
 ///
 /// # Errors
 /// Two files that would get one path (all are listed), or a copy that fails.
-pub fn copy_final(run_dir: &Path, workflow: &str, id: RunId, target: &str, relative: bool, outputs: &IndexMap<String, Value>) -> Result<(), Failure> {
+pub fn copy_final(
+    run_dir: &Path,
+    workflow: &str,
+    id: RunId,
+    target: &str,
+    relative: bool,
+    outputs: &IndexMap<String, Value>,
+) -> Result<(), Failure> {
     let target = std::path::absolute(target).map_err(|e| Failure::new(format!("cannot use final_workflow_outputs_dir `{target}`: {e}")))?;
     let mut copies: IndexMap<PathBuf, Vec<String>> = IndexMap::new();
     for value in outputs.values() {
-        inputs::files(value, &mut |path, directory| {
+        inputs::files(value, &mut |path, _| {
             let Ok(below) = Path::new(&**path).strip_prefix(run_dir) else { return };
-            if directory {
-                return;
-            }
             let to = if relative { target.join(after_execution(below)) } else { target.join(workflow).join(id.to_string()).join(below) };
             let sources = copies.entry(to).or_default();
             if !sources.contains(&path.to_string()) {
@@ -102,8 +108,11 @@ pub fn copy_final(run_dir: &Path, workflow: &str, id: RunId, target: &str, relat
             }
         });
     }
-    let clashes: Vec<String> =
-        copies.iter().filter(|(_, sources)| sources.len() > 1).flat_map(|(to, sources)| sources.iter().map(move |s| format!("{s} -> {}", to.display()))).collect();
+    let clashes: Vec<String> = copies
+        .iter()
+        .filter(|(_, sources)| sources.len() > 1)
+        .flat_map(|(to, sources)| sources.iter().map(move |s| format!("{s} -> {}", to.display())))
+        .collect();
     if !clashes.is_empty() {
         return Err(Failure::new(format!(
             "Cannot copy output files to given final_workflow_outputs_dir as multiple files will be copied to the same path:\n{}",
@@ -115,6 +124,9 @@ pub fn copy_final(run_dir: &Path, workflow: &str, id: RunId, target: &str, relat
             let copy = || -> io::Result<()> {
                 if let Some(parent) = to.parent() {
                     fs::create_dir_all(parent)?;
+                }
+                if Path::new(source).is_dir() {
+                    return stage::place(Path::new(source), to, &[Strategy::Copy], false).map_err(io::Error::other);
                 }
                 fs::copy(source, to).map(drop)
             };
@@ -142,7 +154,10 @@ mod tests {
         let outputs: IndexMap<String, Value> = [
             ("w.bam".to_owned(), Value::file("/r/call-a/execution/x.bam")),
             ("w.bai".to_owned(), Value::file("/r/call-a/execution/x.bam.bai")),
-            ("w.logs".to_owned(), Value::array(vec![Value::file("/r/call-b/shard-0/execution/log"), Value::file("/r/call-b/shard-1/execution/log")])),
+            (
+                "w.logs".to_owned(),
+                Value::array(vec![Value::file("/r/call-b/shard-0/execution/log"), Value::file("/r/call-b/shard-1/execution/log")]),
+            ),
         ]
         .into_iter()
         .collect();
@@ -162,6 +177,18 @@ mod tests {
         link_folder(&run, &outputs).unwrap();
         fs::rename(&run, dir.path().join("moved")).unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("moved/outputs/x.txt")).unwrap(), "x");
+    }
+
+    #[test]
+    fn directories_are_copied_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, target) = (dir.path().join("run"), dir.path().join("final"));
+        let made = run.join("call-a/execution/d");
+        fs::create_dir_all(made.join("sub")).unwrap();
+        fs::write(made.join("sub/x.txt"), "x").unwrap();
+        let outputs: IndexMap<String, Value> = [("w.d".to_owned(), Value::file(&*made.to_string_lossy()))].into_iter().collect();
+        copy_final(&run, "w", RunId::random(), &target.to_string_lossy(), true, &outputs).unwrap();
+        assert_eq!(fs::read_to_string(target.join("d/sub/x.txt")).unwrap(), "x");
     }
 
     #[test]

@@ -138,8 +138,7 @@ impl Plan {
     /// [`PlanError`] for what [`check::check`] would have refused.
     pub fn new(module: &Arc<Module>, workflow: &Arc<Workflow>) -> Result<Plan, PlanError> {
         let version = module.document.version;
-        let input_names: Vec<Arc<str>> =
-            inputs::workflow_input_decls(workflow, version).iter().map(|d| Arc::clone(&d.name.text)).collect();
+        let input_names: Vec<Arc<str>> = inputs::workflow_input_decls(workflow, version).iter().map(|d| Arc::clone(&d.name.text)).collect();
         let builder = Builder { module, input_names };
         let mut section = Section::default();
         for decl in &workflow.inputs {
@@ -272,7 +271,12 @@ impl Builder<'_> {
         Ok(Step { kind: StepKind::Scatter { collection: scatter.collection.clone(), body: Arc::new(body), exports }, needs })
     }
 
-    fn conditional(&self, section: &Section, outer: &mut Vec<HashMap<Arc<str>, usize>>, conditional: &Conditional) -> Result<Step, PlanError> {
+    fn conditional(
+        &self,
+        section: &Section,
+        outer: &mut Vec<HashMap<Arc<str>, usize>>,
+        conditional: &Conditional,
+    ) -> Result<Step, PlanError> {
         let needs = self.needs(section, outer, conditional.clauses.iter().filter_map(|c| c.condition.as_ref()));
         let mut clauses = Vec::new();
         for clause in &conditional.clauses {
@@ -316,9 +320,9 @@ impl Builder<'_> {
     }
 
     fn callee(&self, call: &Call) -> Result<Callee, PlanError> {
-        self.module.callee(&call.target).ok_or_else(|| {
-            PlanError::UnknownCallee(call.target.iter().map(|n| n.text.to_string()).collect::<Vec<_>>().join("."))
-        })
+        self.module
+            .callee(&call.target)
+            .ok_or_else(|| PlanError::UnknownCallee(call.target.iter().map(|n| n.text.to_string()).collect::<Vec<_>>().join(".")))
     }
 }
 
@@ -396,7 +400,10 @@ impl Drawing {
         }
         while !open.is_empty() {
             let ready = open.iter().position(|n| {
-                section.steps.get(*n).is_some_and(|s| s.needs.iter().all(|need| need.up > 0 || defined.get(need.slot).copied().unwrap_or(true)))
+                section
+                    .steps
+                    .get(*n)
+                    .is_some_and(|s| s.needs.iter().all(|need| need.up > 0 || defined.get(need.slot).copied().unwrap_or(true)))
             });
             // A cycle cannot be here after the check; taking any step ends the loop all the same.
             let n = open.remove(ready.unwrap_or(0));
@@ -417,8 +424,17 @@ impl Drawing {
         sources
     }
 
-    fn step(&mut self, step: &Step, sources: &mut Sources, around: &mut Vec<Sources>, from: Vec<usize>, (scattered, conditional): (bool, bool)) {
-        let put = |sources: &mut Sources, slot: usize, value: Vec<usize>| sources.iter_mut().skip(slot).take(1).for_each(|s| s.clone_from(&value));
+    fn step(
+        &mut self,
+        step: &Step,
+        sources: &mut Sources,
+        around: &mut Vec<Sources>,
+        from: Vec<usize>,
+        (scattered, conditional): (bool, bool),
+    ) {
+        let put = |sources: &mut Sources, slot: usize, value: Vec<usize>| {
+            sources.iter_mut().skip(slot).take(1).for_each(|s| s.clone_from(&value))
+        };
         match &step.kind {
             StepKind::Decl { slot, .. } => put(sources, *slot, from),
             StepKind::Call(call) => {

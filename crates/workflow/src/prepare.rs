@@ -101,8 +101,11 @@ struct Shared {
     outbox: Sender<Message>,
     queue: Mutex<Queue>,
     /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
-    task_parts: Mutex<HashMap<usize, (Arc<Task>, Arc<IndexMap<String, String>>)>>,
+    task_parts: Mutex<HashMap<usize, TaskParts>>,
 }
+
+/// A task, kept so that its address stays its own, and its parts.
+type TaskParts = (Arc<Task>, Arc<IndexMap<String, String>>);
 
 #[derive(Default)]
 struct Queue {
@@ -113,7 +116,10 @@ struct Queue {
 impl Preparer {
     /// Prepares on `pool` and reports to `outbox`.
     pub fn new(pool: Pool, store: Arc<Store>, settings: Arc<Settings>, identities: Arc<Identities>, outbox: Sender<Message>) -> Self {
-        Preparer { shared: Arc::new(Shared { store, settings, identities, outbox, queue: Mutex::default(), task_parts: Mutex::default() }), pool }
+        Preparer {
+            shared: Arc::new(Shared { store, settings, identities, outbox, queue: Mutex::default(), task_parts: Mutex::default() }),
+            pool,
+        }
     }
 
     /// Gets a call ready and reports it as [`Message::Prepared`].
@@ -194,13 +200,15 @@ impl Shared {
     fn identity(&self, preparation: &Preparation, runtime: &Runtime, place: &Place) -> Result<Identity, Failure> {
         let mut parts = (*self.parts_of(preparation)).clone();
         if let Some(image) = &place.image {
-            parts.insert("image".into(), if image.mode == "container" { image.used.clone() } else { format!("{} on the host", image.used) });
+            parts
+                .insert("image".into(), if image.mode == "container" { image.used.clone() } else { format!("{} on the host", image.used) });
         }
         parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));
         parts.insert("fail on stderr".into(), runtime.fail_on_stderr.to_string());
         for (name, value) in preparation.inputs.iter() {
-            let text = self.identities.value_text(value).map_err(|e| {
-                Failure { call: Some(preparation.id.to_string()), ..Failure::new(format!("cannot read input `{name}`: {e}")) }
+            let text = self.identities.value_text(value).map_err(|e| Failure {
+                call: Some(preparation.id.to_string()),
+                ..Failure::new(format!("cannot read input `{name}`: {e}"))
             })?;
             parts.insert(format!("input {name}"), text);
         }
@@ -242,10 +250,14 @@ impl Shared {
 
     /// Takes the outputs of an earlier call, if all its files are still what it left.
     fn reuse(&self, preparation: &Preparation, record: &CallRecord) -> Option<Hit> {
-        let outputs = Outputs::read(&preparation.module, &preparation.task, record, self.settings.dialect_of(preparation.module.document.version))?;
+        let outputs =
+            Outputs::read(&preparation.module, &preparation.task, record, self.settings.dialect_of(preparation.module.document.version))?;
         // Directories without files have no stamps.
         let mut complete = true;
-        outputs.values.values().for_each(|value| inputs::files(value, &mut |path, directory| complete &= !directory || Path::new(&**path).is_dir()));
+        outputs
+            .values
+            .values()
+            .for_each(|value| inputs::files(value, &mut |path, directory| complete &= !directory || Path::new(&**path).is_dir()));
         if !complete || !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
             // The next call of this kind need not try again.
             self.store.write_then(vec![Write::ForgetCache { id: record.id.clone() }], drop);
@@ -261,7 +273,13 @@ impl Shared {
                 stamp(&path, directory, &mut files);
                 Ok::<_, std::convert::Infallible>(Some(path))
             });
-            (name, match value { Ok(value) => value, Err(never) => match never {} })
+            (
+                name,
+                match value {
+                    Ok(value) => value,
+                    Err(never) => match never {},
+                },
+            )
         });
         let outputs_now = mapped.collect();
         let maker = if outputs.end.maker.is_empty() { record_maker(&record.id) } else { outputs.end.maker };
@@ -344,8 +362,9 @@ fn is_volatile(task: &Task) -> bool {
 
 /// A panic of ours is a failure of the call, not of everybody.
 pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Failure::new("internal error while this call was worked on").hint("please report it with the message above")))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Failure::new("internal error while this call was worked on").hint("please report it with the message above"))
+    })
 }
 
 #[cfg(test)]

@@ -7,10 +7,46 @@ use indexmap::IndexMap;
 
 /// Attributes that other engines and clouds use and that have no effect here.
 const IGNORED: [&str; 40] = [
-    "disks", "disk", "bootDiskSizeGb", "zones", "preemptible", "noAddress", "gpuType", "gpuCount", "nvidiaDriverVersion", "cpuPlatform",
-    "dockerWorkingDir", "docker_user", "backend", "shortTask", "short_task", "maxCpu", "max_cpu", "maxMemory", "max_memory",
-    "localizationOptional", "localization_optional", "inputs", "outputs", "cluster", "imageId", "mounts", "dockerTag", "userData", "vpc",
-    "systemDisk", "dataDisk", "autoReleaseJob", "reserveOnFail", "verbose", "tag", "isv", "queueArn", "slurm_partition", "gcp", "aws",
+    "disks",
+    "disk",
+    "bootDiskSizeGb",
+    "zones",
+    "preemptible",
+    "noAddress",
+    "gpuType",
+    "gpuCount",
+    "nvidiaDriverVersion",
+    "cpuPlatform",
+    "dockerWorkingDir",
+    "docker_user",
+    "backend",
+    "shortTask",
+    "short_task",
+    "maxCpu",
+    "max_cpu",
+    "maxMemory",
+    "max_memory",
+    "localizationOptional",
+    "localization_optional",
+    "inputs",
+    "outputs",
+    "cluster",
+    "imageId",
+    "mounts",
+    "dockerTag",
+    "userData",
+    "vpc",
+    "systemDisk",
+    "dataDisk",
+    "autoReleaseJob",
+    "reserveOnFail",
+    "verbose",
+    "tag",
+    "isv",
+    "queueArn",
+    "slurm_partition",
+    "gcp",
+    "aws",
 ];
 
 /// Which exit statuses count as success.
@@ -119,7 +155,11 @@ impl Attribute<'_> {
             Value::String(text) => text.trim().parse().unwrap_or(f64::NAN),
             _ => f64::NAN,
         };
-        if cores > 0.0 && cores.is_finite() { Ok(cores) } else { Err(self.problem(format!("must be a positive number, not {}", self.shown()))) }
+        if cores > 0.0 && cores.is_finite() {
+            Ok(cores)
+        } else {
+            Err(self.problem(format!("must be a positive number, not {}", self.shown())))
+        }
     }
 
     fn count(&self) -> Result<u32, RuntimeError> {
@@ -169,7 +209,9 @@ impl Attribute<'_> {
             Value::Array(items) => items.iter().map(code).collect(),
             value => code(value).map(|n| BTreeSet::from([n])),
         };
-        codes.map(ReturnCodes::Only).ok_or_else(|| self.problem(format!("must be a status, a list of them, true or \"*\", not {}", self.shown())))
+        codes
+            .map(ReturnCodes::Only)
+            .ok_or_else(|| self.problem(format!("must be a status, a list of them, true or \"*\", not {}", self.shown())))
     }
 
     fn memory_bytes(&self, dialect: Dialect) -> Result<u64, RuntimeError> {
@@ -233,7 +275,9 @@ mod tests {
 
     #[test]
     fn published_forms() {
-        let runtime = read(&[("cpu", Value::string("16")), ("memory", Value::string("14.0 GiB")), ("docker", Value::string("ubuntu:latest"))]).unwrap();
+        let runtime =
+            read(&[("cpu", Value::string("16")), ("memory", Value::string("14.0 GiB")), ("docker", Value::string("ubuntu:latest"))])
+                .unwrap();
         assert_eq!((runtime.cores, runtime.memory_mib), (16.0, Some(14336)));
         assert_eq!(runtime.images, ["ubuntu:latest"]);
         let runtime = read(&[("continueOnReturnCode", Value::array(vec![Value::Int(0), Value::Int(3)]))]).unwrap();

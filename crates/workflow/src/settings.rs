@@ -151,7 +151,11 @@ impl Settings {
             let Some(rule) = self.images.iter().find(|r| r.pattern.matches(image)) else { continue };
             match &rule.stand_in {
                 StandIn::Host { path, env } => {
-                    let image = ImageUse { requested: image.clone(), used: format!("host environment for `{}`", rule.pattern), mode: "host".into() };
+                    let image = ImageUse {
+                        requested: image.clone(),
+                        used: format!("host environment for `{}`", rule.pattern),
+                        mode: "host".into(),
+                    };
                     return Ok(Place { path: path.clone(), env: env.clone(), image: Some(image), ..Place::default() });
                 }
                 StandIn::Image(other) => {
@@ -215,9 +219,10 @@ impl Settings {
 
     /// The first container engine found on `PATH`.
     pub fn find_engine() -> Option<Engine> {
-        EngineKind::ALL
-            .into_iter()
-            .find(|kind| host::find_program(kind.program()).is_some())
-            .map(|kind| Engine { kind, command: vec![kind.program().into()], arguments: Vec::new() })
+        EngineKind::ALL.into_iter().find(|kind| host::find_program(kind.program()).is_some()).map(|kind| Engine {
+            kind,
+            command: vec![kind.program().into()],
+            arguments: Vec::new(),
+        })
     }
 }

@@ -141,7 +141,11 @@ impl TaskFrame {
     ///
     /// # Errors
     /// An attribute without a value.
-    pub fn attributes(&self, defaults: &IndexMap<String, Value>, overrides: &IndexMap<String, Value>) -> Result<IndexMap<String, Value>, Failure> {
+    pub fn attributes(
+        &self,
+        defaults: &IndexMap<String, Value>,
+        overrides: &IndexMap<String, Value>,
+    ) -> Result<IndexMap<String, Value>, Failure> {
         let mut attributes = defaults.clone();
         let sections: [&[(Name, Expr)]; 3] = [&self.task.hints, &self.task.runtime, &self.task.requirements];
         for (name, expr) in sections.into_iter().flatten() {
@@ -242,14 +246,18 @@ impl TaskFrame {
             match (self.host.exists(path), directory) {
                 (None, _) => Ok(None),
                 // Cromwell takes a directory for a file, and older documents know no other way to pass one on.
-                (Some(PathKind::Directory), false) if self.dialect == Dialect::Specification => Err(Failure::new(format!("`{}` is a directory, not a file", resolved.display()))),
+                (Some(PathKind::Directory), false) if self.dialect == Dialect::Specification => {
+                    Err(Failure::new(format!("`{}` is a directory, not a file", resolved.display())))
+                }
                 (Some(PathKind::File), true) => Err(Failure::new(format!("`{}` is a file, not a directory", resolved.display()))),
                 _ => Ok(Some(resolved.to_string_lossy().trim_end_matches('/').into())),
             }
         })
         .map_err(|e: inputs::MapFilesError<Failure>| match e {
-            inputs::MapFilesError::Missing { path, .. } => Failure::new(format!("could not process output, file not found: `{}`", self.host.resolve(&path).display()))
-                .hint("the command ended well but left no such file; a file that may be absent has the type `File?`"),
+            inputs::MapFilesError::Missing { path, .. } => {
+                Failure::new(format!("could not process output, file not found: `{}`", self.host.resolve(&path).display()))
+                    .hint("the command ended well but left no such file; a file that may be absent has the type `File?`")
+            }
             inputs::MapFilesError::Failed(failure) => failure,
         })
     }

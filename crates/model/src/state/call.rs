@@ -60,7 +60,8 @@ pub fn next(state: CallState, event: CallEvent) -> Result<CallState, Illegal> {
 
 impl CallState {
     /// Every state, in the order of a life.
-    pub const ALL: [CallState; 6] = [CallState::Queued, CallState::Running, CallState::Done, CallState::Failed, CallState::Retried, CallState::Aborted];
+    pub const ALL: [CallState; 6] =
+        [CallState::Queued, CallState::Running, CallState::Done, CallState::Failed, CallState::Retried, CallState::Aborted];
 
     /// The name stored in the database and shown to people.
     pub fn name(self) -> &'static str {
@@ -82,7 +83,8 @@ impl CallState {
 
 impl CallEvent {
     /// Every event.
-    pub const ALL: [CallEvent; 6] = [CallEvent::Start, CallEvent::Succeed, CallEvent::Fail, CallEvent::Retry, CallEvent::Abort, CallEvent::Vanish];
+    pub const ALL: [CallEvent; 6] =
+        [CallEvent::Start, CallEvent::Succeed, CallEvent::Fail, CallEvent::Retry, CallEvent::Abort, CallEvent::Vanish];
 
     /// Its name in messages.
     pub fn name(self) -> &'static str {

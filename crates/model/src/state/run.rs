@@ -59,7 +59,8 @@ pub fn next(state: RunState, event: RunEvent) -> Result<RunState, Illegal> {
 
 impl RunState {
     /// Every state, in the order of a life.
-    pub const ALL: [RunState; 6] = [RunState::Submitted, RunState::Running, RunState::Aborting, RunState::Succeeded, RunState::Failed, RunState::Aborted];
+    pub const ALL: [RunState; 6] =
+        [RunState::Submitted, RunState::Running, RunState::Aborting, RunState::Succeeded, RunState::Failed, RunState::Aborted];
 
     /// The name stored in the database and shown to people.
     pub fn name(self) -> &'static str {
@@ -81,7 +82,8 @@ impl RunState {
 
 impl RunEvent {
     /// Every event.
-    pub const ALL: [RunEvent; 6] = [RunEvent::Start, RunEvent::Abort, RunEvent::Succeed, RunEvent::Fail, RunEvent::Stopped, RunEvent::Resume];
+    pub const ALL: [RunEvent; 6] =
+        [RunEvent::Start, RunEvent::Abort, RunEvent::Succeed, RunEvent::Fail, RunEvent::Stopped, RunEvent::Resume];
 
     /// Its name in messages.
     pub fn name(self) -> &'static str {

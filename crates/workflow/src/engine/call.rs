@@ -129,7 +129,15 @@ impl Engine<'_> {
     }
 
     /// A call that an earlier engine saw succeed. False when its files are gone or changed.
-    fn take_recorded(&mut self, frame: FrameId, step: usize, call: &CallStep, module: &Arc<Module>, task: &Arc<Task>, record: &CallRecord) -> bool {
+    fn take_recorded(
+        &mut self,
+        frame: FrameId,
+        step: usize,
+        call: &CallStep,
+        module: &Arc<Module>,
+        task: &Arc<Task>,
+        record: &CallRecord,
+    ) -> bool {
         let dialect = self.settings.dialect_of(module.document.version);
         let Some(outputs) = Outputs::read(module, task, record, dialect) else { return false };
         if let Some((path, _)) = outputs.end.files.iter().find(|(path, stamp)| stamp_of(path) != Some(**stamp)) {
@@ -144,7 +152,14 @@ impl Engine<'_> {
         true
     }
 
-    fn begin_workflow(&mut self, frame: FrameId, step: usize, call: &CallStep, module: &Arc<Module>, workflow: &Arc<Workflow>) -> Result<(), Failure> {
+    fn begin_workflow(
+        &mut self,
+        frame: FrameId,
+        step: usize,
+        call: &CallStep,
+        module: &Arc<Module>,
+        workflow: &Arc<Workflow>,
+    ) -> Result<(), Failure> {
         let run = self.frames.run(frame);
         let decls = inputs::workflow_input_decls(workflow, module.document.version);
         let (given, nested) = self.call_inputs(frame, call, module, &decls)?;
@@ -164,9 +179,25 @@ impl Engine<'_> {
         if known.is_some() {
             recorded = latest_attempts(self.store.list_calls(child).map_err(|e| Failure::new(e.to_string()))?);
             let from = RunState::ALL.to_vec();
-            self.record(vec![Write::MoveRun(RunMove { id: child, from, to: RunState::Running, at_ms: now, owner: None, result: None, held_by: None })], None);
+            self.record(
+                vec![Write::MoveRun(RunMove {
+                    id: child,
+                    from,
+                    to: RunState::Running,
+                    at_ms: now,
+                    owner: None,
+                    result: None,
+                    held_by: None,
+                })],
+                None,
+            );
         } else {
-            let start = StartDoc { inputs: json_inputs(&given).0, child: Some(child.to_string()), dir: dir.to_string_lossy().into_owned(), ..StartDoc::default() };
+            let start = StartDoc {
+                inputs: json_inputs(&given).0,
+                child: Some(child.to_string()),
+                dir: dir.to_string_lossy().into_owned(),
+                ..StartDoc::default()
+            };
             let record = RunRecord {
                 id: child,
                 parent: Some(parent_id),
@@ -229,7 +260,7 @@ impl Engine<'_> {
             match decls.iter().find(|d| &*d.name.text == key.as_str()) {
                 Some(decl) => {
                     let ty = resolve(module, decl)?;
-                    if !values.contains_key(&decl.name.text) && !(value.is_none() && !ty.is_optional()) {
+                    if !values.contains_key(&decl.name.text) && (!value.is_none() || ty.is_optional()) {
                         values.insert(Arc::clone(&decl.name.text), self.coerced(run, key, value, &ty, call.span)?);
                     }
                 }
@@ -272,7 +303,8 @@ impl Engine<'_> {
             return;
         }
         let notes: Vec<String> = prepared.place.note.iter().cloned().collect();
-        let asked = Need { millicores: (prepared.runtime.cores * 1000.0).ceil() as u64, memory_mib: prepared.runtime.memory_mib.unwrap_or(0) };
+        let asked =
+            Need { millicores: (prepared.runtime.cores * 1000.0).ceil() as u64, memory_mib: prepared.runtime.memory_mib.unwrap_or(0) };
         let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
         let need = Need { memory_mib: (asked.memory_mib as f64 * multiplier).ceil() as u64, ..asked };
         let stopped = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No) && !call.may_have_started;
@@ -417,8 +449,16 @@ impl Engine<'_> {
             return;
         }
         let old = call.id.clone();
-        let event = Event::Ended { call: old.clone(), state: CallState::Retried, cached: false, known: false, failure: Some(failed.failure) };
-        let write = Write::EndCall(CallEnd { id: old, state: CallState::Retried, at_ms: self.clock.now_ms(), exit_code, reusable: false, end_doc: to_text(&document) });
+        let event =
+            Event::Ended { call: old.clone(), state: CallState::Retried, cached: false, known: false, failure: Some(failed.failure) };
+        let write = Write::EndCall(CallEnd {
+            id: old,
+            state: CallState::Retried,
+            at_ms: self.clock.now_ms(),
+            exit_code,
+            reusable: false,
+            end_doc: to_text(&document),
+        });
         call.id.attempt += 1;
         call.state = CallState::Queued;
         call.may_have_started = false;
@@ -435,7 +475,13 @@ impl Engine<'_> {
     }
 
     /// Ends a call for good and records it.
-    fn end_call(&mut self, number: u64, event: CallEvent, result: Result<IndexMap<Arc<str>, Value>, Failure>, end: Option<(EndDoc, Option<i32>)>) {
+    fn end_call(
+        &mut self,
+        number: u64,
+        event: CallEvent,
+        result: Result<IndexMap<Arc<str>, Value>, Failure>,
+        end: Option<(EndDoc, Option<i32>)>,
+    ) {
         let Some(call) = self.calls.remove(&number) else { return };
         let run = self.frames.run(call.frame);
         // The event fits the state by construction; a call that does not would be ended as failed.
@@ -461,7 +507,11 @@ impl Engine<'_> {
                 cached: false,
                 cache_key: None,
                 reusable: false,
-                start_doc: to_text(&StartDoc { inputs: json_inputs(&call.inputs).0, dir: call.call_dir.to_string_lossy().into_owned(), ..StartDoc::default() }),
+                start_doc: to_text(&StartDoc {
+                    inputs: json_inputs(&call.inputs).0,
+                    dir: call.call_dir.to_string_lossy().into_owned(),
+                    ..StartDoc::default()
+                }),
                 end_doc: Some(to_text(&document)),
             })
         };

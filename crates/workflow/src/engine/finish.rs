@@ -58,11 +58,29 @@ impl Engine<'_> {
         let Some(StepKind::Call(call)) = section.steps.get(step).map(|s| &s.kind) else { return };
         let Some(call_id) = self.call_id(frame, &call.name, 1) else { return };
         let at_ms = self.clock.now_ms();
-        let result = RunResultDoc { outputs: outputs.iter().map(|(k, v)| (format!("{}.{k}", call.name), v.clone())).collect(), failures: Vec::new() };
+        let result = RunResultDoc {
+            outputs: outputs.iter().map(|(k, v)| (format!("{}.{k}", call.name), v.clone())).collect(),
+            failures: Vec::new(),
+        };
         let call_state = if state == RunState::Succeeded { CallState::Done } else { CallState::Failed };
         let writes = vec![
-            Write::MoveRun(RunMove { id, from: vec![RunState::Submitted, RunState::Running, RunState::Aborting], to: state, at_ms, owner: None, result: Some(to_text(&result)), held_by: None }),
-            Write::EndCall(CallEnd { id: call_id, state: call_state, at_ms, exit_code: None, reusable: false, end_doc: to_text(&EndDoc { outputs, ..EndDoc::default() }) }),
+            Write::MoveRun(RunMove {
+                id,
+                from: vec![RunState::Submitted, RunState::Running, RunState::Aborting],
+                to: state,
+                at_ms,
+                owner: None,
+                result: Some(to_text(&result)),
+                held_by: None,
+            }),
+            Write::EndCall(CallEnd {
+                id: call_id,
+                state: call_state,
+                at_ms,
+                exit_code: None,
+                reusable: false,
+                end_doc: to_text(&EndDoc { outputs, ..EndDoc::default() }),
+            }),
         ];
         self.record(writes, Some(Event::RunEnded { run: id, state, child: true }));
     }
@@ -77,7 +95,8 @@ impl Engine<'_> {
             let end = if state.stop == Stop::Abort { RunState::Aborted } else { RunState::Failed };
             if end == RunState::Failed && state.failures.is_empty() {
                 // Nothing failed and nothing can go on: only a cycle that the checker missed does that.
-                let failure = Failure::new("no call can start any more although none has failed").hint("the workflow waits for itself; please report it");
+                let failure = Failure::new("no call can start any more although none has failed")
+                    .hint("the workflow waits for itself; please report it");
                 if let Some(state) = self.roots.get_mut(root) {
                     state.failures.push(failure);
                 }
@@ -105,7 +124,8 @@ impl Engine<'_> {
             }
         }
         let failures = self.roots.get(root).map(|r| r.failures.clone()).unwrap_or_default();
-        let result = RunResultDoc { outputs: outputs.iter().map(|(k, v)| (k.clone(), json::to_json(v))).collect(), failures: failures.clone() };
+        let result =
+            RunResultDoc { outputs: outputs.iter().map(|(k, v)| (k.clone(), json::to_json(v))).collect(), failures: failures.clone() };
         let at_ms = self.clock.now_ms();
         if state != RunState::Succeeded {
             // Sub-workflows that were going on end with it.
@@ -115,7 +135,8 @@ impl Engine<'_> {
             }
         }
         let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-        let write = Write::MoveRun(RunMove { id, from, to: state, at_ms, owner: Some(None), result: Some(to_text(&result)), held_by: None });
+        let write =
+            Write::MoveRun(RunMove { id, from, to: state, at_ms, owner: Some(None), result: Some(to_text(&result)), held_by: None });
         self.record(vec![write], Some(Event::RunEnded { run: id, state, child: false }));
         if let Some(root) = self.roots.get_mut(root) {
             root.finished = Some(Finished { state, outputs, failures });
@@ -156,7 +177,8 @@ impl Engine<'_> {
             }
         }
         let dialect = self.settings.dialect_of(version);
-        let finished = OutputScope { engine: self, run, scope, decls: &section.decls, open: RefCell::default(), failure: RefCell::default() };
+        let finished =
+            OutputScope { engine: self, run, scope, decls: &section.decls, open: RefCell::default(), failure: RefCell::default() };
         for decl in &section.decls {
             let value = finished.compute(decl)?;
             let ty = plan.module.resolve(&decl.ty).map_err(|name| Failure::new(format!("type `{}` is not defined", name.text)))?;
@@ -169,9 +191,18 @@ impl Engine<'_> {
         Ok(outputs)
     }
 
-    fn legacy_output(&self, plan: &Plan, scope: &FrameScope<'_>, line: &LegacyOutput, outputs: &mut IndexMap<String, Value>) -> Result<(), Failure> {
+    fn legacy_output(
+        &self,
+        plan: &Plan,
+        scope: &FrameScope<'_>,
+        line: &LegacyOutput,
+        outputs: &mut IndexMap<String, Value>,
+    ) -> Result<(), Failure> {
         let names: Vec<&str> = line.path.iter().map(|n| &*n.text).collect();
-        let unknown = || Failure { place: Some(place(&plan.module, line.span)), ..Failure::new(format!("output `{}` names nothing in this workflow", names.join("."))) };
+        let unknown = || Failure {
+            place: Some(place(&plan.module, line.span)),
+            ..Failure::new(format!("output `{}` names nothing in this workflow", names.join(".")))
+        };
         let (first, rest) = names.split_first().ok_or_else(unknown)?;
         let value = scope.get(first).ok_or_else(unknown)?;
         match (rest, line.wildcard) {
@@ -218,7 +249,10 @@ impl OutputScope<'_, '_> {
         let Some(context) = self.engine.runs.get(self.run) else { return Err(Failure::new("the run is gone")) };
         let module = &context.plan.module;
         let Some(expr) = &decl.value else {
-            return Err(Failure { place: Some(place(module, decl.span)), ..Failure::new(format!("output `{}` has no value", decl.name.text)) });
+            return Err(Failure {
+                place: Some(place(module, decl.span)),
+                ..Failure::new(format!("output `{}` has no value", decl.name.text))
+            });
         };
         self.open.borrow_mut().push(Arc::clone(&decl.name.text));
         let version = module.document.version;
@@ -226,7 +260,11 @@ impl OutputScope<'_, '_> {
         let result = Evaluator { module, scope: self, host: &context.host, version, dialect }.eval(expr);
         self.open.borrow_mut().pop();
         result.map_err(|e| {
-            self.failure.borrow_mut().take().unwrap_or_else(|| Failure { place: Some(place(module, e.span)), hint: e.hint, ..Failure::new(e.message) })
+            self.failure.borrow_mut().take().unwrap_or_else(|| Failure {
+                place: Some(place(module, e.span)),
+                hint: e.hint,
+                ..Failure::new(e.message)
+            })
         })
     }
 }

@@ -2,15 +2,7 @@
 
 use std::sync::Arc;
 
-use batchyard_wdl::{
-    coerce,
-    diagnostic::Diagnostic,
-    eval::Evaluator,
-    source::Span,
-    types::Type,
-    value::Value,
-    ast::Expr,
-};
+use batchyard_wdl::{ast::Expr, coerce, diagnostic::Diagnostic, eval::Evaluator, source::Span, types::Type, value::Value};
 
 use super::{Engine, Stop};
 use crate::{
@@ -36,9 +28,10 @@ impl Engine<'_> {
                 let given = if *input { self.runs.get(run).and_then(|r| r.given.get(name)).cloned() } else { None };
                 self.declare(frame, name, ty, value.as_ref(), given, *span).map(|value| self.frames.complete(frame, step, *slot, value))
             }
-            StepKind::Scatter { collection, .. } => {
-                self.evaluate(frame, collection).and_then(|value| self.items(run, &value, collection.span)).map(|items| self.frames.scatter(frame, step, &items))
-            }
+            StepKind::Scatter { collection, .. } => self
+                .evaluate(frame, collection)
+                .and_then(|value| self.items(run, &value, collection.span))
+                .map(|items| self.frames.scatter(frame, step, &items)),
             StepKind::If { clauses } => {
                 let mut taken = None;
                 let mut failure = None;
@@ -111,7 +104,15 @@ impl Engine<'_> {
         Failure { place, ..Failure::new(message) }
     }
 
-    fn declare(&self, frame: FrameId, name: &str, ty: &Type, value: Option<&Expr>, given: Option<Value>, span: Span) -> Result<Value, Failure> {
+    fn declare(
+        &self,
+        frame: FrameId,
+        name: &str,
+        ty: &Type,
+        value: Option<&Expr>,
+        given: Option<Value>,
+        span: Span,
+    ) -> Result<Value, Failure> {
         let run = self.frames.run(frame);
         match (given, value) {
             (Some(given), _) if !given.is_none() || ty.is_optional() => self.coerced(run, name, &given, ty, span),
@@ -129,7 +130,9 @@ impl Engine<'_> {
             Value::Array(items) => Ok(Arc::clone(items)),
             // As Cromwell: a map is scattered as its pairs.
             Value::Map(pairs) => Ok(Arc::new(pairs.iter().map(|(k, v)| Value::Pair(Arc::new((k.clone(), v.clone())))).collect())),
-            Value::None => Err(self.failure_at(run, span, "cannot scatter over an undefined value".into()).hint("`select_first([x, []])` makes it an array")),
+            Value::None => Err(self
+                .failure_at(run, span, "cannot scatter over an undefined value".into())
+                .hint("`select_first([x, []])` makes it an array")),
             _ => Err(self.failure_at(run, span, "can only scatter over an array".into())),
         }
     }
