@@ -28,7 +28,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
     documents::{ImportArgs, load_checked},
-    failure, inputs, open_store, print, print_json, say,
+    failure, inputs, open_store, print_json, say,
     view::{Verbosity, View},
 };
 use crate::config::Config;
@@ -307,7 +307,6 @@ pub fn conclude(report: &RunReport, outputs_file: Option<&Path>) -> Result<u8> {
             failure::tell(&report.finished.failures);
             say(&format!("run {} failed in {}", report.id, report.dir.display()));
             say(&format!("  go on after mending what is outside the document: batchyard resume {}", report.id.short()));
-            print("");
             Ok(EXIT_FAILED)
         }
     }

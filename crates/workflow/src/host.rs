@@ -181,8 +181,14 @@ impl TaskHost {
         if let Some(target) = self.inside_directory(Path::new(&*absolute)) {
             return target;
         }
-        let target: Arc<str> = layout::localized(&self.call_dir, &absolute).to_string_lossy().into();
-        self.localized.borrow_mut().insert(Arc::clone(&target), absolute);
+        let mut target: Arc<str> = layout::localized(&self.call_dir, &absolute).to_string_lossy().into();
+        let mut localized = self.localized.borrow_mut();
+        // Two folders may share a hash; their files must not.
+        while localized.get(&target).is_some_and(|known| *known != absolute) {
+            let (folder, name) = target.rsplit_once('/').unwrap_or(("", &target));
+            target = format!("{folder}x/{name}").into();
+        }
+        localized.insert(Arc::clone(&target), absolute);
         target
     }
 

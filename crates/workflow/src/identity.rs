@@ -181,8 +181,7 @@ impl Identities {
     }
 
     fn content(&self, path: &str, local: &Path, stamp: Stamp) -> io::Result<Arc<str>> {
-        let known =
-            |digests: &Digests| digests.get(path).filter(|(s, _)| *s == stamp).map(|(_, d)| Arc::clone(d));
+        let known = |digests: &Digests| digests.get(path).filter(|(s, _)| *s == stamp).map(|(_, d)| Arc::clone(d));
         if let Some(digest) = known(&self.digests.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(digest);
         }
