@@ -104,12 +104,24 @@ fetch_example_reads() {
   }
 }
 
+# Published pipelines that the tests check; they come with a client of the original service and are not ours to keep.
+fetch_published_pipelines() {
+  local package=batchcompute-cli version=1.7.7
+  [ -e "$cache/$package-$version.tar.gz" ] && return
+  if python3 -m pip download --quiet --no-deps --no-build-isolation --no-binary :all: --dest "$cache" "$package==$version" > "$log" 2>&1 ||
+    python3 -m pip download --quiet --no-deps --no-binary :all: --dest "$cache" "$package==$version" > "$log" 2>&1; then
+    echo "downloaded: $package"
+  else
+    echo "not downloaded, tests that need it are skipped: $package (see $log)"
+  fi
+}
+
 build=(cc=build-essential make=build-essential)
 demo=(
   bwa=bwa samtools=samtools bcftools=bcftools tabix=tabix java=default-jre-headless
   /usr/share/java/picard.jar=picard-tools dot=graphviz python3=python3
 )
-test=(mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap)
+test=(mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap pip3=python3-pip)
 
 case ${1:-build} in
   build) mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}" ;;
@@ -120,6 +132,7 @@ case ${1:-build} in
   test)
     mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}"
     mapfile -t wanted < <(missing_packages "${demo[@]}" "${test[@]}") && install_if_possible "${wanted[@]}"
+    fetch_published_pipelines
     ;;
   *) fail "unknown argument \`$1\`" "usage: $0 [demo|test]" ;;
 esac

@@ -4,14 +4,14 @@ use std::{io, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use batchyard_model::{CallState, RunId, RunState};
-use batchyard_runner::tree;
+use batchyard_runner::{container::Engine, local::remove_container, tree};
 use batchyard_store::{RunMove, RunSummary, Store, Write};
 use batchyard_wdl::{
     load::{MemoryLoader, load},
     module::Callee,
 };
 use batchyard_workflow::{
-    documents::{RunResultDoc, RunSpec, Target},
+    documents::{RunResultDoc, StartDoc, RunSpec, Target},
     engine::Request,
 };
 use clap::Args;
@@ -126,7 +126,7 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         return Ok(0);
     }
     let Some(pid) = engine_of(&run) else {
-        let ended = end_orphans(&store, run.id)?;
+        let ended = end_orphans(&store, run.id, config.settings.engine.as_ref())?;
         say(&format!("run {} was ended; {} of its tasks were still running", run.id.short(), ended));
         return Ok(0);
     };
@@ -143,13 +143,17 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
 }
 
 /// Ends what a dead engine left running and records the run as aborted. Returns the number of tasks ended.
-fn end_orphans(store: &Store, run: RunId) -> Result<usize> {
+fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usize> {
     let mut ended = 0;
     for (_, call) in all_calls(store, run)? {
         if call.state != CallState::Running {
             continue;
         }
         let marker = format!("{}/{}", call.id.run, call.id);
+        let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
+        if let (Some(engine), true) = (engine, start.image.is_some_and(|image| image.mode == "container")) {
+            remove_container(engine, &marker);
+        }
         if tree::signal(None, &marker, Signal::TERM) > 0 {
             ended += 1;
             std::thread::sleep(Duration::from_millis(200));

@@ -39,10 +39,14 @@ case $1 in
     done
     [ -d "$mount" ] && [[ $workdir == "$mount"/* ]] && [[ $2 == "$mount"/* ]] || refuse "$*"
     cd "$workdir"
-    IMAGE=$1 setsid --wait env -u BATCHYARD_ATTEMPT "${variables[@]}" bash -c 'echo $$ > "$1"; exec bash "$2"' box "$box/$name.pid" "$2" &
+    IMAGE=$1 setsid --wait env -u BATCHYARD_ATTEMPT "${variables[@]}" bash -c 'echo $$ > "$1"; exec bash "$2"' box "$box/$name.pid" "$2" > "$box/$name.out" 2> "$box/$name.err" &
     child=$!
     trap '' TERM
     wait $child
+    status=$?
+    cat "$box/$name.out"
+    cat "$box/$name.err" >&2
+    exit $status
     ;;
   kill)
     [ "$2 $3" = "--signal KILL" ] || refuse "$*"
@@ -58,9 +62,9 @@ esac
 
 const APPTAINER: &str = r#"#!/bin/bash
 echo "$*" >> "$(dirname "$0")/apptainer.calls"
-[ "$1 $2 $3 $5" = "exec --containall --bind --pwd" ] && [ -d "$4" ] && [ $# = 9 ] || { echo "apptainer: did not expect '$*'" >&2; exit 255; }
-[ "$8" = /bin/bash ] || exit 255
-cd "$6" && IMAGE=$7 exec env -u BATCHYARD_ATTEMPT /bin/bash "$9"
+[ "$1 $2 $3 $5 $7" = "exec --containall --bind --pwd --env" ] && [ -d "$4" ] && [ $# = 11 ] || { echo "apptainer: did not expect '$*'" >&2; exit 255; }
+[ "${10}" = /bin/bash ] || exit 255
+cd "$6" && IMAGE=$9 exec env -u BATCHYARD_ATTEMPT "$8" /bin/bash "${11}"
 "#;
 
 fn program(yard: &Yard, name: &str, text: &str) {
@@ -120,7 +124,7 @@ fn docker_runs_tasks_that_name_an_image() {
         let recorded = lines(&yard.path("bin/docker.calls"));
         let call_dir = fs::canonicalize(yard.path(key)).unwrap().join("call-copy").display().to_string();
         let words = format!(
-            "--entrypoint /bin/bash -v {call_dir}:{call_dir} -w {call_dir}/execution --cpus 1 --memory 64m tools:1 {call_dir}/execution/script"
+            "--entrypoint /bin/bash -v {call_dir}:{call_dir} -w {call_dir}/execution -e TMPDIR={call_dir}/tmp --cpus 1 --memory 64m tools:1 {call_dir}/execution/script"
         );
         assert!(recorded.last().unwrap().ends_with(&words), "{recorded:?}");
         assert_eq!(yard.show("last")["calls"][0]["exit_code"], json!(0));

@@ -5,6 +5,7 @@
 
 mod caching;
 mod containers;
+mod databases;
 mod faults;
 mod published;
 mod recovery;

@@ -100,6 +100,22 @@ impl Engine {
         words
     }
 
+    /// Name of the container of an attempt with this marker (see [`crate::tree::MARKER`]).
+    pub fn name_of(marker: &str) -> String {
+        format!("batchyard-{}", marker.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
+    }
+
+    /// The words that end and remove what a dead engine left of the container of this name; `None` where containers
+    /// are processes of ours.
+    pub(crate) fn remove_command(&self, name: &str) -> Option<Vec<String>> {
+        match self.kind {
+            EngineKind::Docker | EngineKind::Podman => {
+                Some(self.command.iter().cloned().chain(["rm", "--force", name].map(String::from)).collect())
+            }
+            EngineKind::Apptainer => None,
+        }
+    }
+
     /// The words that end the container of this name for sure; `None` where ending our process is enough.
     pub fn kill_command(&self, name: &str) -> Option<Vec<String>> {
         match self.kind {

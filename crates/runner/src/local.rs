@@ -189,7 +189,7 @@ impl LocalRunner {
         let stderr_path = job.execution_dir.join("stderr");
         let stderr = fs::File::create(&stderr_path).map_err(file(&stderr_path))?;
 
-        let (mut command, program, container_name) = self.command(job, control, &script_path);
+        let (mut command, program) = self.command(job, control, &script_path);
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).process_group(0);
         let child = command.spawn().map_err(|source| RunError::Start { program, source })?;
         // Our copies of the files are closed with `command`, so the lock lives as long as the attempt does.
@@ -201,10 +201,7 @@ impl LocalRunner {
         }
         // First see that it ended without reaping it, so that its number cannot be signalled once it is another's.
         wait_without_reaping(pid).map_err(|source| RunError::Wait { path: job.execution_dir.clone(), source })?;
-        control.leader_gone();
-        if let (Some(name), Some((engine, _)), true) = (container_name, &job.container, control.ended_by().is_some()) {
-            kill_container(engine, &name);
-        }
+        end_of_leader(job, control);
         let used = child.wait4().map_err(|source| RunError::Wait { path: job.execution_dir.clone(), source })?;
         let exit = record_exit(used.status, &rc_path, control.ended_by().is_some())?;
         let usage = Usage {
@@ -217,7 +214,7 @@ impl LocalRunner {
         Ok(Outcome { exit, ended_by: control.ended_by(), usage: Some(usage), adopted: false })
     }
 
-    fn command(&self, job: &Job, control: &Control, script_path: &Path) -> (Command, String, Option<String>) {
+    fn command(&self, job: &Job, control: &Control, script_path: &Path) -> (Command, String) {
         let Some((engine, image)) = &job.container else {
             let mut command = Command::new(SHELL);
             command.arg(script_path).current_dir(&job.execution_dir).env(MARKER, control.marker());
@@ -226,9 +223,9 @@ impl LocalRunner {
                 let old = std::env::var("PATH").unwrap_or_default();
                 command.env("PATH", format!("{}:{old}", job.path_prefix.join(":")));
             }
-            return (command, SHELL.into(), None);
+            return (command, SHELL.into());
         };
-        let name = format!("batchyard-{}", control.marker().replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+        let name = Engine::name_of(control.marker());
         let words = engine.run_command(&Request {
             image,
             name: &name,
@@ -242,7 +239,7 @@ impl LocalRunner {
         let program = words.first().cloned().unwrap_or_default();
         let mut command = Command::new(&program);
         command.args(words.iter().skip(1)).current_dir(&job.execution_dir).env(MARKER, control.marker());
-        (command, program, Some(name))
+        (command, program)
     }
 
     /// Waits for an attempt that an earlier engine started: its `rc`, or the end of its processes.
@@ -257,13 +254,13 @@ impl LocalRunner {
         let mut pause = ADOPTED_POLL;
         loop {
             if let Some(code) = script::read_rc(&rc_path) {
-                control.leader_gone();
+                end_of_leader(job, control);
                 return Ok(adopted(code, control));
             }
             let lock = fs::File::open(&stdout_path).map_err(file(&stdout_path))?;
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 // Nobody runs any more; a status written in between is still taken.
-                control.leader_gone();
+                end_of_leader(job, control);
                 let exit = script::read_rc(&rc_path).map_or(Exit::Signal(9), Exit::Code);
                 return Ok(Outcome { exit, ended_by: control.ended_by(), usage: None, adopted: true });
             }
@@ -306,9 +303,24 @@ fn record_exit(status: ExitStatus, rc_path: &Path, ended: bool) -> Result<Exit, 
     Ok(exit)
 }
 
-fn kill_container(engine: &Engine, name: &str) {
-    if let Some((program, arguments)) = engine.kill_command(name).as_deref().and_then(|w| w.split_first()) {
-        // It may be gone already; its engine's answer is of no use.
+/// What we started has ended; what it left behind is ended too if the attempt was ended by us.
+fn end_of_leader(job: &Job, control: &Control) {
+    control.leader_gone();
+    if let (Some((engine, _)), true) = (&job.container, control.ended_by().is_some()) {
+        ask(engine.kill_command(&Engine::name_of(control.marker())));
+    }
+}
+
+/// Ends the container that a dead engine may have left of the attempt with this marker: it lives on without the
+/// client that we started.
+pub fn remove_container(engine: &Engine, marker: &str) {
+    ask(engine.remove_command(&Engine::name_of(marker)));
+}
+
+/// Tells a container engine something.
+fn ask(words: Option<Vec<String>>) {
+    if let Some((program, arguments)) = words.as_deref().and_then(|w| w.split_first()) {
+        // The container may be gone already; the engine's answer is of no use.
         let _ = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 
-use batchyard_runner::{Control, EndedBy, Exit, Job, LocalRunner, Outcome, Trace, Usage, stage, trace};
+use batchyard_runner::{Control, EndedBy, Exit, Job, LocalRunner, Outcome, Trace, Usage, local::remove_container, stage, trace};
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
 
@@ -101,7 +101,11 @@ impl Attempt {
         self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), None);
         let failed = |failure: Failure| Failed::for_good(Failure { call: Some(self.tag.clone()), ..failure });
         let execution_dir = self.frame.host.execution_dir().to_owned();
-        if self.may_have_started && trace(&execution_dir) == Trace::Gone {
+        let gone = |attempt: &Self| attempt.may_have_started && trace(&execution_dir) == Trace::Gone;
+        if let (Some((engine, _)), true) = (&self.place.container, gone(self)) {
+            remove_container(engine, control.marker());
+        }
+        if gone(self) {
             // What a broken-off attempt has left must not be in the way of the next one.
             for part in [execution_dir.clone(), self.frame.host.call_dir().join("inputs")] {
                 if let Err(e) = fs::remove_dir_all(&part)

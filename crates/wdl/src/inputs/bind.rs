@@ -61,7 +61,7 @@ enum Target {
 pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect) -> Result<Bound, Vec<InputProblem>> {
     let all = collect(callee, true).into_iter().map(|found| found.spec).collect();
     let mut binding =
-        Binding { callee, dialect, json, all, bound: Bound::default(), problems: Vec::new(), seen: HashSet::new(), nested: None };
+        Binding { callee, dialect, json, all, bound: Bound::default(), problems: Vec::new(), seen: HashSet::new(), nested: None, ignored: Vec::new() };
     for (key, value) in json {
         binding.key(key, value);
     }
@@ -90,6 +90,8 @@ struct Binding<'a> {
     seen: HashSet<String>,
     /// The first key that sets an input of a call.
     nested: Option<String>,
+    /// Keys that mean nothing, which draft-2 passes over.
+    ignored: Vec<String>,
 }
 
 impl Binding<'_> {
@@ -127,6 +129,7 @@ impl Binding<'_> {
         let (kind, name) = (self.kind(), self.callee.name());
         if self.callee.module().document.version == Version::Draft2 {
             self.bound.notes.push(format!("`{key}` is ignored, {kind} `{name}` has no such input"));
+            self.ignored.push(key.to_owned());
         } else if !prefixed && key.contains('.') {
             self.bound.notes.push(format!("`{key}` is ignored, it does not begin with `{name}.`"));
         } else {
@@ -189,7 +192,11 @@ impl Binding<'_> {
         let problem = |spec: &InputSpec| {
             let key = format!("{}.{}", self.callee.name(), spec.name);
             let message = format!("required {} input `{key}` not specified", self.kind());
-            InputProblem { key, message, hint: Some(format!("it needs a value of type `{}`", spec.ty)) }
+            let hint = match spelling::nearest(&key, self.ignored.iter().map(String::as_str)) {
+                Some(near) => format!("`{near}` is given and means nothing: was it meant?"),
+                None => format!("it needs a value of type `{}`", spec.ty),
+            };
+            InputProblem { key, message, hint: Some(hint) }
         };
         let problems: Vec<InputProblem> = missing.map(problem).collect();
         self.problems.extend(problems);
