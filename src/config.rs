@@ -4,6 +4,7 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,7 +19,7 @@ use batchyard_store::Location;
 use batchyard_wdl::version::Dialect;
 use batchyard_workflow::{
     runtime::parse_bytes,
-    settings::{ContainerPolicy, ImageRule, Settings, StandIn},
+    settings::{ContainerPolicy, EngineChoice, ImageRule, Settings, StandIn},
 };
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -263,32 +264,24 @@ impl Loader {
         })
     }
 
-    fn engine(&mut self, name: Option<String>, command: Option<Vec<String>>, arguments: Option<Vec<String>>) -> Result<Option<Engine>> {
-        let (found, origin) = match (&name, Settings::find_engine()) {
-            (Some(_), _) => (None, Origin::Default),
-            (None, Some(engine)) => (Some(engine), Origin::Found),
-            (None, None) => (None, Origin::Found),
-        };
-        let engine = match name.as_deref() {
-            None | Some("auto") => found.or_else(Settings::find_engine),
-            Some("none") => None,
-            Some(name) => {
-                let Some(kind) = EngineKind::ALL.into_iter().find(|k| k.program() == name) else {
-                    bail!("`containers.engine` must be \"auto\", \"docker\", \"podman\", \"apptainer\" or \"none\", not {name:?}");
-                };
-                Some(Engine { kind, command: vec![kind.program().into()], arguments: Vec::new() })
-            }
-        };
-        let engine = match (engine, command) {
-            (Some(engine), Some(command)) if !command.is_empty() => Some(Engine { command, ..engine }),
-            (engine, _) => engine,
-        };
+    fn engine(&mut self, name: Option<String>, command: Option<Vec<String>>, arguments: Option<Vec<String>>) -> Result<EngineChoice> {
+        let name = self.take("containers.engine", name, "auto".into(), |v: &String| format!("{v:?}"));
+        let command = self.take("containers.command", command, Vec::new(), |v| format!("{v:?}"));
         let arguments = self.take("containers.arguments", arguments, Vec::new(), |v| format!("{v:?}"));
-        let engine = engine.map(|engine| Engine { arguments, ..engine });
-        let shown = engine.as_ref().map_or("none".into(), |e| format!("{} ({})", e.kind.program(), e.command.join(" ")));
-        let origin = if name.is_some() { self.path.clone().map_or(Origin::Default, Origin::File) } else { origin };
-        self.shown.push(("containers.engine".into(), shown, origin));
-        Ok(engine)
+        if name == "none" {
+            return Ok(EngineChoice::None);
+        }
+        if name == "auto" {
+            if !command.is_empty() {
+                bail!("`containers.command` needs to know whose command it is: set `containers.engine` too");
+            }
+            return Ok(EngineChoice::Found { arguments, found: Arc::default() });
+        }
+        let Some(kind) = EngineKind::ALL.into_iter().find(|k| k.program() == name) else {
+            bail!("`containers.engine` must be \"auto\", \"docker\", \"podman\", \"apptainer\" or \"none\", not {name:?}");
+        };
+        let command = if command.is_empty() { vec![kind.program().into()] } else { command };
+        Ok(EngineChoice::Given(Engine { kind, command, arguments }))
     }
 }
 

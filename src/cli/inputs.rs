@@ -21,11 +21,12 @@ use super::{complain, say};
 /// A JSON or YAML object from a file.
 pub fn read_object(path: &Path, what: &str) -> Result<Map<String, Json>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the {what} `{}`", path.display()))?;
-    let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-    let value: Json = if yaml {
-        serde_norway::from_str(&text).with_context(|| format!("the {what} `{}` are no YAML", path.display()))?
-    } else {
-        serde_json::from_str(&text).with_context(|| format!("the {what} `{}` are no JSON", path.display()))?
+    let json = path.extension().is_some_and(|e| e == "json");
+    let value: Json = match serde_json::from_str(&text) {
+        Ok(value) => value,
+        Err(error) if json => return Err(error).with_context(|| format!("the {what} `{}` are no JSON", path.display())),
+        // Other names may hold either.
+        Err(_) => serde_norway::from_str(&text).with_context(|| format!("the {what} `{}` are neither JSON nor YAML", path.display()))?,
     };
     match value {
         Json::Object(map) => Ok(map),
@@ -74,9 +75,12 @@ pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders
             return None;
         }
     };
-    let mut missing = Vec::new();
+    let (mut missing, mut remote) = (Vec::new(), Vec::new());
     for (key, value) in &mut bound.values {
-        *value = absolute(&format!("{}.{key}", callee.name()), value, folders, &mut missing);
+        *value = absolute(&format!("{}.{key}", callee.name()), value, folders, &mut missing, &mut remote);
+    }
+    for (key, path) in &remote {
+        complain(&format!("file `{path}` of input `{key}` is not on this machine"), Some("remote files are not fetched yet: download it and give its path"));
     }
     for (key, path) in &missing {
         complain(
@@ -84,12 +88,19 @@ pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders
             Some("a relative path counts from the working directory, else from the inputs file"),
         );
     }
-    missing.is_empty().then_some(bound)
+    (missing.is_empty() && remote.is_empty()).then_some(bound)
 }
 
-fn absolute(key: &str, value: &Value, folders: &[PathBuf], missing: &mut Vec<(String, String)>) -> Value {
+fn absolute(
+    key: &str,
+    value: &Value,
+    folders: &[PathBuf],
+    missing: &mut Vec<(String, String)>,
+    remote: &mut Vec<(String, String)>,
+) -> Value {
     let mapped = inputs::map_files(value, &mut |path: &Arc<str>, _| {
         if path.contains("://") && !path.starts_with("file://") {
+            remote.push((key.to_owned(), path.to_string()));
             return Ok::<_, Infallible>(Some(Arc::clone(path)));
         }
         let local = batchyard_workflow::host::local_path(path);

@@ -126,7 +126,7 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         return Ok(0);
     }
     let Some(pid) = engine_of(&run) else {
-        let ended = end_orphans(&store, run.id, config.settings.engine.as_ref())?;
+        let ended = end_orphans(&store, run.id, config.settings.engine.get())?;
         say(&format!("run {} was ended; {} of its tasks were still running", run.id.short(), ended));
         return Ok(0);
     };

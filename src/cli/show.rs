@@ -294,6 +294,8 @@ pub fn config(args: JsonFlag, config: &Config) -> Result<u8> {
         return Ok(0);
     }
     let mut rows = table(&["NAME", "VALUE", "FROM"]);
+    let engine = config.settings.engine.get().map_or("none".into(), |e| format!("{} ({})", e.kind.program(), e.command.join(" ")));
+    rows.add_row(vec!["(container engine in use)".into(), engine, crate::config::Origin::Found.to_string()]);
     for (name, value, origin) in &config.shown {
         rows.add_row(vec![name.clone(), value.clone(), origin.to_string()]);
     }

@@ -1,8 +1,13 @@
 //! Command lines of container engines. The engine's own program does the work; we only speak its options.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use serde::{Deserialize, Serialize};
+
+use crate::host;
 
 /// A family of container engines by the shape of its command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +68,24 @@ pub struct Request<'a> {
 }
 
 impl Engine {
+    /// The first engine found on `PATH` that is ready to run containers. A docker client without its daemon is not.
+    pub fn find() -> Option<Engine> {
+        EngineKind::ALL
+            .into_iter()
+            .filter(|kind| host::find_program(kind.program()).is_some())
+            .map(|kind| Engine { kind, command: vec![kind.program().into()], arguments: Vec::new() })
+            .find(Engine::is_ready)
+    }
+
+    /// Whether the engine answers. Podman and Apptainer have no daemon that could be missing.
+    fn is_ready(&self) -> bool {
+        let Some((program, leading)) = self.command.split_first() else { return false };
+        let mut ask = Command::new(program);
+        ask.args(leading).args(["version", "--format", "{{.Server.Version}}"]);
+        let quiet = ask.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.kind != EngineKind::Docker || quiet.status().is_ok_and(|status| status.success())
+    }
+
     /// The words that run the request in the foreground.
     pub fn run_command(&self, request: &Request<'_>) -> Vec<String> {
         let mut words = self.command.clone();

@@ -12,6 +12,7 @@ use std::{
 
 use batchyard_core::Pool;
 use batchyard_model::CallId;
+use batchyard_runner::stage::{self, Strategy};
 use batchyard_store::{CallRecord, Store, Write};
 use batchyard_wdl::{
     ast::{MetaValue, Task},
@@ -268,8 +269,7 @@ impl Shared {
         let mut files = IndexMap::new();
         let mapped = outputs.values.into_iter().map(|(name, value)| {
             let value = inputs::map_files(&value, &mut |path: &Arc<str>, directory| {
-                let linked = if directory { None } else { link(Path::new(&outputs.dir), path, &target) };
-                let path = linked.unwrap_or_else(|| Arc::clone(path));
+                let path = link(Path::new(&outputs.dir), path, &target).unwrap_or_else(|| Arc::clone(path));
                 stamp(&path, directory, &mut files);
                 Ok::<_, std::convert::Infallible>(Some(path))
             });
@@ -343,16 +343,12 @@ pub fn stamp(path: &str, directory: bool, stamps: &mut IndexMap<String, (u64, i6
     }
 }
 
-/// Links a file of an earlier call into this one; `None` when it lies elsewhere or cannot be linked.
+/// Links a file or tree of an earlier call into this one; `None` when it lies elsewhere or cannot be linked.
 fn link(old_dir: &Path, path: &str, target: &Path) -> Option<Arc<str>> {
     let below = Path::new(path).strip_prefix(old_dir).ok()?;
-    let below = below.strip_prefix("cacheCopy").unwrap_or(below);
-    let to = target.join(below);
-    fs::create_dir_all(to.parent()?).ok()?;
-    match fs::hard_link(path, &to) {
-        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => None,
-        _ => Some(to.to_string_lossy().into()),
-    }
+    let to = target.join(below.strip_prefix("cacheCopy").unwrap_or(below));
+    stage::place(Path::new(path), &to, &[Strategy::HardLink], false).ok()?;
+    Some(to.to_string_lossy().into())
 }
 
 /// `meta { volatile: true }` switches caching off.

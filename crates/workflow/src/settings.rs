@@ -1,10 +1,13 @@
 //! How runs are carried out on this machine.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use batchyard_core::yard::Need;
 use batchyard_runner::{
-    container::{Engine, EngineKind},
+    container::Engine,
     host,
     stage::Strategy,
 };
@@ -62,6 +65,37 @@ pub enum StandIn {
     },
 }
 
+/// Which container engine runs tasks that name an image.
+#[derive(Clone, Debug, Default)]
+pub enum EngineChoice {
+    /// None.
+    #[default]
+    None,
+    /// This one.
+    Given(Engine),
+    /// The first one that is ready; looked for once, when a task first needs it.
+    Found {
+        /// Further words for every container.
+        arguments: Vec<String>,
+        /// What was found.
+        found: Arc<OnceLock<Option<Engine>>>,
+    },
+}
+
+impl EngineChoice {
+    /// The engine, if there is one.
+    pub fn get(&self) -> Option<&Engine> {
+        match self {
+            EngineChoice::None => None,
+            EngineChoice::Given(engine) => Some(engine),
+            EngineChoice::Found { arguments, found } => {
+                let look = || Engine::find().map(|engine| Engine { arguments: arguments.clone(), ..engine });
+                found.get_or_init(look).as_ref()
+            }
+        }
+    }
+}
+
 /// Settings of an engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -79,8 +113,8 @@ pub struct Settings {
     pub staging: Vec<Strategy>,
     /// Whether images are needed.
     pub containers: ContainerPolicy,
-    /// The container engine, if there is one.
-    pub engine: Option<Engine>,
+    /// The container engine.
+    pub engine: EngineChoice,
     /// Image mapping; the first match counts.
     pub images: Vec<ImageRule>,
     /// Runtime attributes of tasks that are silent about them.
@@ -108,7 +142,7 @@ impl Default for Settings {
             failure_mode: FailureMode::default(),
             staging: Strategy::DEFAULT.into(),
             containers: ContainerPolicy::default(),
-            engine: None,
+            engine: EngineChoice::None,
             images: Vec::new(),
             default_attributes: IndexMap::new(),
             memory_retry_multiplier: None,
@@ -159,14 +193,17 @@ impl Settings {
                     return Ok(Place { path: path.clone(), env: env.clone(), image: Some(image), ..Place::default() });
                 }
                 StandIn::Image(other) => {
-                    if let (Some(engine), true) = (&self.engine, self.containers != ContainerPolicy::Off) {
+                    if self.containers != ContainerPolicy::Off
+                        && let Some(engine) = self.engine.get()
+                    {
                         let use_ = ImageUse { requested: image.clone(), used: other.clone(), mode: "container".into() };
                         return Ok(Place { container: Some((engine.clone(), other.clone())), image: Some(use_), ..Place::default() });
                     }
                 }
             }
         }
-        match (&self.engine, self.containers) {
+        let engine = if self.containers == ContainerPolicy::Off { None } else { self.engine.get() };
+        match (engine, self.containers) {
             (Some(engine), ContainerPolicy::Optional | ContainerPolicy::Required) => {
                 let image = ImageUse { requested: first.clone(), used: first.clone(), mode: "container".into() };
                 Ok(Place { container: Some((engine.clone(), first.clone())), image: Some(image), ..Place::default() })
@@ -215,14 +252,5 @@ impl Settings {
             }
         }
         Ok(notes)
-    }
-
-    /// The first container engine found on `PATH`.
-    pub fn find_engine() -> Option<Engine> {
-        EngineKind::ALL.into_iter().find(|kind| host::find_program(kind.program()).is_some()).map(|kind| Engine {
-            kind,
-            command: vec![kind.program().into()],
-            arguments: Vec::new(),
-        })
     }
 }
