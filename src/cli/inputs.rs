@@ -80,7 +80,10 @@ pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders
         *value = absolute(&format!("{}.{key}", callee.name()), value, folders, &mut missing, &mut remote);
     }
     for (key, path) in &remote {
-        complain(&format!("file `{path}` of input `{key}` is not on this machine"), Some("remote files are not fetched yet: download it and give its path"));
+        complain(
+            &format!("file `{path}` of input `{key}` is not on this machine"),
+            Some("remote files are not fetched yet: download it and give its path"),
+        );
     }
     for (key, path) in &missing {
         complain(

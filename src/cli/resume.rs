@@ -11,7 +11,7 @@ use batchyard_wdl::{
     module::Callee,
 };
 use batchyard_workflow::{
-    documents::{RunResultDoc, StartDoc, RunSpec, Target},
+    documents::{RunResultDoc, RunSpec, StartDoc, Target},
     engine::Request,
 };
 use clap::Args;

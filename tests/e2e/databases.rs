@@ -34,7 +34,8 @@ fn free_port() -> u16 {
 }
 
 fn newest(folder: &str, program: &str) -> Option<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(folder).ok()?.flatten().map(|e| e.path().join("bin").join(program)).filter(|p| p.exists()).collect();
+    let mut found: Vec<PathBuf> =
+        fs::read_dir(folder).ok()?.flatten().map(|e| e.path().join("bin").join(program)).filter(|p| p.exists()).collect();
     found.sort();
     found.pop()
 }

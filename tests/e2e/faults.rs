@@ -348,7 +348,10 @@ fn floods_on_stdout_and_stderr_stay_on_the_disk() {
         assert_eq!(run.out.contains("104857600"), code == 0);
     }
     // Reading it whole into a value is refused with its size.
-    yard.write("r.wdl", "version 1.1\ntask t { command <<< head -c 300M /dev/zero >>> output { String s = read_string(stdout()) } }\nworkflow w { call t }");
+    yard.write(
+        "r.wdl",
+        "version 1.1\ntask t { command <<< head -c 300M /dev/zero >>> output { String s = read_string(stdout()) } }\nworkflow w { call t }",
+    );
     says(&yard.call(&["run", "r.wdl"]), 1, &["read_string", "larger than", "r.wdl:2"]);
 }
 
@@ -364,7 +367,13 @@ fn a_file_beyond_its_quota() {
 fn two_runs_in_one_folder() {
     let yard = Yard::new();
     let seconds = yard.unique_number();
-    yard.write("w.wdl", &format!("version 1.1\ntask t {{ command <<< [ -e '{0}' ] || sleep {seconds} >>> }}\nworkflow w {{ call t }}", yard.path("go").display()));
+    yard.write(
+        "w.wdl",
+        &format!(
+            "version 1.1\ntask t {{ command <<< [ -e '{0}' ] || sleep {seconds} >>> }}\nworkflow w {{ call t }}",
+            yard.path("go").display()
+        ),
+    );
     let mut child = yard.start(&["run", "w.wdl", "-d", "run"]);
     wait_for("the task", || processes_with(&["sleep", &seconds]) == 1);
     says(&yard.call(&["run", "w.wdl", "-d", "run"]), 2, &["another run is going on in", "`-d`"]);
@@ -382,7 +391,10 @@ fn two_runs_in_one_folder() {
 #[test]
 fn times_do_not_run_backwards() {
     let yard = Yard::new();
-    yard.write("w.wdl", "version 1.1\ntask t { command <<< true >>> output { Int n = 1 } }\nworkflow w { scatter (i in range(4)) { call t } }");
+    yard.write(
+        "w.wdl",
+        "version 1.1\ntask t { command <<< true >>> output { Int n = 1 } }\nworkflow w { scatter (i in range(4)) { call t } }",
+    );
     yard.outputs(&["run", "w.wdl"]);
     let show = yard.show("last");
     let time = |json: &Json, key: &str| json[key].as_str().map(str::to_owned).or_else(|| json[key].as_i64().map(|n| format!("{n:020}")));

@@ -92,6 +92,12 @@ impl<'m> Checker<'m> {
 
     fn document(&mut self) {
         let module = self.module;
+        for member in module.document.structs.iter().flat_map(|definition| &definition.members) {
+            // Unknown types were reported when the struct was made.
+            if let Ok(ty) = module.resolve(&member.ty) {
+                self.check_map_keys(&ty, member.ty.span);
+            }
+        }
         for task in &module.document.tasks {
             self.task(task);
         }

@@ -9,7 +9,7 @@ mod files;
 mod maps;
 mod numbers;
 mod objects;
-mod patterns;
+pub(crate) mod patterns;
 mod signatures;
 mod strings;
 mod tables;

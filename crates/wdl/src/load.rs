@@ -18,6 +18,7 @@ use crate::{
     module::Module,
     parse::parse,
     source::{Source, Span},
+    version::Version,
 };
 
 mod enums;
@@ -138,6 +139,7 @@ impl<'a> Linker<'a> {
             match self.import(&source, &import) {
                 Ok(module) => {
                     let namespace = import.namespace.as_ref().map_or_else(|| stem(&import.uri), |n| n.text.to_string());
+                    note_import(&document, &import, &namespace, &module, &mut findings);
                     note_clash(&document, &import, &namespace, &namespaces, &module, &mut findings);
                     namespaces.push((namespace, Arc::clone(&module)));
                     linked.push((import, module));
@@ -151,6 +153,7 @@ impl<'a> Linker<'a> {
         }
         self.chain.pop();
         note_repeated_names(&document, &mut findings);
+        note_types_named_like_callables(&document, &mut findings);
         let (structs, enums) = structs::resolve(&document, &linked, &mut self.sizes, &mut findings);
         let module = Arc::new(Module { document, namespaces, structs, enums });
         if let Some((_, list)) = self.findings.get_mut(slot) {
@@ -241,6 +244,50 @@ fn note_clash(
         Diagnostic::error(&document.source, span, message)
     };
     findings.push(finding.hint("give another name with `as`"));
+}
+
+/// Structs and enums share their names with tasks and the workflow: an error from 1.1 on.
+fn note_types_named_like_callables(document: &Document, findings: &mut Findings) {
+    let tasks = document.tasks.iter().map(|task| (&task.name, "task"));
+    let callables = tasks.chain(document.workflow.iter().map(|workflow| (&workflow.name, "workflow")));
+    let callables: HashMap<&str, (Span, &str)> = callables.map(|(name, kind)| (&*name.text, (name.span, kind))).collect();
+    let structs = document.structs.iter().map(|definition| (&definition.name, "struct"));
+    for (name, kind) in structs.chain(document.enums.iter().map(|definition| (&definition.name, "enum"))) {
+        if let Some((span, other)) = callables.get(&*name.text) {
+            let finding = graded(document, Version::V1_1, name.span, format!("{kind} and {other} are both named `{}`", name.text));
+            findings.push(finding.hint("rename one of them").related(*span, format!("the {other}")));
+        }
+    }
+}
+
+/// Imports whose namespace cannot be written in a call, or whose document is of a newer version.
+fn note_import(document: &Document, import: &Import, namespace: &str, module: &Module, findings: &mut Findings) {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if !(namespace.starts_with(|c: char| c.is_ascii_alphabetic()) && namespace.chars().all(word)) {
+        let message = format!("namespace `{namespace}` is no identifier: nothing in it can be called");
+        let finding = graded(document, Version::V1_1, import.uri_span, message);
+        findings.push(finding.hint("give it a name with `as`"));
+    }
+    let (ours, theirs) = (document.version, module.document.version);
+    if theirs > ours && !module.document.damaged {
+        let message = format!("a document of version {ours} cannot import one of version {theirs}");
+        let finding = if ours >= Version::V1_1 {
+            Diagnostic::error(&document.source, import.uri_span, message)
+        } else {
+            let message = format!("document of version {ours} imports one of version {theirs}; other engines may refuse it");
+            Diagnostic::warning(&document.source, import.uri_span, message)
+        };
+        findings.push(finding.hint(format!("begin this document with `version {theirs}`")));
+    }
+}
+
+/// An error from `since` on, a warning before: for what old engines let pass.
+fn graded(document: &Document, since: Version, span: Span, message: String) -> Diagnostic {
+    if document.version >= since {
+        Diagnostic::error(&document.source, span, message)
+    } else {
+        Diagnostic::warning(&document.source, span, message)
+    }
 }
 
 /// Two tasks of one name; a workflow named like a task.

@@ -1,6 +1,12 @@
 //! One attempt of a call on a worker thread: put files in place, run the command, judge its end, read its outputs.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use batchyard_runner::{Control, EndedBy, Exit, Job, LocalRunner, Outcome, Trace, Usage, local::remove_container, stage, trace};
 use batchyard_wdl::{inputs, value::Value};
@@ -19,8 +25,9 @@ const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
 /// How much of the end of standard error is searched for them, in bytes.
 const STDERR_TAIL_BYTES: u64 = 1 << 20;
 
-/// Folder of an attempt that the command finds as `TMPDIR`.
-const SCRATCH: &str = "tmp";
+/// Folder that commands find as `TMPDIR`: one of the run for tasks on the host (a folder made and removed for each task
+/// would cost as much as its files), one of the attempt in containers, which see nothing else.
+pub const SCRATCH: &str = "tmp";
 
 /// Everything an attempt needs.
 #[derive(Debug)]
@@ -33,6 +40,8 @@ pub struct Attempt {
     pub place: Place,
     /// Memory for this attempt in MiB, grown by earlier ones that ran out of it.
     pub memory_mib: u64,
+    /// `TMPDIR` of tasks on the host; exists.
+    pub scratch: PathBuf,
     /// Name of the call.
     pub tag: String,
     /// From 1.
@@ -85,8 +94,6 @@ impl Attempt {
         };
         end.exit_code = Some(outcome.exit.number());
         end.usage = outcome.usage;
-        // Kept when the command has left something there.
-        let _ = fs::remove_dir(self.frame.host.call_dir().join(SCRATCH));
         end.result = self.judge(&outcome).and_then(|()| {
             self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), end.exit_code);
             self.frame.outputs().map_err(|failure| Failed::for_good(self.with_place(failure, end.exit_code)))
@@ -126,8 +133,10 @@ impl Attempt {
         }
         let command = self.frame.command().map_err(failed)?;
         let mut env = self.frame.environment().map_err(failed)?;
-        let scratch = self.frame.host.call_dir().join(SCRATCH);
-        fs::create_dir_all(&scratch).map_err(|e| failed(Failure::new(format!("cannot make `{}`: {e}", scratch.display()))))?;
+        let scratch = if container { self.frame.host.call_dir().join(SCRATCH) } else { self.scratch.clone() };
+        if container {
+            fs::create_dir_all(&scratch).map_err(|e| failed(Failure::new(format!("cannot make `{}`: {e}", scratch.display()))))?;
+        }
         env.push(("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned()));
         env.extend(self.place.env.iter().cloned());
         let job = Job {

@@ -6,11 +6,7 @@ use std::{
 };
 
 use batchyard_core::yard::Need;
-use batchyard_runner::{
-    container::Engine,
-    host,
-    stage::Strategy,
-};
+use batchyard_runner::{container::Engine, host, stage::Strategy};
 use batchyard_wdl::{
     value::Value,
     version::{Dialect, Version},

@@ -72,7 +72,8 @@ fn literal_names(expr: &Expr) -> Option<Vec<&str>> {
     }
 }
 
-fn plain_text(expr: &Expr) -> Option<&str> {
+/// The text of a string literal without placeholders.
+pub(super) fn plain_text(expr: &Expr) -> Option<&str> {
     match &expr.kind {
         ExprKind::String(parts) => match parts.as_slice() {
             [] => Some(""),

@@ -1,11 +1,16 @@
 //! Calls of library functions.
 
-use super::typer::{Place, Typer};
+use super::{
+    assign::plain_text,
+    typer::{Place, Typer},
+};
 use crate::{
     ast::{Expr, Name},
+    coerce,
     diagnostic::Diagnostic,
     library,
     types::Type,
+    value::Value,
     version::Version,
 };
 
@@ -13,6 +18,7 @@ impl Typer<'_> {
     pub(super) fn function(&mut self, name: &Name, arguments: &[Expr]) -> Type {
         let types: Vec<Type> = arguments.iter().map(|argument| self.value(argument)).collect();
         self.check_place(name);
+        self.check_pattern(name, arguments);
         let since = since(&name.text);
         if self.version < since {
             let message = format!("function `{}` is not part of WDL {}; other engines may refuse it", name.text, self.version);
@@ -29,6 +35,18 @@ impl Typer<'_> {
                     None => error,
                 })
             }
+        }
+    }
+
+    /// Regular expressions that are constants can be compiled before the run.
+    fn check_pattern(&mut self, name: &Name, arguments: &[Expr]) {
+        if !matches!(&*name.text, "sub" | "find" | "matches" | "split") {
+            return;
+        }
+        let Some((pattern, text)) = arguments.get(1).and_then(|argument| Some((argument, plain_text(argument)?))) else { return };
+        if let Some(cause) = library::patterns::problem(text, self.dialect) {
+            let finding = self.graded(pattern.span, format!("`{}` is no regular expression: {cause}", coerce::short(&Value::string(text))));
+            self.findings.push(finding);
         }
     }
 

@@ -26,7 +26,12 @@ impl Typer<'_> {
                 Some(ty) => ty.clone(),
                 None => {
                     let error = self.error(name.span, format!("struct `{}` has no member `{}`", s.name, name.text));
-                    self.fault(with_guess(error, guess(&name.text, s.members.iter().map(|(n, _)| n.as_str()))))
+                    let task = s.name == "task" && &*name.text == "return_code";
+                    self.fault(if task {
+                        error.hint("it is known only in the `output` section")
+                    } else {
+                        with_guess(error, guess(&name.text, s.members.iter().map(|(n, _)| n.as_str())))
+                    })
                 }
             },
             Type::Pair(left, _) if &*name.text == "left" => left.as_ref().clone(),

@@ -1,5 +1,7 @@
 //! `runtime`, `requirements` and `hints` of tasks.
 
+use std::collections::HashMap;
+
 use super::{
     Checker, guess,
     typer::{Names, Place},
@@ -29,21 +31,36 @@ impl Checker<'_> {
         }
         for (name, value) in &task.requirements {
             if !REQUIREMENTS.contains(&&*name.text) {
-                let warning = self.warning(name.span, format!("`{}` is not a requirement", name.text));
+                let error = self.error(name.span, format!("`{}` is not a requirement", name.text));
                 let nearest = guess(&name.text, REQUIREMENTS.iter().copied());
-                let warning = match nearest {
-                    Some(_) => with_guess(warning, nearest),
-                    None => warning.hint("move it into the `hints` section"),
-                };
-                self.findings.push(warning);
+                self.findings.push(match nearest {
+                    Some(_) => with_guess(error, nearest),
+                    None => error.hint("move it into the `hints` section"),
+                });
             }
             if let Some((span, message)) = self.misfit(name, value, names, &wanted(&name.text)) {
                 let error = self.error(span, message);
                 self.findings.push(error);
             }
         }
+        self.two_spellings(&task.requirements);
         for (_, value) in &task.hints {
             self.typer(names, Place::Runtime).value(value);
+        }
+    }
+
+    /// One requirement under two of its names.
+    fn two_spellings(&mut self, entries: &[(Name, Expr)]) {
+        let mut seen: HashMap<&str, &Name> = HashMap::new();
+        for (name, _) in entries {
+            match seen.insert(present_name(&name.text), name) {
+                // The same name twice is reported with the section.
+                Some(first) if first.text != name.text => {
+                    let error = self.error(name.span, format!("`{}` and `{}` are the same requirement", first.text, name.text));
+                    self.findings.push(error.hint("remove one of them").related(first.span, "the other one"));
+                }
+                _ => {}
+            }
         }
     }
 
@@ -56,6 +73,16 @@ impl Checker<'_> {
         }
         let list = wanted.iter().map(|ty| format!("`{ty}`")).collect::<Vec<_>>().join(" or ");
         Some((value.span, format!("`{}` must be {list}, not `{ty}`", name.text)))
+    }
+}
+
+/// The name a requirement has now.
+fn present_name(key: &str) -> &str {
+    match key {
+        "docker" => "container",
+        "maxRetries" => "max_retries",
+        "returnCodes" => "return_codes",
+        name => name,
     }
 }
 

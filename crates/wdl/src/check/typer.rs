@@ -181,7 +181,9 @@ impl<'a> Typer<'a> {
         if complete {
             members.extend(resources);
             members.push(("end_time", optional(Type::Int)));
-            members.push(("return_code", optional(Type::Int)));
+            if self.place == Place::TaskOutput {
+                members.push(("return_code", Type::Int));
+            }
             if newest {
                 members.push(("max_retries", Type::Int));
             }

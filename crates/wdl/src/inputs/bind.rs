@@ -60,8 +60,17 @@ enum Target {
 /// unknown and missing names, inputs that a call sets itself.
 pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect) -> Result<Bound, Vec<InputProblem>> {
     let all = collect(callee, true).into_iter().map(|found| found.spec).collect();
-    let mut binding =
-        Binding { callee, dialect, json, all, bound: Bound::default(), problems: Vec::new(), seen: HashSet::new(), nested: None, ignored: Vec::new() };
+    let mut binding = Binding {
+        callee,
+        dialect,
+        json,
+        all,
+        bound: Bound::default(),
+        problems: Vec::new(),
+        seen: HashSet::new(),
+        nested: None,
+        ignored: Vec::new(),
+    };
     for (key, value) in json {
         binding.key(key, value);
     }

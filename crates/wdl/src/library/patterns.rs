@@ -29,6 +29,11 @@ enum Engine {
     Backtracking(fancy_regex::Regex),
 }
 
+/// What is wrong with a pattern, known before the run.
+pub(crate) fn problem(text: &str, dialect: Dialect) -> Option<String> {
+    Pattern::cached(text, dialect).err()
+}
+
 type Groups = Vec<Option<(usize, usize)>>;
 
 thread_local! {

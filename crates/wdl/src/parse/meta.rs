@@ -4,6 +4,7 @@ use super::{Parsed, Parser, lexer::Tok};
 use crate::{
     ast::{Expr, MetaValue, Name, StringPart},
     source::Span,
+    version::Version,
 };
 
 impl Parser<'_> {
@@ -37,13 +38,20 @@ impl Parser<'_> {
         entries
     }
 
-    /// Warns about entries that a later entry replaces.
-    pub(super) fn warn_repeated(&mut self, entries: &[(Name, Expr)]) {
+    /// Reports entries that a later entry replaces: an error from 1.1 on. Metadata has no effect on a run, so there it
+    /// is never more than a warning.
+    pub(super) fn report_repeated<T>(&mut self, entries: &[(Name, T)], metadata: bool) {
         let mut last = std::collections::HashMap::new();
         for (name, _) in entries {
             if let Some(earlier) = last.insert(&*name.text, name.span) {
-                let warning = self.diagnostic_warning(name.span, format!("`{}` is given twice; the last one counts", name.text));
-                self.push(warning.label("counts").related(earlier, "has no effect"));
+                let finding = if metadata || self.version < Version::V1_1 {
+                    let message = format!("`{}` is given twice; the last one counts", name.text);
+                    self.diagnostic_warning(name.span, message).label("counts").related(earlier, "has no effect")
+                } else {
+                    let error = self.diagnostic_error(name.span, format!("`{}` is given twice", name.text));
+                    error.hint("remove one of them").related(earlier, "the first one")
+                };
+                self.push(finding);
             }
         }
     }

@@ -134,8 +134,10 @@ impl Parser<'_> {
             }
             None => {}
         }
-        self.warn_repeated(&task.runtime);
-        self.warn_repeated(&task.requirements);
-        self.warn_repeated(&task.hints);
+        self.report_repeated(&task.runtime, false);
+        self.report_repeated(&task.requirements, false);
+        self.report_repeated(&task.hints, false);
+        self.report_repeated(&task.meta, true);
+        self.report_repeated(&task.parameter_meta, true);
     }
 }

@@ -1,6 +1,6 @@
 //! The life of a call: inputs, preparation, queue, attempts, retries, end.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use batchyard_core::yard::{Event as YardEvent, Need};
 use batchyard_model::{CallId, CallState, RunId, RunState, state::call::CallEvent};
@@ -19,7 +19,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Engine, Stop, latest_attempts};
 use crate::{
-    attempt::{Attempt, End, Failed},
+    attempt::{Attempt, End, Failed, SCRATCH},
     documents::{EndDoc, Failure, RunSpec, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     identity::text_hash,
@@ -365,6 +365,7 @@ impl Engine<'_> {
 
     /// The yard has room for a call.
     pub(super) fn launch(&mut self, number: u64) {
+        let Some(scratch) = self.calls.get(&number).map(|call| call.root).map(|root| self.scratch(root)) else { return };
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(prepared) = call.prepared.take() else { return };
         let Ok(state) = batchyard_model::state::call::next(call.state, CallEvent::Start) else { return };
@@ -393,6 +394,7 @@ impl Engine<'_> {
             runtime: prepared.runtime,
             place: prepared.place,
             memory_mib,
+            scratch: scratch.clone(),
             tag: call.id.to_string(),
             number: call.id.attempt,
             may_have_started: call.may_have_started,
@@ -549,6 +551,17 @@ impl Engine<'_> {
         if let Some(root) = self.roots.get_mut(root) {
             root.active = root.active.saturating_add_signed(change);
         }
+    }
+
+    /// The temporary folder of a run, made when its first task starts.
+    fn scratch(&mut self, root: usize) -> PathBuf {
+        let Some(root) = self.roots.get_mut(root) else { return std::env::temp_dir() };
+        if let Some(scratch) = &root.scratch {
+            return scratch.clone();
+        }
+        let made = self.runs.get(root.run).map(|run| run.dir.join(SCRATCH)).filter(|dir| fs::create_dir_all(dir).is_ok());
+        // Without a folder of the run the system's serves.
+        root.scratch.insert(made.unwrap_or_else(std::env::temp_dir)).clone()
     }
 
     /// Takes calls that wait out of the yard, for roots that `which` names.
