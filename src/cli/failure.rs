@@ -72,9 +72,9 @@ pub fn command_of(script: &Path) -> Option<String> {
     let text = fs::read_to_string(script).ok()?;
     let body: Vec<&str> = text.lines().skip(1).collect();
     let body = match body.split_first() {
-        Some((first, rest)) if first.starts_with("trap ") => rest,
         // The form with a sub-shell: brackets around the command, then the line that writes `rc`.
-        Some((&"(", rest)) => rest.get(..rest.len().saturating_sub(2)).unwrap_or(rest),
+        Some((first, rest)) if first.starts_with("trap : ") => rest.get(1..rest.len().saturating_sub(2)).unwrap_or(rest),
+        Some((first, rest)) if first.starts_with("trap ") => rest,
         _ => body.as_slice(),
     };
     Some(body.join("\n").trim_matches('\n').to_owned())

@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal};
 
 use crate::tree;
 
+/// How often processes that their leader left behind are looked for while they may end politely.
+const STRAYS_POLL: Duration = Duration::from_millis(20);
+
 /// Why an attempt was ended by us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedBy {
@@ -92,10 +95,15 @@ impl Control {
     }
 
     /// The leader has ended and is about to be reaped: its number must not be signalled any more. What it left
-    /// behind is ended too if the attempt was ended by us.
+    /// behind is ended too if the attempt was ended by us; it may use what is left of the grace.
     pub(crate) fn leader_gone(&self) {
         let mut state = self.lock();
         state.leader = None;
+        while state.ended_by.is_some() && !state.hard && !tree::find(&self.marker).is_empty() {
+            drop(state);
+            thread::sleep(STRAYS_POLL);
+            state = self.lock();
+        }
         if state.ended_by.is_some() {
             // A process may fork while it is looked for, hence more than once; SIGKILL cannot be refused.
             for _ in 0..50 {

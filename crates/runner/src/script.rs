@@ -27,7 +27,9 @@ pub fn render(command: &str, rc: &Path) -> String {
     let mut script = String::with_capacity(command.len() + 256);
     script.push_str("#!/bin/bash\n");
     if needs_own_shell(command) {
-        script.push_str("(\n");
+        // Signals go to the whole group: the outer shell outlives them, so that a command with traps of its own may
+        // tidy up and its status is still written. In the sub-shell they mean again what they did before.
+        script.push_str("trap : HUP INT TERM USR1 USR2\n(\n");
         script.push_str(command);
         script.push_str("\n)\necho \"$?\" >");
         script.push_str(&rc);
@@ -88,6 +90,8 @@ mod tests {
     fn traps_exec_and_broken_syntax() {
         assert_eq!(run("trap 'echo bye' EXIT; exit 3").0, Some(3));
         assert_eq!(run("exec bash -c 'exit 4'").0, Some(4));
+        assert_eq!(run("exec bash -c 'kill -TERM $$; sleep 1'").0, Some(143));
+        assert_eq!(run("trap 'sleep 0.1; exit 5' TERM; kill -TERM 0; sleep 2").0, Some(5));
         assert_eq!(run("if [ x").0, Some(2));
         assert_eq!(run("cat <<EOF\nnever closed").0, Some(0));
     }

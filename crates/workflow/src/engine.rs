@@ -165,6 +165,8 @@ struct Root {
     active: usize,
     /// Whether an earlier engine worked on it: it may have started calls that it could not record any more.
     resumed: bool,
+    /// Temporary folder of its tasks, once one has started.
+    scratch: Option<PathBuf>,
     finished: Option<Finished>,
 }
 
@@ -283,6 +285,7 @@ impl<'p> Engine<'p> {
             stop: Stop::No,
             active: 0,
             resumed: request.resumed,
+            scratch: None,
             finished: None,
         });
         self.open_run(request.id, request.name, root, plan, request.dir, bound, recorded, None);

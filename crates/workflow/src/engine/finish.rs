@@ -16,6 +16,7 @@ use indexmap::IndexMap;
 
 use super::{Engine, Finished, Stop};
 use crate::{
+    attempt::SCRATCH,
     documents::{EndDoc, Failure, RunResultDoc, to_text},
     frame::{FrameScope, RunIndex, outputs_object},
     outputs,
@@ -109,6 +110,8 @@ impl Engine<'_> {
         let Some(run) = self.roots.get(root).map(|r| r.run) else { return };
         let Some(context) = self.runs.get(run) else { return };
         let (id, name, dir) = (context.id, context.name.clone(), context.dir.clone());
+        // Kept when tasks have left something there.
+        let _ = std::fs::remove_dir(dir.join(SCRATCH));
         let mut outputs: IndexMap<String, Value> = outputs.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)).collect();
         if state == RunState::Succeeded {
             let published = outputs::link_folder(&dir, &outputs).and_then(|()| match &self.settings.final_outputs_dir {
