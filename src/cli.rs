@@ -17,6 +17,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result};
 use batchyard_store::{Options, Store};
+use batchyard_workflow::engine::EngineError;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::Config;
@@ -107,7 +108,8 @@ pub fn main() -> ExitCode {
         Err(error) => {
             let text = error.chain().map(ToString::to_string).collect::<Vec<_>>();
             complain(&text.join(": "), store_hint(&error));
-            ExitCode::from(EXIT_USAGE)
+            let begun = error.chain().any(|e| matches!(e.downcast_ref(), Some(EngineError::Broken(_))));
+            ExitCode::from(if begun { EXIT_FAILED } else { EXIT_USAGE })
         }
     }
 }
@@ -150,18 +152,18 @@ pub fn open_store(config: &Config) -> Result<Arc<Store>> {
 }
 
 /// Prints an error with its mend.
-#[expect(clippy::print_stderr, reason = "this is the command line's voice")]
 pub fn complain(message: &str, hint: Option<&str>) {
-    eprintln!("error: {message}");
+    say(&format!("error: {message}"));
     if let Some(hint) = hint {
-        eprintln!("  hint: {hint}");
+        say(&format!("  hint: {hint}"));
     }
 }
 
 /// Prints a line for people.
-#[expect(clippy::print_stderr, reason = "this is the command line's voice")]
 pub fn say(line: &str) {
-    eprintln!("{line}");
+    use std::io::Write;
+    // A closed terminal or log must not end a run.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Prints a result.

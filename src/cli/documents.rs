@@ -78,7 +78,10 @@ fn render(diagnostic: &Diagnostic) -> String {
     let mut report = Report::build(kind, (id.clone(), window.range(diagnostic.span)))
         .with_config(config)
         .with_message(&diagnostic.message)
-        .with_label(Label::new((id.clone(), window.range(diagnostic.span))).with_message(&diagnostic.label).with_color(ink));
+        .with_label(match Label::new((id.clone(), window.range(diagnostic.span))).with_color(ink) {
+            bare if diagnostic.label.is_empty() => bare,
+            label => label.with_message(&diagnostic.label),
+        });
     if let Some((span, text)) = &diagnostic.related {
         report = report.with_label(Label::new((id.clone(), window.range(*span))).with_message(text).with_color(Color::Blue));
     }

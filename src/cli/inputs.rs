@@ -75,46 +75,55 @@ pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders
             return None;
         }
     };
-    let (mut missing, mut remote) = (Vec::new(), Vec::new());
+    let mut unusable = Vec::new();
     for (key, value) in &mut bound.values {
-        *value = absolute(&format!("{}.{key}", callee.name()), value, folders, &mut missing, &mut remote);
+        *value = absolute(&format!("{}.{key}", callee.name()), value, dialect, folders, &mut unusable);
     }
-    for (key, path) in &remote {
-        complain(
-            &format!("file `{path}` of input `{key}` is not on this machine"),
-            Some("remote files are not fetched yet: download it and give its path"),
-        );
+    for Unusable { key, path, why, hint } in &unusable {
+        complain(&format!("file `{path}` of input `{key}` {why}"), *hint);
     }
-    for (key, path) in &missing {
-        complain(
-            &format!("file `{path}` of input `{key}` does not exist"),
-            Some("a relative path counts from the working directory, else from the inputs file"),
-        );
-    }
-    (missing.is_empty() && remote.is_empty()).then_some(bound)
+    unusable.is_empty().then_some(bound)
 }
 
-fn absolute(
-    key: &str,
-    value: &Value,
-    folders: &[PathBuf],
-    missing: &mut Vec<(String, String)>,
-    remote: &mut Vec<(String, String)>,
-) -> Value {
-    let mapped = inputs::map_files(value, &mut |path: &Arc<str>, _| {
+/// A file of the inputs that no task could use.
+struct Unusable {
+    key: String,
+    path: String,
+    why: String,
+    hint: Option<&'static str>,
+}
+
+/// Why a path that exists is of no use. In the older versions, which have no type for folders, a `File` may be one.
+fn wrong_with(path: &Path, directory: bool, dialect: Dialect) -> Option<(String, Option<&'static str>)> {
+    match (path.is_dir(), directory) {
+        (true, false) if dialect == Dialect::Specification => {
+            Some(("is a folder".into(), Some("give a file, or pack the folder with tar")))
+        }
+        (false, true) => Some(("is a file, not a folder".into(), None)),
+        _ => match rustix::fs::access(path, rustix::fs::Access::READ_OK) {
+            Ok(()) => None,
+            Err(error) => Some((format!("cannot be read: {error}"), Some("check the permissions of the file"))),
+        },
+    }
+}
+
+fn absolute(key: &str, value: &Value, dialect: Dialect, folders: &[PathBuf], unusable: &mut Vec<Unusable>) -> Value {
+    let mapped = inputs::map_files(value, &mut |path: &Arc<str>, directory| {
+        let mut note = |why: String, hint| unusable.push(Unusable { key: key.to_owned(), path: path.to_string(), why, hint });
         if path.contains("://") && !path.starts_with("file://") {
-            remote.push((key.to_owned(), path.to_string()));
+            note("is not on this machine".into(), Some("remote files are not fetched yet: download it and give its path"));
             return Ok::<_, Infallible>(Some(Arc::clone(path)));
         }
         let local = batchyard_workflow::host::local_path(path);
         let found = folders.iter().map(|folder| folder.join(local)).find(|p| p.exists());
-        match found {
-            Some(found) => Ok(Some(found.to_string_lossy().into())),
-            None => {
-                missing.push((key.to_owned(), path.to_string()));
-                Ok(Some(Arc::clone(path)))
-            }
+        let Some(found) = found else {
+            note("does not exist".into(), Some("a relative path counts from the working directory, else from the inputs file"));
+            return Ok(Some(Arc::clone(path)));
+        };
+        if let Some((why, hint)) = wrong_with(&found, directory, dialect) {
+            note(why, hint);
         }
+        Ok(Some(found.to_string_lossy().into()))
     });
     match mapped {
         Ok(value) => value,

@@ -184,9 +184,10 @@ pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbos
     finished.ok_or_else(|| anyhow!("the run ended without a result"))
 }
 
+/// A closed terminal (SIGHUP) is not listened to: `nohup` shall work, and without it the tasks go on for `resume`.
 fn listen(mailbox: Sender<Message>) -> Result<signal_hook::iterator::Handle> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen to signals")?;
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot listen to signals")?;
     let handle = signals.handle();
     std::thread::Builder::new().name("signals".into()).stack_size(1 << 18).spawn(move || {
         for _ in signals.forever() {

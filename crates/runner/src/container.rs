@@ -128,22 +128,12 @@ impl Engine {
         format!("batchyard-{}", marker.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
     }
 
-    /// The words that end and remove what a dead engine left of the container of this name; `None` where containers
-    /// are processes of ours.
+    /// The words that end the container of this name for sure; `None` where containers are processes of ours. Removal
+    /// also reaches one that is made but not yet started, and with it ends what runs; `kill` does not.
     pub(crate) fn remove_command(&self, name: &str) -> Option<Vec<String>> {
         match self.kind {
             EngineKind::Docker | EngineKind::Podman => {
                 Some(self.command.iter().cloned().chain(["rm", "--force", name].map(String::from)).collect())
-            }
-            EngineKind::Apptainer => None,
-        }
-    }
-
-    /// The words that end the container of this name for sure; `None` where ending our process is enough.
-    pub fn kill_command(&self, name: &str) -> Option<Vec<String>> {
-        match self.kind {
-            EngineKind::Docker | EngineKind::Podman => {
-                Some(self.command.iter().cloned().chain(["kill", "--signal", "KILL", name].map(String::from)).collect())
             }
             EngineKind::Apptainer => None,
         }

@@ -307,19 +307,14 @@ fn record_exit(status: ExitStatus, rc_path: &Path, ended: bool) -> Result<Exit, 
 fn end_of_leader(job: &Job, control: &Control) {
     control.leader_gone();
     if let (Some((engine, _)), true) = (&job.container, control.ended_by().is_some()) {
-        ask(engine.kill_command(&Engine::name_of(control.marker())));
+        remove_container(engine, control.marker());
     }
 }
 
-/// Ends the container that a dead engine may have left of the attempt with this marker: it lives on without the
-/// client that we started.
+/// Ends the container of the attempt with this marker, if there is one: it lives on without the client that we
+/// started.
 pub fn remove_container(engine: &Engine, marker: &str) {
-    ask(engine.remove_command(&Engine::name_of(marker)));
-}
-
-/// Tells a container engine something.
-fn ask(words: Option<Vec<String>>) {
-    if let Some((program, arguments)) = words.as_deref().and_then(|w| w.split_first()) {
+    if let Some((program, arguments)) = engine.remove_command(&Engine::name_of(marker)).as_deref().and_then(|w| w.split_first()) {
         // The container may be gone already; the engine's answer is of no use.
         let _ = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }

@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(run("trap 'echo bye' EXIT; exit 3").0, Some(3));
         assert_eq!(run("exec bash -c 'exit 4'").0, Some(4));
         assert_eq!(run("exec bash -c 'kill -TERM $$; sleep 1'").0, Some(143));
-        assert_eq!(run("trap 'sleep 0.1; exit 5' TERM; kill -TERM 0; sleep 2").0, Some(5));
+        assert_eq!(run("trap 'sleep 0.1; exit 5' TERM; kill -TERM $$ $BASHPID; sleep 2").0, Some(5));
         assert_eq!(run("if [ x").0, Some(2));
         assert_eq!(run("cat <<EOF\nnever closed").0, Some(0));
     }

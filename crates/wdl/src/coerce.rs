@@ -126,6 +126,11 @@ pub(crate) fn without_slash(path: &Arc<str>) -> Arc<str> {
 fn array(value: &Value, item: &Type, nonempty: bool, ty: &Type, dialect: Dialect) -> Converted {
     let (items, converted) = match value {
         Value::Array(items) => (Arc::clone(items), false),
+        // Cromwell takes one value for an array of one.
+        _ if dialect == Dialect::Cromwell && !takes_entries(value, item) => {
+            let one = convert(value, item, dialect).map_err(|_| mismatch(value, ty))?;
+            return Ok(Some(Value::array(vec![one.unwrap_or_else(|| value.clone())])));
+        }
         Value::Map(entries) => {
             let pairs = entries.iter().map(|(k, v)| Value::Pair(Arc::new((k.clone(), v.clone())))).collect();
             (Arc::new(pairs), true)
@@ -139,6 +144,11 @@ fn array(value: &Value, item: &Type, nonempty: bool, ty: &Type, dialect: Dialect
         Some(items) => Ok(Some(Value::array(items))),
         None => Ok(converted.then_some(Value::Array(items))),
     }
+}
+
+/// Whether a value becomes an array by its entries: a map where pairs are wanted.
+fn takes_entries(value: &Value, item: &Type) -> bool {
+    matches!(value, Value::Map(_)) && matches!(item.required(), Type::Pair(..) | Type::Any)
 }
 
 /// Converts the elements; `None` when none of them changes.

@@ -13,4 +13,4 @@ pub const MAX_DOCUMENTS: usize = 2_000;
 /// Most findings reported for one document; the rest is counted.
 pub const MAX_DIAGNOSTICS: usize = 200;
 /// Stack, in bytes, that a thread needs to parse, check or evaluate a document at the limits above.
-pub const STACK_BYTES: usize = 256 << 20;
+pub const STACK_BYTES: usize = 64 << 20;

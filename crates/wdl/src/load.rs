@@ -155,7 +155,7 @@ impl<'a> Linker<'a> {
         note_repeated_names(&document, &mut findings);
         note_types_named_like_callables(&document, &mut findings);
         let (structs, enums) = structs::resolve(&document, &linked, &mut self.sizes, &mut findings);
-        let module = Arc::new(Module { document, namespaces, structs, enums });
+        let module = Arc::new(Module { document, namespaces, structs, enums, id: id.clone() });
         if let Some((_, list)) = self.findings.get_mut(slot) {
             *list = findings;
         }
@@ -269,7 +269,8 @@ fn note_import(document: &Document, import: &Import, namespace: &str, module: &M
         findings.push(finding.hint("give it a name with `as`"));
     }
     let (ours, theirs) = (document.version, module.document.version);
-    if theirs > ours && !module.document.damaged {
+    // Without a `version` statement there is no rule: draft-2 documents import newer ones.
+    if theirs > ours && ours > Version::Draft2 && !module.document.damaged {
         let message = format!("a document of version {ours} cannot import one of version {theirs}");
         let finding = if ours >= Version::V1_1 {
             Diagnostic::error(&document.source, import.uri_span, message)

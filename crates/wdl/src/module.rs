@@ -1,10 +1,15 @@
 //! A document together with what its names mean: imported modules, structs, enums.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     ast::{Document, Name, Task, TypeExpr, TypeKind, Workflow},
     types::{EnumType, StructType, Type},
+    version::Version,
 };
 
 /// A loaded document with its imports resolved.
@@ -20,6 +25,8 @@ pub struct Module {
     pub structs: HashMap<String, Arc<StructType>>,
     /// Enums by the name they have in this document.
     pub enums: HashMap<String, Arc<EnumType>>,
+    /// Identity of the document, see [`crate::load::LoadedText::id`].
+    pub(crate) id: String,
 }
 
 /// What a call can name.
@@ -35,6 +42,30 @@ impl Module {
     /// The module behind a namespace.
     pub fn namespace(&self, name: &str) -> Option<&Arc<Module>> {
         self.namespaces.iter().find(|(n, _)| n == name).map(|(_, m)| m)
+    }
+
+    /// The folder the document lies in; `None` when it is no file of this machine.
+    pub fn folder(&self) -> Option<&Path> {
+        let path = Path::new(&self.id);
+        if path.is_absolute() { path.parent() } else { None }
+    }
+
+    /// The file or directory that a relative path in a declaration means by the rule of 1.2 and newer: outside of `output`
+    /// sections such paths count from the folder of the document.
+    ///
+    /// `None` when the path stands as it is: older documents, absolute paths and URLs, nothing there, or something else
+    /// under that path in the working directory, which older habits count from.
+    pub fn beside(&self, path: &str) -> Option<PathBuf> {
+        if self.document.version < Version::V1_2 || path.contains("://") || Path::new(path).is_absolute() {
+            return None;
+        }
+        let found = clean(&self.folder()?.join(path));
+        if !found.exists() {
+            return None;
+        }
+        let here = Path::new(path).canonicalize().ok();
+        let other = here.is_some_and(|here| found.canonicalize().ok() != Some(here));
+        (!other).then_some(found)
     }
 
     /// A task of this document by name.
@@ -79,5 +110,49 @@ impl Module {
             },
         };
         Ok(if ty.optional { plain.optional() } else { plain })
+    }
+}
+
+/// The path with `.` and `..` taken out.
+pub(crate) fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if clean.file_name().is_some() => {
+                clean.pop();
+            }
+            part => clean.push(part),
+        }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::load::{FileLoader, load};
+
+    #[test]
+    fn relative_paths_count_from_the_folder_of_the_document() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        fs::write(folder.join("beside.txt"), "x").unwrap();
+        let beside = |version: &str, path: &str| {
+            let document = folder.join("a.wdl");
+            fs::write(&document, format!("version {version}\nworkflow w {{}}")).unwrap();
+            let module = load(document.to_str().unwrap(), &FileLoader::default()).unwrap().module;
+            assert_eq!(module.folder(), Some(folder.as_path()));
+            module.beside(path)
+        };
+        let expected = Some(folder.join("beside.txt"));
+        assert_eq!(beside("1.2", "beside.txt"), expected);
+        assert_eq!(beside("1.3", "nowhere/../beside.txt"), expected, "also through a folder that does not exist");
+        assert_eq!(beside("1.1", "beside.txt"), None, "older versions say nothing");
+        assert_eq!(beside("1.2", "absent.txt"), None);
+        assert_eq!(beside("1.2", "/etc/passwd"), None);
+        fs::write(folder.join("Cargo.toml"), "x").unwrap();
+        assert_eq!(beside("1.2", "Cargo.toml"), None, "the working directory has another file of that name");
     }
 }

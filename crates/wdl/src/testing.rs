@@ -88,7 +88,7 @@ pub(crate) fn module(text: &str) -> Arc<Module> {
     if let Some(error) = findings.iter().find(|d| d.is_error()) {
         panic!("{error}\n{text}");
     }
-    let mut module = Module { document, namespaces: Vec::new(), structs: HashMap::new(), enums: HashMap::new() };
+    let mut module = Module { document, namespaces: Vec::new(), structs: HashMap::new(), enums: HashMap::new(), id: String::new() };
     // In textual order, so a struct may only use those before it.
     let definitions: Vec<_> = module.document.structs.iter().map(|s| (s.name.text.to_string(), s.members.clone())).collect();
     for (name, members) in definitions {

@@ -14,14 +14,16 @@ use indexmap::IndexMap;
 
 use crate::{
     documents::Failure,
-    prepare::stamp,
     runtime::{ReturnCodes, Runtime},
     settings::{Place, Settings},
+    stamps::stamp,
     task::TaskFrame,
 };
 
 /// Lines of standard error that make a memory retry, as Cromwell's `memory-retry-error-keys`.
 const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
+/// Longest output values of a call, as text: beyond that no database keeps them.
+const MAX_OUTPUT_BYTES: usize = 128 << 20;
 /// How much of the end of standard error is searched for them, in bytes.
 const STDERR_TAIL_BYTES: u64 = 1 << 20;
 
@@ -96,7 +98,14 @@ impl Attempt {
         end.usage = outcome.usage;
         end.result = self.judge(&outcome).and_then(|()| {
             self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), end.exit_code);
-            self.frame.outputs().map_err(|failure| Failed::for_good(self.with_place(failure, end.exit_code)))
+            let outputs = self.frame.outputs().map_err(|failure| Failed::for_good(self.with_place(failure, end.exit_code)))?;
+            let size: usize = outputs.values().map(text_bytes).sum();
+            if size <= MAX_OUTPUT_BYTES {
+                return Ok(outputs);
+            }
+            let message =
+                format!("the output values of job {} have {size} bytes, more than the {MAX_OUTPUT_BYTES} that are kept", self.tag);
+            Err(Failed::for_good(self.with_place(Failure::new(message).hint("give large texts on as a `File`"), end.exit_code)))
         });
         if let Ok(outputs) = &end.result {
             outputs.values().for_each(|value| stamp_files(value, self.frame.host.call_dir(), &mut end.files));
@@ -196,7 +205,11 @@ impl Attempt {
                     ReturnCodes::Only(codes) if *codes != BTreeSet::from([0]) => format!(" (accepted: {codes:?})"),
                     _ => String::new(),
                 };
-                format!("job {} exited with return code {code} which has not been declared as a valid return code{expected}", self.tag)
+                format!(
+                    "job {} exited with return code {code} which has not been declared as a valid return code{expected}{}",
+                    self.tag,
+                    shell_signal(code)
+                )
             }
         };
         Err(Failed { retry: true, out_of_memory, ..Failed::for_good(failure(message)) })
@@ -206,6 +219,12 @@ impl Attempt {
         let dir = self.frame.host.call_dir().to_string_lossy().into_owned();
         Failure { call: Some(self.tag.clone()), dir: Some(dir), exit_code, ..failure }
     }
+}
+
+/// A shell reports the signal that ended a program as 128 plus its number.
+fn shell_signal(code: i32) -> String {
+    let name = signal_name(code - 128);
+    if name.is_empty() { String::new() } else { format!(": 128 + signal {}{name}", code - 128) }
 }
 
 fn signal_name(signal: i32) -> &'static str {
@@ -233,6 +252,18 @@ fn tail_contains(path: &Path, words: &[&str]) -> bool {
     }
     let text = String::from_utf8_lossy(&text);
     words.iter().any(|word| text.contains(word))
+}
+
+/// Roughly how long a value is as text.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) | Value::File(text) | Value::Directory(text) => text.len(),
+        Value::Array(items) => items.iter().map(|v| text_bytes(v) + 1).sum(),
+        Value::Map(entries) => entries.iter().map(|(k, v)| text_bytes(k) + text_bytes(v)).sum(),
+        Value::Pair(pair) => text_bytes(&pair.0) + text_bytes(&pair.1),
+        Value::Object(object) => object.members.iter().map(|(k, v)| k.len() + text_bytes(v)).sum(),
+        _ => 8,
+    }
 }
 
 /// Notes size and time of each output file that lies in the call's own directory.

@@ -22,7 +22,7 @@ use batchyard_core::{
     Pool,
     yard::{Action, Event as YardEvent, Yard},
 };
-use batchyard_model::{CallId, RunId, RunState, Shard, state::run::RunEvent};
+use batchyard_model::{CallId, RunId, RunState, Shard};
 use batchyard_store::{CallRecord, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_wdl::{
     inputs::Bound,
@@ -52,11 +52,6 @@ const PREPARERS: usize = 2;
 const MAX_WORKERS: usize = 4096;
 /// Stack of a worker: it evaluates expressions, so it must bear the deepest tree the parser lets through.
 const WORKER_STACK_BYTES: usize = limits::STACK_BYTES;
-
-/// Number of threads that prepare calls.
-pub(crate) fn preparers() -> usize {
-    PREPARERS
-}
 
 /// What an engine's thread is told.
 #[derive(Debug)]
@@ -113,14 +108,9 @@ pub enum EngineError {
     /// The workflow cannot be compiled.
     #[error("cannot run the workflow: {0}")]
     Plan(#[from] PlanError),
-    /// A record of the store makes no sense.
-    #[error("cannot read the record of {what}: {problem}")]
-    Record {
-        /// Which record.
-        what: String,
-        /// What is wrong with it.
-        problem: String,
-    },
+    /// The store could not keep what happened while the run went on.
+    #[error("cannot record what happens: {0}")]
+    Broken(String),
 }
 
 /// Why calls are no longer started.
@@ -199,13 +189,12 @@ impl<'p> Engine<'p> {
         let (outbox, inbox) = mpsc::channel();
         let settings = Arc::new(settings);
         let identities = Arc::new(Identities::new(Arc::clone(&store)));
-        let preparer = Preparer::new(
-            Pool::new("prepare", PREPARERS, WORKER_STACK_BYTES),
-            Arc::clone(&store),
-            Arc::clone(&settings),
-            Arc::clone(&identities),
-            outbox.clone(),
-        );
+        let inbox_end = outbox.clone();
+        let report = move |call, result| {
+            // The engine ends only when no call is left.
+            let _ = inbox_end.send(Message::Prepared(call, Box::new(result)));
+        };
+        let preparer = Preparer::new(PREPARERS, Arc::clone(&store), Arc::clone(&settings), Arc::clone(&identities), Box::new(report));
         Engine {
             yard: Yard::new(settings.capacity, settings.jobs),
             workers: Pool::new("worker", MAX_WORKERS, WORKER_STACK_BYTES),
@@ -307,13 +296,13 @@ impl<'p> Engine<'p> {
             }
             self.receive();
         }
-        self.store.flush()?;
+        self.store.flush().map_err(|e| EngineError::Broken(told(&e)))?;
         // What was recorded last is told before anybody hears that all is over.
         while let Ok(message) = self.inbox.try_recv() {
             self.handle(message);
         }
         match self.broken.take() {
-            Some(problem) => Err(EngineError::Record { what: "a call".into(), problem }),
+            Some(problem) => Err(EngineError::Broken(problem)),
             None => Ok(()),
         }
     }
@@ -369,7 +358,7 @@ impl<'p> Engine<'p> {
         for root in self.roots.iter_mut().filter(|root| root.finished.is_none()) {
             root.stop = Stop::Abort;
             let Some(context) = self.runs.get(root.run) else { continue };
-            if !again && batchyard_model::state::run::next(RunState::Running, RunEvent::Abort).is_ok() {
+            if !again {
                 let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
                 let write = Write::MoveRun(RunMove {
                     id: context.id,
@@ -382,7 +371,7 @@ impl<'p> Engine<'p> {
                 });
                 let outbox = self.outbox.clone();
                 self.store.write_then(vec![write], move |result| {
-                    let _ = outbox.send(Message::Recorded(None, result.map_err(|e| e.to_string())));
+                    let _ = outbox.send(Message::Recorded(None, result.map_err(|e| told(&e))));
                 });
             }
         }
@@ -439,7 +428,7 @@ impl<'p> Engine<'p> {
         let outbox = self.outbox.clone();
         self.store.write_then(writes, move |result| {
             // The engine lives as long as somebody waits for its runs.
-            let _ = outbox.send(Message::Recorded(event, result.map_err(|e| e.to_string())));
+            let _ = outbox.send(Message::Recorded(event, result.map_err(|e| told(&e))));
         });
     }
 
@@ -467,6 +456,11 @@ impl<'p> Engine<'p> {
         let run = self.runs.get(self.frames.run(frame))?.id;
         Some(CallId { run, call: Arc::clone(name), shard: self.frames.shard(frame), attempt })
     }
+}
+
+/// An error of the store with its mend.
+fn told(error: &StoreError) -> String {
+    error.hint().map_or_else(|| error.to_string(), |hint| format!("{error} ({hint})"))
 }
 
 /// The latest attempt of each call.

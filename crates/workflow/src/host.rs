@@ -2,13 +2,19 @@
 
 use std::{
     cell::RefCell,
+    convert::Infallible,
     fs, io,
     io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use batchyard_wdl::eval::{Host, PathKind};
+use batchyard_wdl::{
+    eval::{Host, PathKind},
+    inputs,
+    module::Module,
+    value::Value,
+};
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -17,6 +23,18 @@ use crate::{glob, layout};
 /// The path behind a `file://` URL; other texts as they are.
 pub fn local_path(path: &str) -> &str {
     path.strip_prefix("file://").map_or(path, |rest| rest.strip_prefix("localhost").unwrap_or(rest))
+}
+
+/// The value with every path that the document means to lie beside it (see [`Module::beside`]) replaced by what `place` makes
+/// of the file there.
+pub fn beside_document(module: &Module, value: &Value, place: impl Fn(&Path) -> Arc<str>) -> Value {
+    let mapped = inputs::map_files(value, &mut |path: &Arc<str>, _| {
+        Ok::<_, Infallible>(Some(module.beside(path).map_or_else(|| Arc::clone(path), |found| place(&found))))
+    });
+    match mapped {
+        Ok(value) => value,
+        Err(never) => match never {},
+    }
 }
 
 /// Reads a whole file of at most `limit` bytes.

@@ -21,4 +21,5 @@ pub mod prepare;
 pub mod progress;
 pub mod runtime;
 pub mod settings;
+pub mod stamps;
 pub mod task;

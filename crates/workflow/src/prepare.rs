@@ -4,10 +4,9 @@
 
 use std::{
     collections::HashMap,
-    fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use batchyard_core::Pool;
@@ -17,6 +16,7 @@ use batchyard_store::{CallRecord, Store, Write};
 use batchyard_wdl::{
     ast::{MetaValue, Task},
     inputs, json,
+    limits::STACK_BYTES,
     module::Module,
     types::Type,
     value::Value,
@@ -26,10 +26,10 @@ use indexmap::IndexMap;
 
 use crate::{
     documents::{EndDoc, Failure, StartDoc},
-    engine::Message,
-    identity::{Identities, Identity, mtime_ns, task_parts, text_hash},
+    identity::{Identities, Identity, task_parts, text_hash},
     runtime::Runtime,
     settings::{Place, Settings},
+    stamps::{stamp, stamp_of},
     task::{TaskFrame, place as place_of},
 };
 
@@ -89,6 +89,9 @@ pub struct Hit {
     pub files: IndexMap<String, (u64, i64)>,
 }
 
+/// Takes the engine's number of a call and how its preparation went.
+pub type Report = dyn Fn(u64, Result<Prepared, Failure>) + Send + Sync;
+
 /// Prepares calls.
 pub struct Preparer {
     shared: Arc<Shared>,
@@ -99,7 +102,9 @@ struct Shared {
     store: Arc<Store>,
     settings: Arc<Settings>,
     identities: Arc<Identities>,
-    outbox: Sender<Message>,
+    report: Box<Report>,
+    /// Batches worked on at once.
+    workers: usize,
     queue: Mutex<Queue>,
     /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
     task_parts: Mutex<HashMap<usize, TaskParts>>,
@@ -115,19 +120,20 @@ struct Queue {
 }
 
 impl Preparer {
-    /// Prepares on `pool` and reports to `outbox`.
-    pub fn new(pool: Pool, store: Arc<Store>, settings: Arc<Settings>, identities: Arc<Identities>, outbox: Sender<Message>) -> Self {
+    /// Prepares with this many threads and tells `report`, on one of them, how each preparation went.
+    pub fn new(workers: usize, store: Arc<Store>, settings: Arc<Settings>, identities: Arc<Identities>, report: Box<Report>) -> Self {
+        let (queue, task_parts) = (Mutex::default(), Mutex::default());
         Preparer {
-            shared: Arc::new(Shared { store, settings, identities, outbox, queue: Mutex::default(), task_parts: Mutex::default() }),
-            pool,
+            shared: Arc::new(Shared { store, settings, identities, report, workers, queue, task_parts }),
+            pool: Pool::new("prepare", workers, STACK_BYTES),
         }
     }
 
-    /// Gets a call ready and reports it as [`Message::Prepared`].
+    /// Gets a call ready.
     pub fn prepare(&self, preparation: Preparation) {
         let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.waiting.push_back(preparation);
-        if queue.working >= crate::engine::preparers() {
+        if queue.working >= self.shared.workers {
             return;
         }
         queue.working += 1;
@@ -165,8 +171,7 @@ impl Shared {
             self.look_up(&mut ready);
         }
         for (preparation, result) in ready {
-            // The engine ends only when no call is left.
-            let _ = self.outbox.send(Message::Prepared(preparation.number, Box::new(result)));
+            (self.report)(preparation.number, result);
         }
     }
 
@@ -317,32 +322,6 @@ pub fn record_maker(id: &CallId) -> String {
     format!("{}/{}/{}/{}", id.run, id.call, id.shard, id.attempt)
 }
 
-/// Size and modification time of a file.
-pub fn stamp_of(path: &str) -> Option<(u64, i64)> {
-    fs::metadata(path).ok().map(|meta| (meta.len(), mtime_ns(&meta)))
-}
-
-/// Notes size and time of a file, or of every file in a directory.
-pub fn stamp(path: &str, directory: bool, stamps: &mut IndexMap<String, (u64, i64)>) {
-    // Older documents have directories in the place of files.
-    if !directory && !Path::new(path).is_dir() {
-        stamps.extend(stamp_of(path).map(|stamp| (path.to_owned(), stamp)));
-        return;
-    }
-    let mut open = vec![PathBuf::from(path)];
-    while let Some(dir) = open.pop() {
-        // What cannot be read is missing later as well, and then nothing is reused.
-        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                open.push(entry.path());
-            } else {
-                let file = entry.path().to_string_lossy().into_owned();
-                stamps.extend(stamp_of(&file).map(|stamp| (file, stamp)));
-            }
-        }
-    }
-}
-
 /// Links a file or tree of an earlier call into this one; `None` when it lies elsewhere or cannot be linked.
 fn link(old_dir: &Path, path: &str, target: &Path) -> Option<Arc<str>> {
     let below = Path::new(path).strip_prefix(old_dir).ok()?;
@@ -361,24 +340,4 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failur
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
         Err(Failure::new("internal error while this call was worked on").hint("please report it with the message above"))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn directories_are_stamped_file_by_file() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir_all(dir.path().join("d/sub")).unwrap();
-        fs::write(dir.path().join("d/a"), "1").unwrap();
-        fs::write(dir.path().join("d/sub/b"), "22").unwrap();
-        let mut stamps = IndexMap::new();
-        stamp(&dir.path().join("d").to_string_lossy(), true, &mut stamps);
-        let mut sizes: Vec<u64> = stamps.values().map(|(size, _)| *size).collect();
-        sizes.sort_unstable();
-        assert_eq!(sizes, [1, 2]);
-        stamp(&dir.path().join("none").to_string_lossy(), false, &mut stamps);
-        assert_eq!(stamps.len(), 2);
-    }
 }

@@ -20,7 +20,12 @@ use batchyard_wdl::{
 };
 use indexmap::IndexMap;
 
-use crate::{documents::Failure, frame::outputs_object, host::TaskHost, runtime::Runtime};
+use crate::{
+    documents::Failure,
+    frame::outputs_object,
+    host::{TaskHost, beside_document},
+    runtime::Runtime,
+};
 
 /// One attempt of a task, from its inputs to its outputs.
 #[derive(Debug)]
@@ -295,7 +300,11 @@ impl TaskFrame {
         let value = value.map_err(|e| self.failed(&e))?;
         let value = coerce::coerce(&value, &ty, self.dialect)
             .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
-        let value = if self.finished { self.without_missing(value, &ty) } else { value };
+        let value = if self.finished {
+            self.without_missing(value, &ty)
+        } else {
+            beside_document(&self.module, &value, |path| self.host.localize(&path.to_string_lossy()))
+        };
         let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
         let value = if input { localize(&self.host, &value) } else { value };
         // An output that bears the name of an input hides it for callers alone: inside the task the name stays the input's.
@@ -403,6 +412,29 @@ mod tests {
         fs::write(dir.path().join("execution/a"), "").unwrap();
         let outputs = frame.outputs().unwrap();
         assert_eq!((outputs.get("made"), outputs.get("has_b")), (Some(&Value::Int(1)), Some(&Value::Boolean(false))));
+    }
+
+    #[test]
+    fn relative_files_of_declarations_come_from_the_folder_of_the_document() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        fs::write(folder.join("data.txt"), "x").unwrap();
+        let document = folder.join("t.wdl");
+        let text = "version 1.2\ntask t { input { File a = \"data.txt\" } File b = \"data.txt\" String c = \"data.txt\" command <<< ~{b} ~{c} >>> output { File d = \"data.txt\" } }";
+        fs::write(&document, text).unwrap();
+        let module = load::load(document.to_str().unwrap(), &load::FileLoader::default()).unwrap().module;
+        let task = Arc::clone(module.document.tasks.first().unwrap());
+        let call_dir = folder.join("call");
+        fs::create_dir_all(call_dir.join("execution")).unwrap();
+        fs::write(call_dir.join("execution/data.txt"), "made").unwrap();
+        let mut frame = TaskFrame::new(&module, &task, Dialect::Specification, &call_dir, &IndexMap::new());
+        frame.settle().unwrap();
+        let originals: Vec<Arc<str>> = frame.host.files().into_iter().map(|(_, original)| original).collect();
+        assert_eq!(originals, [Arc::from(folder.join("data.txt").to_str().unwrap())]);
+        let localized = frame.host.localize(&originals[0]);
+        assert_eq!(frame.command().unwrap().trim(), format!("{localized} data.txt"));
+        let made = Value::file(call_dir.join("execution/data.txt").to_str().unwrap());
+        assert_eq!(frame.outputs().unwrap().get("d"), Some(&made), "outputs count from the execution directory");
     }
 
     #[test]

@@ -24,9 +24,8 @@ impl Typer<'_> {
             Coercion::Discouraged(why) => self.discouraged(expr, from, to, why, what),
             Coercion::No => {
                 let message = format!("{what} is of type `{to}` and cannot be given `{from}`");
-                // An undefined value fits every optional type, and old pipelines give one value for an array.
-                let boxed = matches!(to.required(), Type::Array { item, .. } if can_coerce(from, item, self.dialect).is_possible());
-                let may_work = boxed || (from.is_optional() && to.is_optional());
+                // An undefined value fits every optional type.
+                let may_work = from.is_optional() && to.is_optional();
                 let finding = if may_work { self.graded(expr.span, message) } else { self.error(expr.span, message) };
                 self.findings.push(finding.label(format!("this is `{from}`")));
             }

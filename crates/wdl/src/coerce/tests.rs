@@ -79,7 +79,7 @@ fn arrays_and_maps() {
     neither(&Value::array(vec![]), &full(Type::Int), "an empty array cannot be used as `Array[Int]+`, which needs at least one element");
     let mixed = Value::array(vec![Value::Int(1), Value::string("x")]);
     neither(&mixed, &Type::array(Type::Int), "element 1: `\"x\"` of type `String` cannot be used as `Int`");
-    neither(&Value::Int(1), &Type::array(Type::Int), "`1` of type `Int` cannot be used as `Array[Int]`");
+    neither(&Value::Int(1), &Type::array(Type::Boolean), "`1` of type `Int` cannot be used as `Array[Boolean]`");
 
     let pairs = Value::array(vec![Value::Pair(Arc::new((Value::string("a"), Value::Int(1))))]);
     let entries = map(&[(Value::string("a"), Value::Int(1))]);
@@ -148,6 +148,23 @@ fn judge(from: &Type, to: &Type) -> (Coercion, Coercion) {
 }
 
 #[test]
+fn cromwell_takes_one_value_for_an_array_of_one() {
+    let files = Type::array(Type::File);
+    let one = Value::string("/a");
+    assert_eq!(coerce(&one, &files, Cromwell), Ok(Value::array(vec![Value::file("/a")])));
+    assert_eq!(coerce(&one, &files.clone().optional(), Cromwell), Ok(Value::array(vec![Value::file("/a")])));
+    assert!(coerce(&one, &files, Specification).is_err());
+    assert!(coerce(&Value::None, &files, Cromwell).is_err());
+    let entries = map(&[(Value::string("a"), Value::Int(1))]);
+    let maps = Type::array(Type::map(Type::String, Type::Int));
+    assert_eq!(coerce(&entries, &maps, Cromwell), Ok(Value::array(vec![entries.clone()])));
+    assert_eq!(judge(&Type::File, &files), (Coercion::Yes, Coercion::No));
+    assert_eq!(judge(&Type::map(Type::String, Type::Int), &maps), (Coercion::Yes, Coercion::No));
+    assert_eq!(judge(&Type::array(Type::Int), &Type::Int), (Coercion::No, Coercion::No), "not the other way");
+    assert_eq!(unify(&Type::File, &files, Cromwell), None, "nor do both make one type");
+}
+
+#[test]
 fn static_judgements() {
     use Coercion::{No, Yes};
     let discouraged = |c: Coercion| matches!(c, Coercion::Discouraged(_));
@@ -187,7 +204,7 @@ fn static_judgements() {
         (Type::Int, Type::Boolean),
         (Type::Int, Type::File),
         (Type::array(Type::Int), Type::Int),
-        (Type::Int, Type::array(Type::Int)),
+        (Type::Int, Type::array(Type::Boolean)),
         (Type::None, Type::Int),
         (Type::array(Type::Int), Type::array(Type::Boolean)),
         (Type::pair(Type::Int, Type::Int), Type::map(Type::Int, Type::Int)),

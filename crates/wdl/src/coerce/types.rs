@@ -89,8 +89,11 @@ fn compound(from: &Type, to: &Type, dialect: Dialect) -> Option<Coercion> {
         (Type::Map(k, v), Type::Array { item, .. }) => match item.required() {
             Type::Pair(l, r) => can(k, l).and(can(v, r)).and(MAP_AND_PAIRS.silent_in(dialect)),
             Type::Any => Coercion::Yes,
+            _ if dialect == Dialect::Cromwell => can(from, item),
             _ => Coercion::No,
         },
+        // Cromwell takes one value for an array of one.
+        (_, Type::Array { item, .. }) if dialect == Dialect::Cromwell => can(from, item),
         (Type::Array { item, .. }, Type::Map(k, v)) => match item.required() {
             Type::Pair(l, r) => can(l, k).and(can(r, v)).and(MAP_AND_PAIRS.silent_in(dialect)),
             Type::Any => MAP_AND_PAIRS.silent_in(dialect),
@@ -160,6 +163,8 @@ pub fn unify(a: &Type, b: &Type, dialect: Dialect) -> Option<Type> {
         (Type::Map(k1, v1), Type::Map(k2, v2)) => Type::map(unify(k1, k2, dialect)?, unify(v1, v2, dialect)?),
         (Type::Pair(l1, r1), Type::Pair(l2, r2)) => Type::pair(unify(l1, l2, dialect)?, unify(r1, r2, dialect)?),
         _ if is_simple(a) && is_simple(b) && dialect == Dialect::Cromwell => Type::String,
+        // That one value can be taken for an array does not make the two one type.
+        _ if is_array(a) != is_array(b) && !matches!((a, b), (Type::Map(..), _) | (_, Type::Map(..))) => return None,
         _ => match (can_coerce(a, b, dialect).is_possible(), can_coerce(b, a, dialect).is_possible()) {
             (true, true) => {
                 if rank(a) > rank(b) {
@@ -184,6 +189,10 @@ fn rank(ty: &Type) -> u8 {
         Type::Map(..) => 1,
         _ => 0,
     }
+}
+
+fn is_array(ty: &Type) -> bool {
+    matches!(ty, Type::Array { .. })
 }
 
 fn is_simple(ty: &Type) -> bool {

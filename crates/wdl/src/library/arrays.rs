@@ -73,11 +73,34 @@ pub(super) fn unzip(args: &Args<'_>) -> Outcome {
 }
 
 pub(super) fn flatten(args: &Args<'_>) -> Outcome {
+    let items = args.array(0)?;
+    if args.cromwell() && items.iter().any(|item| matches!(item, Value::Map(_))) {
+        return flatten_maps(args, items);
+    }
     let rows = rows(args)?;
     if rows.iter().map(|r| r.len()).fold(0usize, usize::saturating_add) > MAX_ELEMENTS {
         return Err(too_many(args));
     }
     Ok(Value::array(rows.into_iter().flat_map(|r| r.iter().cloned()).collect()))
+}
+
+/// Cromwell takes a map for the array of its entries.
+fn flatten_maps(args: &Args<'_>, items: &[Value]) -> Outcome {
+    let mut all = Vec::new();
+    for (i, item) in items.iter().enumerate() {
+        match item {
+            Value::Map(entries) => all.extend(entries.iter().map(|(key, value)| pair(key, value))),
+            Value::Array(row) => all.extend(row.iter().cloned()),
+            other => {
+                let message = format!("argument 1 of `flatten`: element {i} is `{}`, neither an array nor a map", short(other));
+                return Err(Fault { from_none: other.is_none(), ..Fault::new(message).argument(0) });
+            }
+        }
+        if all.len() > MAX_ELEMENTS {
+            return Err(too_many(args));
+        }
+    }
+    Ok(Value::array(all))
 }
 
 /// Elements of an array, entries of a map, members of an object, characters of a string.

@@ -307,6 +307,11 @@ pub(super) fn transpose(p: &Params<'_>) -> Signature {
 }
 
 pub(super) fn flatten(p: &Params<'_>) -> Signature {
+    if p.dialect == Dialect::Cromwell
+        && let Type::Map(key, value) = p.array(0)?.0.required()
+    {
+        return Ok(Type::array(Type::pair(key.as_ref().clone(), value.as_ref().clone())));
+    }
     Ok(Type::array(p.rows(0)?))
 }
 

@@ -380,6 +380,20 @@ fn result(call: &str, args: &[&str], dialect: Dialect) -> String {
 }
 
 #[test]
+fn cromwell_flattens_maps_to_pairs() {
+    check(
+        OLD,
+        &[
+            ("flatten([map, {\"c\": 3}])", "[(\"b\", 1), (\"a\", 2), (\"c\", 3)]"),
+            ("flatten([map, numbers, 1])", "error: argument 1 of `flatten`: element 2 is `1`, neither an array nor a map"),
+        ],
+    );
+    check(NEW, &[("flatten([map])", "error: argument 1 of `flatten`: element 0 is `")]);
+    assert_eq!(result("flatten", &["Array[Map[String, Int]]"], Dialect::Cromwell), "Array[Pair[String, Int]]");
+    assert!(result("flatten", &["Array[Map[String, Int]]"], Dialect::Specification).starts_with("error"));
+}
+
+#[test]
 fn result_types() {
     for dialect in [Dialect::Cromwell, Dialect::Specification] {
         let r = |call: &str, args: &[&str]| result(call, args, dialect);

@@ -3,11 +3,11 @@
 use std::{
     fs::File,
     io::{self, Read},
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use super::{LoadedText, Loader};
-use crate::limits::MAX_SOURCE_BYTES;
+use crate::{limits::MAX_SOURCE_BYTES, module::clean};
 
 /// Loads from local paths and `file://` URLs.
 ///
@@ -87,16 +87,7 @@ fn plain(error: &io::Error) -> io::Error {
 
 /// The path with `.` and `..` taken out, relative to the working directory when it lies below.
 fn shown(path: &Path) -> String {
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if clean.file_name().is_some() => {
-                clean.pop();
-            }
-            part => clean.push(part),
-        }
-    }
+    let clean = clean(path);
     let below = std::env::current_dir().ok().and_then(|here| clean.strip_prefix(here).ok().map(Path::to_path_buf));
     below.unwrap_or(clean).to_string_lossy().into_owned()
 }

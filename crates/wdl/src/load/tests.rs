@@ -83,6 +83,35 @@ fn missing_documents_are_findings_unless_they_are_the_main_one() {
 }
 
 #[test]
+fn names_and_versions_that_newer_documents_do_not_allow() {
+    let documents = |version: &str| {
+        loaded(&[
+            (
+                "main",
+                &format!(
+                    "version {version}\nimport \"my-tasks.wdl\"\nstruct t {{ Int a }}\nstruct w {{ Int a }}\ntask t {{ command {{}} }}\nworkflow w {{}}"
+                ),
+            ),
+            ("my-tasks.wdl", "version 1.3\nenum E { a }\ntask E { command {} }"),
+        ])
+    };
+    assert_snapshot!(report(&documents("1.0")), @r"
+    main:2:8: warning: namespace `my-tasks` is no identifier: nothing in it can be called (give it a name with `as`)
+    main:2:8: warning: document of version 1.0 imports one of version 1.3; other engines may refuse it (begin this document with `version 1.3`)
+    main:3:8: warning: struct and task are both named `t` (rename one of them)
+    main:4:8: warning: struct and workflow are both named `w` (rename one of them)
+    my-tasks.wdl:2:6: error: enum and task are both named `E` (rename one of them)
+    ");
+    assert_snapshot!(report(&documents("1.2")), @r"
+    main:2:8: error: namespace `my-tasks` is no identifier: nothing in it can be called (give it a name with `as`)
+    main:2:8: error: a document of version 1.2 cannot import one of version 1.3 (begin this document with `version 1.3`)
+    main:3:8: error: struct and task are both named `t` (rename one of them)
+    main:4:8: error: struct and workflow are both named `w` (rename one of them)
+    my-tasks.wdl:2:6: error: enum and task are both named `E` (rename one of them)
+    ");
+}
+
+#[test]
 fn namespaces() {
     let documents = loaded(&[
         ("main", "version 1.0\nimport \"x/a.wdl\"\nimport \"y/a.wdl\"\nimport \"x/a.wdl\"\nimport \"my-tasks.wdl?v=1\""),
@@ -93,6 +122,7 @@ fn namespaces() {
     assert_snapshot!(report(&documents), @r"
     main:3:8: error: namespace `a` is already taken (give another name with `as`)
     main:4:8: warning: namespace `a` is already taken (give another name with `as`)
+    main:5:8: warning: namespace `my-tasks` is no identifier: nothing in it can be called (give it a name with `as`)
     ");
     assert_eq!(documents.module.namespaces.last().unwrap().0, "my-tasks");
 }

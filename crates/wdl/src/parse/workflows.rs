@@ -30,6 +30,9 @@ impl Parser<'_> {
         let mut seen = Seen::default();
         self.block(|p| p.workflow_item(&mut workflow, &mut seen));
         workflow.span = self.span_from(start);
+        for entries in [&workflow.meta, &workflow.parameter_meta, &workflow.hints] {
+            self.report_repeated(entries, true);
+        }
         for inner in std::mem::take(&mut self.inner_outputs) {
             let section = workflow.outputs.get_or_insert_with(|| OutputSection { legacy: Vec::new(), decls: Vec::new(), span: inner.span });
             section.legacy.extend(inner.legacy);

@@ -25,8 +25,9 @@ use crate::{
     identity::text_hash,
     layout,
     plan::{CallStep, Plan},
-    prepare::{Hit, Outputs, Preparation, Prepared, guarded, record_maker, stamp_of},
+    prepare::{Hit, Outputs, Preparation, Prepared, guarded, record_maker},
     progress::Event,
+    stamps::stamp_of,
 };
 
 /// Times an attempt is started again because its process vanished without a result.
@@ -252,7 +253,8 @@ impl Engine<'_> {
                 continue;
             }
             let name_shown = format!("input {name} of call {}", call.name);
-            values.insert(Arc::clone(&decl.name.text), self.coerced(run, &name_shown, &value, &ty, expr.span)?);
+            let value = self.coerced(run, &name_shown, &value, &ty, expr.span)?;
+            values.insert(Arc::clone(&decl.name.text), self.beside_document(run, value));
         }
         let mut nested = IndexMap::new();
         let from_file = self.runs.get(run).and_then(|r| r.nested.get(&*call.name));

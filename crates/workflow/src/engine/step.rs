@@ -8,6 +8,7 @@ use super::{Engine, Stop};
 use crate::{
     documents::Failure,
     frame::{FrameId, RunIndex},
+    host::beside_document,
     plan::StepKind,
     settings::FailureMode,
 };
@@ -95,6 +96,12 @@ impl Engine<'_> {
         coerce::coerce(value, ty, dialect).map_err(|message| self.failure_at(run, span, format!("`{name}`: {message}")))
     }
 
+    /// A value of a document in which relative paths count from the folder of the document, where that is the rule.
+    pub(super) fn beside_document(&self, run: RunIndex, value: Value) -> Value {
+        let Some(context) = self.runs.get(run) else { return value };
+        beside_document(&context.plan.module, &value, |path| path.to_string_lossy().into())
+    }
+
     pub(super) fn failure_at(&self, run: RunIndex, span: Span, message: String) -> Failure {
         let place = self.runs.get(run).map(|r| {
             let source = &r.plan.module.document.source;
@@ -118,7 +125,7 @@ impl Engine<'_> {
             (Some(given), _) if !given.is_none() || ty.is_optional() => self.coerced(run, name, &given, ty, span),
             (_, Some(expr)) => {
                 let value = self.evaluate(frame, expr)?;
-                self.coerced(run, name, &value, ty, expr.span)
+                Ok(self.beside_document(run, self.coerced(run, name, &value, ty, expr.span)?))
             }
             (_, None) if ty.is_optional() => Ok(Value::None),
             (_, None) => Err(self.failure_at(run, span, format!("required workflow input `{name}` not specified"))),
