@@ -460,3 +460,25 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(yard.show("last")["state"], json!("Succeeded"));
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_clock_that_was_set_back_does_not_turn_times_around() {
+    let yard = Yard::new();
+    yard.write("w.wdl", "version 1.1\ntask one { command <<< true >>> output { Boolean ok = true } }\ntask two { input { Boolean after String go } command <<< [ -e '~{go}' ] >>> }\nworkflow w { input { String go } call one call two { input: after = one.ok, go = go } }");
+    let go = yard.path("go");
+    assert_eq!(yard.call(&["run", "w.wdl", &format!("go={}", go.display())]).code, 1);
+    // As if everything so far had happened while the clock was an hour ahead.
+    let sql = "import sqlite3; db = sqlite3.connect('home/batchyard.db'); db.execute('UPDATE calls SET started_ms = started_ms + 3600000, ended_ms = ended_ms + 3600000'); db.commit()";
+    let changed = Command::new("python3").args(["-c", sql]).current_dir(yard.path("")).status();
+    if !changed.is_ok_and(|status| status.success()) {
+        return not_tested("python3", "it sets the clock back");
+    }
+    yard.write("go", "");
+    assert_eq!(yard.call(&["resume", "last"]).code, 0);
+    let show = yard.show("last");
+    let times = |key: &str| show["calls"].as_array().unwrap().iter().map(|c| c[key].as_i64().unwrap()).collect::<Vec<_>>();
+    let (started, ended) = (times("started_ms"), times("ended_ms"));
+    assert_eq!(started.len(), 3, "{show}");
+    assert!(started.iter().zip(&ended).all(|(s, e)| s <= e), "{show}");
+    assert!(show["ended_ms"].as_i64() >= ended.iter().max().copied(), "{show}");
+}

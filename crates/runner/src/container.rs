@@ -131,12 +131,13 @@ impl Engine {
     /// The words that end the container of this name for sure; `None` where containers are processes of ours. Removal
     /// also reaches one that is made but not yet started, and with it ends what runs; `kill` does not.
     pub(crate) fn remove_command(&self, name: &str) -> Option<Vec<String>> {
-        match self.kind {
-            EngineKind::Docker | EngineKind::Podman => {
-                Some(self.command.iter().cloned().chain(["rm", "--force", name].map(String::from)).collect())
-            }
-            EngineKind::Apptainer => None,
-        }
+        let words: &[&str] = match self.kind {
+            EngineKind::Docker => &["rm", "--force", name],
+            // Without it, podman first waits ten seconds for what ignores SIGTERM.
+            EngineKind::Podman => &["rm", "--force", "--time", "0", name],
+            EngineKind::Apptainer => return None,
+        };
+        Some(self.command.iter().map(String::as_str).chain(words.iter().copied()).map(String::from).collect())
     }
 }
 

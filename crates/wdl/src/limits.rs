@@ -14,3 +14,6 @@ pub const MAX_DOCUMENTS: usize = 2_000;
 pub const MAX_DIAGNOSTICS: usize = 200;
 /// Stack, in bytes, that a thread needs to parse, check or evaluate a document at the limits above.
 pub const STACK_BYTES: usize = 64 << 20;
+/// Most names of one workflow, each counted once for every block it is in: outside of a block its names are known with other
+/// types, so all of them take room.
+pub const MAX_NAMES_IN_BLOCKS: usize = 1_000_000;

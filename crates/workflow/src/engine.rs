@@ -233,7 +233,8 @@ impl<'p> Engine<'p> {
         let now = self.clock.now_ms();
         let mut recorded = HashMap::new();
         if request.resumed {
-            recorded = latest_attempts(self.store.list_calls(request.id)?);
+            recorded = self.taken_up(self.store.list_calls(request.id)?);
+            let now = self.clock.now_ms();
             let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted];
             let resume = Write::MoveRun(RunMove {
                 id: request.id,
@@ -279,6 +280,13 @@ impl<'p> Engine<'p> {
         });
         self.open_run(request.id, request.name, root, plan, request.dir, bound, recorded, None);
         Ok(root)
+    }
+
+    /// What an earlier engine has recorded; whatever happens from now on happens later.
+    fn taken_up(&mut self, records: Vec<CallRecord>) -> HashMap<(Arc<str>, Shard), CallRecord> {
+        let latest = records.iter().filter_map(|record| record.started_ms.max(record.ended_ms)).max();
+        self.clock.not_before(latest.unwrap_or(0));
+        latest_attempts(records)
     }
 
     /// Works until every submitted run has ended and is recorded.

@@ -26,9 +26,9 @@ pub fn local_path(path: &str) -> &str {
 }
 
 /// The value with every path that the document means to lie beside it (see [`Module::beside`]) replaced by what `place` makes
-/// of the file there.
+/// of the file there. Keys of maps stay.
 pub fn beside_document(module: &Module, value: &Value, place: impl Fn(&Path) -> Arc<str>) -> Value {
-    let mapped = inputs::map_files(value, &mut |path: &Arc<str>, _| {
+    let mapped = inputs::map_files_except_keys(value, &mut |path: &Arc<str>, _| {
         Ok::<_, Infallible>(Some(module.beside(path).map_or_else(|| Arc::clone(path), |found| place(&found))))
     });
     match mapped {

@@ -13,6 +13,7 @@ use super::{call_outputs, callees::identity};
 use crate::{
     ast::{Call, Conditional, Decl, Node, Workflow},
     coerce::unify,
+    limits::MAX_NAMES_IN_BLOCKS,
     module::Module,
     source::Span,
     types::{StructType, Type},
@@ -54,6 +55,8 @@ pub(super) struct Frame {
     /// Frames of the blocks inside: one per scatter and per clause, in textual order.
     pub(super) inner: Vec<Frame>,
     pub(super) clashes: Vec<Clash>,
+    /// Whether names are missing because there are more than [`MAX_NAMES_IN_BLOCKS`]; only told at the top.
+    pub(super) overfull: bool,
 }
 
 impl Frame {
@@ -63,7 +66,9 @@ impl Frame {
         for input in &workflow.inputs {
             frame.declare(module, input, Origin::Input);
         }
-        frame.fill(&mut Survey { module, outputs: HashMap::new(), outside: HashMap::new() }, &workflow.body);
+        let mut survey = Survey { module, outputs: HashMap::new(), outside: HashMap::new(), adopted: 0 };
+        frame.fill(&mut survey, &workflow.body);
+        frame.overfull = survey.adopted > MAX_NAMES_IN_BLOCKS;
         frame
     }
 
@@ -129,6 +134,10 @@ impl Frame {
 
     /// Takes over the names of a block, with their types as seen from here.
     fn adopt(&mut self, survey: &mut Survey<'_>, inner: &Frame, way: Way) {
+        survey.adopted += inner.order.len();
+        if survey.adopted > MAX_NAMES_IN_BLOCKS {
+            return;
+        }
         for name in &inner.order {
             if let Some(entry) = inner.names.get(name) {
                 self.insert(Arc::clone(name), Entry { ty: survey.seen_from_outside(entry, way), promoted: true, ..entry.clone() });
@@ -200,6 +209,8 @@ struct Survey<'m> {
     outputs: HashMap<*const (), Arc<StructType>>,
     /// Outputs as seen from outside, by what they are inside; the latter are kept so that their place is not used again.
     outside: HashMap<(*const StructType, Way), [Arc<StructType>; 2]>,
+    /// Names taken over from blocks so far.
+    adopted: usize,
 }
 
 impl Survey<'_> {

@@ -66,6 +66,12 @@ impl Names for Chain<'_> {
 impl Checker<'_> {
     pub(super) fn workflow(&mut self, workflow: &Workflow) {
         let frame = Frame::of_workflow(self.module, workflow);
+        if frame.overfull {
+            let message = format!("blocks of workflow `{}` hold too many names for their nesting", workflow.name.text);
+            let error = self.error(workflow.name.span, message);
+            self.findings.push(error.hint("move inner blocks into workflows of their own and call those"));
+            return;
+        }
         self.clashes(&frame);
         let chain = Chain { frame: &frame, variable: None, outer: None };
         for decl in &workflow.inputs {

@@ -51,29 +51,40 @@ pub enum MapFilesError<E> {
 ///
 /// Parts that do not change are shared with the old value.
 pub fn map_files<E>(value: &Value, f: &mut PathMapper<'_, E>) -> Result<Value, E> {
-    match (Mapper { f, strict: false }).changed(value, &Type::Any) {
-        Ok(changed) => Ok(changed.unwrap_or_else(|| value.clone())),
-        Err(MapFilesError::Failed(e)) => Err(e),
-        // A mapper that is not strict finds nothing missing.
-        Err(MapFilesError::Missing { .. }) => Ok(value.clone()),
-    }
+    Mapper { f, strict: false, keys: true }.lenient(value)
+}
+
+/// Like [`map_files`], but keys of maps stay as they are: they are looked up by what the document calls them.
+pub fn map_files_except_keys<E>(value: &Value, f: &mut PathMapper<'_, E>) -> Result<Value, E> {
+    Mapper { f, strict: false, keys: false }.lenient(value)
 }
 
 /// Like [`map_files`] for a value of type `ty`: a path without counterpart is an error unless its type is optional.
 pub fn map_files_typed<E>(value: &Value, ty: &Type, f: &mut PathMapper<'_, E>) -> Result<Value, MapFilesError<E>> {
-    let changed = Mapper { f, strict: true }.changed(value, ty)?;
+    let changed = Mapper { f, strict: true, keys: true }.changed(value, ty)?;
     Ok(changed.unwrap_or_else(|| value.clone()))
 }
 
 struct Mapper<'f, 'a, E> {
     f: &'f mut PathMapper<'a, E>,
     strict: bool,
+    /// Whether paths that are keys of maps are mapped.
+    keys: bool,
 }
 
 /// `None` when nothing changes.
 type Changed<E> = Result<Option<Value>, MapFilesError<E>>;
 
 impl<E> Mapper<'_, '_, E> {
+    fn lenient(mut self, value: &Value) -> Result<Value, E> {
+        match self.changed(value, &Type::Any) {
+            Ok(changed) => Ok(changed.unwrap_or_else(|| value.clone())),
+            Err(MapFilesError::Failed(e)) => Err(e),
+            // A mapper that is not strict finds nothing missing.
+            Err(MapFilesError::Missing { .. }) => Ok(value.clone()),
+        }
+    }
+
     fn changed(&mut self, value: &Value, ty: &Type) -> Changed<E> {
         match value {
             Value::File(path) => self.path(path, false, ty),
@@ -128,7 +139,8 @@ impl<E> Mapper<'_, '_, E> {
     fn map(&mut self, entries: &[(Value, Value)], ty: &Type) -> Changed<E> {
         let (k, v) = if let Type::Map(k, v) = ty.required() { (&**k, &**v) } else { (&Type::Any, &Type::Any) };
         let changed = self.all(entries, |m, (key, value)| {
-            let (new_key, new_value) = (m.changed(key, k)?, m.changed(value, v)?);
+            let new_key = if m.keys { m.changed(key, k)? } else { None };
+            let new_value = m.changed(value, v)?;
             if new_key.is_none() && new_value.is_none() {
                 return Ok(None);
             }

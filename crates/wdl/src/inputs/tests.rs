@@ -73,6 +73,13 @@ fn shown(callee: &Callee, nested: bool) -> Vec<String> {
 }
 
 #[test]
+fn keys_of_maps_can_stay() {
+    let value = Value::Map(Arc::new(vec![(Value::file("a"), Value::array(vec![Value::file("a")]))]));
+    let mapped = super::map_files_except_keys(&value, &mut |path, _| Ok::<_, ()>(Some(Arc::from(format!("/x/{path}")))));
+    assert_eq!(mapped, Ok(Value::Map(Arc::new(vec![(Value::file("a"), Value::array(vec![Value::file("/x/a")]))]))));
+}
+
+#[test]
 fn inputs_are_listed() {
     let own = ["String w.name ! # whom to greet", "Int w.count = 1 + 2 # how often", "Point? w.at", "Int? w.maybe = 6"];
     assert_eq!(shown(&of(&document("1.0", "")), false), own);

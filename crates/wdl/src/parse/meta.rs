@@ -4,7 +4,6 @@ use super::{Parsed, Parser, lexer::Tok};
 use crate::{
     ast::{Expr, MetaValue, Name, StringPart},
     source::Span,
-    version::Version,
 };
 
 impl Parser<'_> {
@@ -38,18 +37,18 @@ impl Parser<'_> {
         entries
     }
 
-    /// Reports entries that a later entry replaces: an error from 1.1 on. Metadata has no effect on a run, so there it
-    /// is never more than a warning.
-    pub(super) fn report_repeated<T>(&mut self, entries: &[(Name, T)], metadata: bool) {
+    /// Reports entries that a later entry replaces. `strict` is for the sections that came with 1.2: published documents of
+    /// all versions before repeat entries of `runtime`, and metadata has no effect on a run.
+    pub(super) fn report_repeated<T>(&mut self, entries: &[(Name, T)], strict: bool) {
         let mut last = std::collections::HashMap::new();
         for (name, _) in entries {
             if let Some(earlier) = last.insert(&*name.text, name.span) {
-                let finding = if metadata || self.version < Version::V1_1 {
-                    let message = format!("`{}` is given twice; the last one counts", name.text);
-                    self.diagnostic_warning(name.span, message).label("counts").related(earlier, "has no effect")
-                } else {
+                let finding = if strict {
                     let error = self.diagnostic_error(name.span, format!("`{}` is given twice", name.text));
                     error.hint("remove one of them").related(earlier, "the first one")
+                } else {
+                    let message = format!("`{}` is given twice; the last one counts", name.text);
+                    self.diagnostic_warning(name.span, message).label("counts").related(earlier, "has no effect")
                 };
                 self.push(finding);
             }

@@ -135,9 +135,9 @@ impl Parser<'_> {
             None => {}
         }
         self.report_repeated(&task.runtime, false);
-        self.report_repeated(&task.requirements, false);
-        self.report_repeated(&task.hints, false);
-        self.report_repeated(&task.meta, true);
-        self.report_repeated(&task.parameter_meta, true);
+        self.report_repeated(&task.requirements, true);
+        self.report_repeated(&task.hints, true);
+        self.report_repeated(&task.meta, false);
+        self.report_repeated(&task.parameter_meta, false);
     }
 }

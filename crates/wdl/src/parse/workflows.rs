@@ -31,7 +31,7 @@ impl Parser<'_> {
         self.block(|p| p.workflow_item(&mut workflow, &mut seen));
         workflow.span = self.span_from(start);
         for entries in [&workflow.meta, &workflow.parameter_meta, &workflow.hints] {
-            self.report_repeated(entries, true);
+            self.report_repeated(entries, false);
         }
         for inner in std::mem::take(&mut self.inner_outputs) {
             let section = workflow.outputs.get_or_insert_with(|| OutputSection { legacy: Vec::new(), decls: Vec::new(), span: inner.span });

@@ -17,7 +17,7 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use super::{Engine, Stop, latest_attempts};
+use super::{Engine, Stop};
 use crate::{
     attempt::{Attempt, End, Failed, SCRATCH},
     documents::{EndDoc, Failure, RunSpec, StartDoc, to_text},
@@ -178,7 +178,8 @@ impl Engine<'_> {
         let now = self.clock.now_ms();
         let mut recorded = Default::default();
         if known.is_some() {
-            recorded = latest_attempts(self.store.list_calls(child).map_err(|e| Failure::new(e.to_string()))?);
+            let records = self.store.list_calls(child).map_err(|e| Failure::new(e.to_string()))?;
+            recorded = self.taken_up(records);
             let from = RunState::ALL.to_vec();
             self.record(
                 vec![Write::MoveRun(RunMove {
