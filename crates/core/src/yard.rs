@@ -16,7 +16,7 @@ pub struct Need {
 pub enum Event {
     /// A task wants to run.
     Submit(u64, Need),
-    /// A running task has ended; its cores and memory are free.
+    /// A task has ended; its cores and memory are free.
     Ended(u64),
     /// A task shall not run any more. Without effect on one that runs already.
     Withdraw(u64),
@@ -25,6 +25,8 @@ pub enum Event {
 /// Something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Get this task ready: it is among the next to start. Told at most once for each submission.
+    Stage(u64),
     /// Start this task now.
     Start(u64),
     /// This task was taken out of the queue before it started.
@@ -41,14 +43,22 @@ pub struct Yard {
     free: Need,
     /// Most tasks that may run at once.
     limit: usize,
-    waiting: BTreeMap<u64, Need>,
+    /// How many of the next tasks are got ready while they wait.
+    ahead: usize,
+    waiting: BTreeMap<u64, Waiting>,
     running: HashMap<u64, Need>,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    need: Need,
+    staged: bool,
+}
+
 impl Yard {
-    /// A yard of this size; `limit` bounds the number of tasks that run at once.
-    pub fn new(total: Need, limit: usize) -> Self {
-        Yard { total, free: total, limit: limit.max(1), waiting: BTreeMap::new(), running: HashMap::new() }
+    /// A yard of this size; `limit` bounds the number of tasks that run at once, `ahead` that of tasks got ready before.
+    pub fn new(total: Need, limit: usize, ahead: usize) -> Self {
+        Yard { total, free: total, limit: limit.max(1), ahead, waiting: BTreeMap::new(), running: HashMap::new() }
     }
 
     /// What a request is cut down to so that it fits the machine at all.
@@ -60,9 +70,11 @@ impl Yard {
     pub fn step(&mut self, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::Submit(id, need) => {
-                self.waiting.insert(id, self.clamp(need));
+                self.waiting.insert(id, Waiting { need: self.clamp(need), staged: false });
             }
             Event::Ended(id) => {
+                // One that failed while it was got ready has not started.
+                self.waiting.remove(&id);
                 if let Some(need) = self.running.remove(&id) {
                     self.free.millicores += need.millicores;
                     self.free.memory_mib += need.memory_mib;
@@ -75,11 +87,15 @@ impl Yard {
             }
         }
         self.start_what_fits(actions);
+        for (id, waiting) in self.waiting.iter_mut().take(self.ahead).filter(|(_, waiting)| !waiting.staged) {
+            waiting.staged = true;
+            actions.push(Action::Stage(*id));
+        }
     }
 
     fn start_what_fits(&mut self, actions: &mut Vec<Action>) {
         while self.running.len() < self.limit {
-            let Some((id, need)) = self.waiting.first_key_value().map(|(id, need)| (*id, *need)) else { return };
+            let Some((id, need)) = self.waiting.first_key_value().map(|(id, waiting)| (*id, waiting.need)) else { return };
             if need.millicores > self.free.millicores || need.memory_mib > self.free.memory_mib {
                 return;
             }
@@ -120,7 +136,7 @@ mod tests {
 
     #[test]
     fn order_of_submission_is_order_of_start() {
-        let mut yard = Yard::new(need(2000, 100), 9);
+        let mut yard = Yard::new(need(2000, 100), 9, 0);
         let got = steps(&mut yard, &[Event::Submit(1, need(1000, 0)), Event::Submit(2, need(2000, 0)), Event::Submit(3, need(1000, 0))]);
         assert_eq!(got, [Action::Start(1)]);
         assert_eq!(steps(&mut yard, &[Event::Ended(1)]), [Action::Start(2)]);
@@ -129,7 +145,7 @@ mod tests {
 
     #[test]
     fn memory_counts_and_too_big_is_cut_down() {
-        let mut yard = Yard::new(need(8000, 100), 9);
+        let mut yard = Yard::new(need(8000, 100), 9, 0);
         let got = steps(&mut yard, &[Event::Submit(1, need(1000, 5000)), Event::Submit(2, need(99000, 1))]);
         assert_eq!(got, [Action::Start(1)]);
         assert_eq!(steps(&mut yard, &[Event::Ended(1)]), [Action::Start(2)]);
@@ -137,7 +153,7 @@ mod tests {
 
     #[test]
     fn withdrawn_tasks_never_start() {
-        let mut yard = Yard::new(need(1000, 1), 9);
+        let mut yard = Yard::new(need(1000, 1), 9, 0);
         let got = steps(
             &mut yard,
             &[Event::Submit(1, need(1000, 0)), Event::Submit(2, need(1000, 0)), Event::Withdraw(2), Event::Withdraw(1), Event::Ended(1)],
@@ -146,12 +162,21 @@ mod tests {
         assert_eq!((yard.waiting(), yard.running()), (0, 0));
     }
 
+    #[test]
+    fn the_next_ones_are_got_ready_once() {
+        let mut yard = Yard::new(need(1000, 1), 9, 1);
+        let got = steps(&mut yard, &[Event::Submit(1, need(1000, 0)), Event::Submit(2, need(1000, 0)), Event::Submit(3, need(1000, 0))]);
+        assert_eq!(got, [Action::Start(1), Action::Stage(2)]);
+        assert_eq!(steps(&mut yard, &[Event::Ended(1)]), [Action::Start(2), Action::Stage(3)]);
+        assert_eq!(steps(&mut yard, &[Event::Ended(3), Event::Ended(2)]), []);
+    }
+
     proptest! {
         /// Random walks: never over-committed, nothing starts twice, nothing is lost.
         #[test]
         fn invariants(needs in prop::collection::vec((0u64..5000, 0u64..300), 1..60), limit in 1usize..6) {
             let total = need(4000, 200);
-            let mut yard = Yard::new(total, limit);
+            let mut yard = Yard::new(total, limit, 0);
             let (mut actions, mut started, mut next) = (Vec::new(), Vec::new(), 0);
             let mut running = std::collections::VecDeque::new();
             loop {

@@ -86,13 +86,44 @@ impl Failed {
     }
 }
 
+/// An attempt with everything in place.
+#[derive(Debug)]
+pub struct Staged {
+    attempt: Attempt,
+    job: Job,
+}
+
+impl Staged {
+    /// Runs the attempt and blocks until it has ended. `released` is called as soon as its command has, before its
+    /// outputs are read: what it needed is free from then on.
+    pub fn run(self, control: &Arc<Control>, released: impl FnOnce()) -> End {
+        self.attempt.run(&self.job, control, released)
+    }
+}
+
 impl Attempt {
-    /// Runs the attempt and blocks until it has ended.
-    pub fn run(mut self, settings: &Settings, control: &Arc<Control>) -> End {
+    /// Puts everything in place for the command; `control` names the attempt.
+    ///
+    /// # Errors
+    /// How the attempt has ended instead.
+    pub fn stage(mut self, settings: &Settings, control: &Control) -> Result<Staged, Box<End>> {
+        match self.job(settings, control) {
+            Ok(job) => Ok(Staged { attempt: self, job }),
+            Err(failed) => Err(Box::new(End { result: Err(failed), exit_code: None, usage: None, files: IndexMap::new() })),
+        }
+    }
+
+    /// Runs the command, calls `released` as soon as it has ended, and reads its outputs.
+    fn run(mut self, job: &Job, control: &Arc<Control>, released: impl FnOnce()) -> End {
         let mut end = End { result: Ok(IndexMap::new()), exit_code: None, usage: None, files: IndexMap::new() };
-        let outcome = match self.start(settings, control) {
+        let outcome = LocalRunner.run(job, control);
+        released();
+        let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(failed) => return End { result: Err(failed), ..end },
+            Err(e) => {
+                let failure = Failure { call: Some(self.tag.clone()), ..Failure::new(e.to_string()) };
+                return End { result: Err(Failed::for_good(failure)), ..end };
+            }
         };
         end.exit_code = Some(outcome.exit.number());
         end.usage = outcome.usage;
@@ -113,7 +144,7 @@ impl Attempt {
         end
     }
 
-    fn start(&mut self, settings: &Settings, control: &Arc<Control>) -> Result<Outcome, Failed> {
+    fn job(&mut self, settings: &Settings, control: &Control) -> Result<Job, Failed> {
         self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), None);
         let failed = |failure: Failure| Failed::for_good(Failure { call: Some(self.tag.clone()), ..failure });
         let execution_dir = self.frame.host.execution_dir().to_owned();
@@ -148,7 +179,7 @@ impl Attempt {
         }
         env.push(("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned()));
         env.extend(self.place.env.iter().cloned());
-        let job = Job {
+        Ok(Job {
             call_dir: self.frame.host.call_dir().into(),
             execution_dir,
             command,
@@ -160,8 +191,7 @@ impl Attempt {
             time_limit: self.runtime.time_limit,
             grace: settings.grace,
             may_have_started: self.may_have_started,
-        };
-        LocalRunner.run(&job, control).map_err(|e| failed(Failure::new(e.to_string())))
+        })
     }
 
     /// Cromwell's rules for an ended command, except that a killed one may be retried.

@@ -48,6 +48,8 @@ use call::Call;
 
 /// Threads that prepare calls (identities, cache look-ups) besides those that run them.
 const PREPARERS: usize = 2;
+/// Tasks that are got ready while others run, so that no core waits for a directory to be made.
+const AHEAD: usize = 2;
 /// Most worker threads; more tasks than this at once wait for a thread.
 const MAX_WORKERS: usize = 4096;
 /// Stack of a worker: it evaluates expressions, so it must bear the deepest tree the parser lets through.
@@ -58,6 +60,8 @@ const WORKER_STACK_BYTES: usize = limits::STACK_BYTES;
 pub enum Message {
     /// A call was prepared.
     Prepared(u64, Box<Result<Prepared, Failure>>),
+    /// The command of an attempt has ended; its outputs are being read.
+    Released(u64),
     /// An attempt has ended.
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
@@ -196,7 +200,7 @@ impl<'p> Engine<'p> {
         };
         let preparer = Preparer::new(PREPARERS, Arc::clone(&store), Arc::clone(&settings), Arc::clone(&identities), Box::new(report));
         Engine {
-            yard: Yard::new(settings.capacity, settings.jobs),
+            yard: Yard::new(settings.capacity, settings.jobs, AHEAD),
             workers: Pool::new("worker", MAX_WORKERS, WORKER_STACK_BYTES),
             store,
             settings,
@@ -336,6 +340,7 @@ impl<'p> Engine<'p> {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Prepared(call, result) => self.prepared(call, *result),
+            Message::Released(call) => self.yard_step(YardEvent::Ended(call)),
             Message::Ended(call, end) => self.ended(call, *end),
             Message::Recorded(event, Ok(())) => {
                 if let Some(event) = event {
@@ -445,6 +450,7 @@ impl<'p> Engine<'p> {
         self.yard.step(event, &mut actions);
         for action in actions {
             match action {
+                Action::Stage(call) => self.stage(call),
                 Action::Start(call) => self.launch(call),
                 Action::Withdrawn(call) => self.withdrawn(call),
             }

@@ -1,6 +1,10 @@
 //! The life of a call: inputs, preparation, queue, attempts, retries, end.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, mpsc},
+};
 
 use batchyard_core::yard::{Event as YardEvent, Need};
 use batchyard_model::{CallId, CallState, RunId, RunState, state::call::CallEvent};
@@ -50,6 +54,8 @@ pub(super) struct Call {
     /// What it is, kept over attempts.
     cache_key: Option<String>,
     control: Option<Arc<Control>>,
+    /// What its start will record, and the way to the worker that waits for it.
+    staged: Option<((StartDoc, Vec<Write>), mpsc::SyncSender<()>)>,
     state: CallState,
     failed_attempts: u32,
     max_retries: u32,
@@ -112,6 +118,7 @@ impl Engine<'_> {
             prepared: None,
             cache_key: None,
             control: None,
+            staged: None,
             state: CallState::Queued,
             failed_attempts: 0,
             max_retries: 0,
@@ -366,17 +373,60 @@ impl Engine<'_> {
         self.complete_call(&call, hit.outputs);
     }
 
-    /// The yard has room for a call.
-    pub(super) fn launch(&mut self, number: u64) {
+    /// The yard will soon have room for a call: a worker puts everything in place for it and waits.
+    pub(super) fn stage(&mut self, number: u64) {
         let Some(scratch) = self.calls.get(&number).map(|call| call.root).map(|root| self.scratch(root)) else { return };
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(prepared) = call.prepared.take() else { return };
-        let Ok(state) = batchyard_model::state::call::next(call.state, CallEvent::Start) else { return };
-        call.state = state;
         call.max_retries = prepared.runtime.max_retries;
         let control = Control::new(format!("{}/{}", call.id.run, call.id));
         call.control = Some(Arc::clone(&control));
-        let (start, mut writes) = start_doc(call, &prepared);
+        let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
+        let memory_mib = (prepared.runtime.memory_mib.unwrap_or(0) as f64 * multiplier).ceil() as u64;
+        let start = start_doc(call, &prepared);
+        let (go, wait) = mpsc::sync_channel::<()>(1);
+        call.staged = Some((start, go));
+        let attempt = Attempt {
+            frame: prepared.frame,
+            runtime: prepared.runtime,
+            place: prepared.place,
+            memory_mib,
+            scratch,
+            tag: call.id.to_string(),
+            number: call.id.attempt,
+            may_have_started: call.may_have_started,
+        };
+        let (outbox, settings) = (self.outbox.clone(), Arc::clone(&self.settings));
+        let work = move || {
+            let tell = |message| {
+                // The engine ends only when no call is left.
+                let _ = outbox.send(message);
+            };
+            let end = guarded(|| {
+                let staged = match attempt.stage(&settings, &control) {
+                    Ok(staged) => staged,
+                    Err(end) => return Ok(Some(*end)),
+                };
+                // Nobody sends when the call was withdrawn.
+                Ok(wait.recv().is_ok().then(|| staged.run(&control, || tell(super::Message::Released(number)))))
+            });
+            if let Some(end) = end.unwrap_or_else(|failure| Some(broken_end(failure))) {
+                tell(super::Message::Ended(number, Box::new(end)));
+            }
+        };
+        if let Err(error) = self.workers.run(work) {
+            let failure = Failure::new(format!("no thread for this call: {error}")).hint("fewer at once with `--jobs N`");
+            let _ = self.outbox.send(super::Message::Ended(number, Box::new(broken_end(failure))));
+        }
+    }
+
+    /// The yard has room for a call.
+    pub(super) fn launch(&mut self, number: u64) {
+        self.stage(number);
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let Some(((start, mut writes), go)) = call.staged.take() else { return };
+        let Ok(state) = batchyard_model::state::call::next(call.state, CallEvent::Start) else { return };
+        call.state = state;
         writes.push(Write::StartCall(CallRecord {
             id: call.id.clone(),
             task: call.task.name.text.to_string(),
@@ -390,29 +440,10 @@ impl Engine<'_> {
             start_doc: to_text(&start),
             end_doc: None,
         }));
-        let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
-        let memory_mib = (prepared.runtime.memory_mib.unwrap_or(0) as f64 * multiplier).ceil() as u64;
-        let attempt = Attempt {
-            frame: prepared.frame,
-            runtime: prepared.runtime,
-            place: prepared.place,
-            memory_mib,
-            scratch: scratch.clone(),
-            tag: call.id.to_string(),
-            number: call.id.attempt,
-            may_have_started: call.may_have_started,
-        };
         let event = Event::Started { call: call.id.clone() };
+        // A worker that is gone has failed while it got ready, and has said so.
+        let _ = go.send(());
         self.record(writes, Some(event));
-        let (outbox, settings) = (self.outbox.clone(), Arc::clone(&self.settings));
-        let work = move || {
-            let end = guarded(|| Ok(attempt.run(&settings, &control))).unwrap_or_else(broken_end);
-            let _ = outbox.send(super::Message::Ended(number, Box::new(end)));
-        };
-        if let Err(error) = self.workers.run(work) {
-            let failure = Failure::new(format!("no thread for this call: {error}")).hint("fewer at once with `--jobs N`");
-            let _ = self.outbox.send(super::Message::Ended(number, Box::new(broken_end(failure))));
-        }
     }
 
     pub(super) fn ended(&mut self, number: u64, end: End) {
@@ -491,14 +522,13 @@ impl Engine<'_> {
         let run = self.frames.run(call.frame);
         // The event fits the state by construction; a call that does not would be ended as failed.
         let state = batchyard_model::state::call::next(call.state, event).unwrap_or(CallState::Failed);
-        let started = end.is_some();
         let (mut document, exit_code) = end.unwrap_or_default();
         let failure = result.as_ref().err().cloned();
         document.failure = failure.clone();
         let told = Event::Ended { call: call.id.clone(), state, cached: false, known: false, failure: failure.clone() };
         let at_ms = self.clock.now_ms();
         let reusable = state == CallState::Done && self.settings.write_cache && call.cache_key.is_some();
-        let write = if started || call.state == CallState::Running {
+        let write = if call.state == CallState::Running {
             Write::EndCall(CallEnd { id: call.id.clone(), state, at_ms, exit_code, reusable, end_doc: to_text(&document) })
         } else {
             // It never started: one record tells its whole life.
