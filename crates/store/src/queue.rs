@@ -13,7 +13,7 @@ const MOST_WRITES: usize = 4096;
 /// Bytes that may wait before callers are made to wait.
 const MOST_BYTES: usize = 8 << 20;
 /// How long writes gather when nobody waits for their answer: a transaction costs more than the rows in it.
-const GATHERING: Duration = Duration::from_millis(4);
+const GATHERING: Duration = Duration::from_millis(25);
 
 /// The answer to one [`crate::Store::write`], given after its commit.
 #[must_use = "nothing is known to be stored before the ticket is answered"]

@@ -37,6 +37,7 @@ use crate::{
     clock::Clock,
     documents::{Failure, RunSpec, to_text},
     frame::{FrameId, Frames, RunIndex},
+    gate::Gate,
     host::WorkflowHost,
     identity::Identities,
     plan::{Plan, PlanError},
@@ -60,8 +61,8 @@ const WORKER_STACK_BYTES: usize = limits::STACK_BYTES;
 pub enum Message {
     /// A call was prepared.
     Prepared(u64, Box<Result<Prepared, Failure>>),
-    /// The command of an attempt has ended; its outputs are being read.
-    Released(u64),
+    /// A command has ended; these were let go in its place, and this is left to do.
+    Released(Vec<u64>, Vec<Action>),
     /// An attempt has ended.
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
@@ -170,7 +171,7 @@ pub struct Engine<'p> {
     settings: Arc<Settings>,
     identities: Arc<Identities>,
     clock: Clock,
-    yard: Yard,
+    gate: Arc<Gate>,
     workers: Pool,
     preparer: Preparer,
     frames: Frames,
@@ -200,7 +201,7 @@ impl<'p> Engine<'p> {
         };
         let preparer = Preparer::new(PREPARERS, Arc::clone(&store), Arc::clone(&settings), Arc::clone(&identities), Box::new(report));
         Engine {
-            yard: Yard::new(settings.capacity, settings.jobs, AHEAD),
+            gate: Arc::new(Gate::new(Yard::new(settings.capacity, settings.jobs, AHEAD))),
             workers: Pool::new("worker", MAX_WORKERS, WORKER_STACK_BYTES),
             store,
             settings,
@@ -340,7 +341,10 @@ impl<'p> Engine<'p> {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Prepared(call, result) => self.prepared(call, *result),
-            Message::Released(call) => self.yard_step(YardEvent::Ended(call)),
+            Message::Released(started, actions) => {
+                started.into_iter().for_each(|call| self.started(call));
+                self.act(actions);
+            }
             Message::Ended(call, end) => self.ended(call, *end),
             Message::Recorded(event, Ok(())) => {
                 if let Some(event) = event {
@@ -446,8 +450,11 @@ impl<'p> Engine<'p> {
     }
 
     fn yard_step(&mut self, event: YardEvent) {
-        let mut actions = Vec::new();
-        self.yard.step(event, &mut actions);
+        let actions = self.gate.step(event);
+        self.act(actions);
+    }
+
+    fn act(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Stage(call) => self.stage(call),

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod documents;
 pub mod engine;
 pub mod frame;
+pub mod gate;
 pub mod glob;
 pub mod host;
 pub mod identity;

@@ -54,8 +54,8 @@ pub(super) struct Call {
     /// What it is, kept over attempts.
     cache_key: Option<String>,
     control: Option<Arc<Control>>,
-    /// What its start will record, and the way to the worker that waits for it.
-    staged: Option<((StartDoc, Vec<Write>), mpsc::SyncSender<()>)>,
+    /// What its start will record.
+    staged: Option<(StartDoc, Vec<Write>)>,
     state: CallState,
     failed_attempts: u32,
     max_retries: u32,
@@ -323,7 +323,7 @@ impl Engine<'_> {
         for note in notes {
             self.note(note);
         }
-        let granted = self.yard.clamp(need);
+        let granted = self.gate.clamp(need);
         if granted != need {
             self.note(format!(
                 "task `{task}` asks for {:.1} cores and {} MiB; this machine gives it {:.1} cores and {} MiB",
@@ -384,8 +384,10 @@ impl Engine<'_> {
         let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
         let memory_mib = (prepared.runtime.memory_mib.unwrap_or(0) as f64 * multiplier).ceil() as u64;
         let start = start_doc(call, &prepared);
+        let gate = Arc::clone(&self.gate);
         let (go, wait) = mpsc::sync_channel::<()>(1);
-        call.staged = Some((start, go));
+        call.staged = Some(start);
+        self.gate.staged(number, go);
         let attempt = Attempt {
             frame: prepared.frame,
             runtime: prepared.runtime,
@@ -408,7 +410,14 @@ impl Engine<'_> {
                     Err(end) => return Ok(Some(*end)),
                 };
                 // Nobody sends when the call was withdrawn.
-                Ok(wait.recv().is_ok().then(|| staged.run(&control, || tell(super::Message::Released(number)))))
+                Ok(wait.recv().is_ok().then(|| {
+                    staged.run(&control, || {
+                        let (started, actions) = gate.released(number);
+                        if !started.is_empty() || !actions.is_empty() {
+                            tell(super::Message::Released(started, actions));
+                        }
+                    })
+                }))
             });
             if let Some(end) = end.unwrap_or_else(|failure| Some(broken_end(failure))) {
                 tell(super::Message::Ended(number, Box::new(end)));
@@ -423,8 +432,14 @@ impl Engine<'_> {
     /// The yard has room for a call.
     pub(super) fn launch(&mut self, number: u64) {
         self.stage(number);
+        self.gate.open(number);
+        self.started(number);
+    }
+
+    /// A call's worker was let go.
+    pub(super) fn started(&mut self, number: u64) {
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let Some(((start, mut writes), go)) = call.staged.take() else { return };
+        let Some((start, mut writes)) = call.staged.take() else { return };
         let Ok(state) = batchyard_model::state::call::next(call.state, CallEvent::Start) else { return };
         call.state = state;
         writes.push(Write::StartCall(CallRecord {
@@ -441,13 +456,15 @@ impl Engine<'_> {
             end_doc: None,
         }));
         let event = Event::Started { call: call.id.clone() };
-        // A worker that is gone has failed while it got ready, and has said so.
-        let _ = go.send(());
         self.record(writes, Some(event));
     }
 
     pub(super) fn ended(&mut self, number: u64, end: End) {
         self.yard_step(YardEvent::Ended(number));
+        if end.exit_code.is_some() {
+            // The worker that let it go may not have said so yet.
+            self.started(number);
+        }
         let Some(call) = self.calls.get_mut(&number) else { return };
         let End { result, exit_code, usage, files } = end;
         let mut document = EndDoc { usage: usage.map(Into::into), files, maker: record_maker(&call.id), ..EndDoc::default() };
