@@ -102,6 +102,38 @@ fn killed_at_random_moments_nothing_is_lost_or_repeated() {
     }
 }
 
+/// Places of the engine at which it is killed, with the passages at which that happens.
+const PLACES: [(&str, &[u32]); 8] = [
+    ("run recorded", &[1]),
+    ("prepared", &[1, 7, 25]),
+    ("staged", &[1, 2, 13, 25]),
+    ("started", &[1, 2, 13, 25]),
+    ("command ended", &[1, 2, 13, 25]),
+    ("end known", &[1, 2, 13, 25]),
+    ("recorded", &[1, 2, 20]),
+    ("outputs known", &[1]),
+];
+
+#[test]
+fn killed_at_planned_places_nothing_is_lost_or_repeated() {
+    for (place, passages) in PLACES {
+        for passage in passages {
+            let yard = Yard::new();
+            yard.write("w.wdl", LEDGER);
+            let ledger = format!("ledger={}", yard.path("ledger").display());
+            let n = format!("n={TASKS}");
+            let mut first = yard.command(&["run", "w.wdl", "-d", "run", "--no-cache", "--quiet", &n, &ledger, "pause=0.01"]);
+            let killed = first.env("BATCHYARD_CRASH_AT", format!("{place}:{passage}")).output().unwrap();
+            assert_eq!(killed.status.signal(), Some(9), "{place}:{passage} was not reached");
+            let done = yard.call(&["resume", "last", "--quiet"]);
+            assert_eq!(done.code, 0, "{place}:{passage}: {}", done.err);
+            let document: Json = serde_json::from_str(&done.out).unwrap();
+            assert_eq!(document["outputs"], expected(), "{place}:{passage}");
+            check_ledger(&yard, "ledger");
+        }
+    }
+}
+
 #[test]
 fn a_running_task_is_adopted_and_not_started_again() {
     let yard = Yard::new();

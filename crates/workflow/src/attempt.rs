@@ -13,6 +13,7 @@ use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
 
 use crate::{
+    crash,
     documents::Failure,
     runtime::{ReturnCodes, Runtime},
     settings::{Place, Settings},
@@ -116,7 +117,9 @@ impl Attempt {
     /// Runs the command, calls `released` as soon as it has ended, and reads its outputs.
     fn run(mut self, job: &Job, control: &Arc<Control>, released: impl FnOnce()) -> End {
         let mut end = End { result: Ok(IndexMap::new()), exit_code: None, usage: None, files: IndexMap::new() };
+        crash::place("staged");
         let outcome = LocalRunner.run(job, control);
+        crash::place("command ended");
         released();
         let outcome = match outcome {
             Ok(outcome) => outcome,

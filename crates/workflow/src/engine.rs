@@ -35,6 +35,7 @@ use indexmap::IndexMap;
 use crate::{
     attempt::End,
     clock::Clock,
+    crash,
     documents::{Failure, RunSpec, to_text},
     frame::{FrameId, Frames, RunIndex},
     gate::Gate,
@@ -267,6 +268,7 @@ impl<'p> Engine<'p> {
             };
             self.store.write(vec![Write::InsertRun(record)]).wait()?;
         }
+        crash::place("run recorded");
         let root = self.roots.len();
         let mut bound = request.bound;
         if let Callee::Task(..) = request.callee {
@@ -444,6 +446,7 @@ impl<'p> Engine<'p> {
     fn record(&self, writes: Vec<Write>, event: Option<Event>) {
         let outbox = self.outbox.clone();
         self.store.write_then(writes, move |result| {
+            crash::place("recorded");
             // The engine lives as long as somebody waits for its runs.
             let _ = outbox.send(Message::Recorded(event, result.map_err(|e| told(&e))));
         });

@@ -8,6 +8,7 @@
 
 pub mod attempt;
 pub mod clock;
+mod crash;
 pub mod documents;
 pub mod engine;
 pub mod frame;

@@ -24,6 +24,7 @@ use serde_json::{Map, Value as Json};
 use super::{Engine, Stop};
 use crate::{
     attempt::{Attempt, End, Failed, SCRATCH},
+    crash,
     documents::{EndDoc, Failure, RunSpec, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     identity::text_hash,
@@ -295,6 +296,7 @@ impl Engine<'_> {
     }
 
     pub(super) fn prepared(&mut self, number: u64, result: Result<Prepared, Failure>) {
+        crash::place("prepared");
         let Some(call) = self.calls.get_mut(&number) else { return };
         let mut prepared = match result {
             Ok(prepared) => prepared,
@@ -455,6 +457,7 @@ impl Engine<'_> {
             start_doc: to_text(&start),
             end_doc: None,
         }));
+        crash::place("started");
         let event = Event::Started { call: call.id.clone() };
         self.record(writes, Some(event));
     }
@@ -567,6 +570,7 @@ impl Engine<'_> {
                 end_doc: Some(to_text(&document)),
             })
         };
+        crash::place("end known");
         self.record(vec![write], Some(told));
         match (result, failure) {
             (Ok(outputs), _) => {

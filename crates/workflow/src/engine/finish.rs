@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use super::{Engine, Finished, Stop};
 use crate::{
     attempt::SCRATCH,
+    crash,
     documents::{EndDoc, Failure, RunResultDoc, to_text},
     frame::{FrameScope, RunIndex, outputs_object},
     outputs,
@@ -107,6 +108,7 @@ impl Engine<'_> {
     }
 
     fn finish_root(&mut self, root: usize, mut state: RunState, outputs: IndexMap<String, Value>) {
+        crash::place("outputs known");
         let Some(run) = self.roots.get(root).map(|r| r.run) else { return };
         let Some(context) = self.runs.get(run) else { return };
         let (id, name, dir) = (context.id, context.name.clone(), context.dir.clone());
