@@ -44,12 +44,12 @@ pub fn demo(args: &DemoArgs, config: &Config) -> Result<u8> {
     say("preparing the reads ...");
     prepare(&args.example, &data)?;
     say("first run: everything is computed");
-    let Some(first) = once(&wdl, &data, &fresh(&dir, "first")?, config)? else { return Ok(super::EXIT_USAGE) };
+    let Some(first) = once(&wdl, &data, &fresh(&dir, "first")?, true, config)? else { return Ok(super::EXIT_USAGE) };
     if first.finished.state != RunState::Succeeded {
         return conclude(&first, None);
     }
     say("second run: everything is taken from the first");
-    let Some(second) = once(&wdl, &data, &fresh(&dir, "second")?, config)? else { return Ok(super::EXIT_USAGE) };
+    let Some(second) = once(&wdl, &data, &fresh(&dir, "second")?, false, config)? else { return Ok(super::EXIT_USAGE) };
     if second.finished.state != RunState::Succeeded {
         return conclude(&second, None);
     }
@@ -113,7 +113,7 @@ fn prepare(example: &Path, data: &Path) -> Result<()> {
     Ok(())
 }
 
-fn once(wdl: &Path, data: &Path, dir: &Path, config: &Config) -> Result<Option<RunReport>> {
+fn once(wdl: &Path, data: &Path, dir: &Path, no_cache: bool, config: &Config) -> Result<Option<RunReport>> {
     let args = RunArgs {
         wdl: wdl.to_string_lossy().into_owned(),
         arguments: Vec::new(),
@@ -123,7 +123,7 @@ fn once(wdl: &Path, data: &Path, dir: &Path, config: &Config) -> Result<Option<R
         workflow: None,
         dir: Some(dir.into()),
         outputs: None,
-        no_cache: false,
+        no_cache,
         jobs: None,
         quiet: false,
         verbose: false,
