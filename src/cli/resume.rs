@@ -1,6 +1,11 @@
 //! `batchyard resume` and `batchyard abort`: runs whose engine is gone, or should be.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use batchyard_model::{CallState, RunId, RunState};
@@ -11,7 +16,7 @@ use batchyard_wdl::{
     module::Callee,
 };
 use batchyard_workflow::{
-    documents::{RunResultDoc, RunSpec, StartDoc, Target},
+    documents::{RunResultDoc, RunSpec, Target},
     engine::Request,
 };
 use clap::Args;
@@ -28,6 +33,9 @@ use crate::config::Config;
 
 /// Time an aborted engine gets to end its tasks before `abort` stops waiting for it.
 const ABORT_WAIT: Duration = Duration::from_secs(60);
+
+/// Time between the polite signal and the hard one for tasks of a dead engine.
+const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 
 /// Arguments of `resume`.
 #[derive(Args)]
@@ -144,30 +152,32 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
 
 /// Ends what a dead engine left running and records the run as aborted. Returns the number of tasks ended.
 fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usize> {
-    let mut ended = 0;
-    for (_, call) in all_calls(store, run)? {
-        if call.state != CallState::Running {
-            continue;
+    // The engine may have died before it could record what it had started: the processes themselves are asked.
+    let living = tree::markers_below(&format!("{run}/"));
+    let recorded = all_calls(store, run)?.into_iter().filter(|(_, call)| call.state == CallState::Running);
+    let recorded = recorded.map(|(_, call)| format!("{run}/{}/{}", call.id.run, call.id));
+    let markers: BTreeSet<String> = living.iter().cloned().chain(recorded).collect();
+    for marker in &markers {
+        if let Some(engine) = engine {
+            remove_container(engine, marker);
         }
-        let marker = format!("{}/{}", call.id.run, call.id);
-        let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
-        if let (Some(engine), true) = (engine, start.image.is_some_and(|image| image.mode == "container")) {
-            remove_container(engine, &marker);
+        tree::signal(None, marker, Signal::TERM);
+    }
+    let deadline = Instant::now() + ORPHAN_GRACE;
+    while Instant::now() < deadline && !tree::markers_below(&format!("{run}/")).is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for _ in 0..50 {
+        // A process may fork while it is looked for; SIGKILL cannot be refused.
+        let left: usize = markers.iter().map(|marker| tree::signal(None, marker, Signal::KILL)).sum();
+        if left == 0 {
+            break;
         }
-        if tree::signal(None, &marker, Signal::TERM) > 0 {
-            ended += 1;
-            std::thread::sleep(Duration::from_millis(200));
-            for _ in 0..50 {
-                if tree::signal(None, &marker, Signal::KILL) == 0 {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        }
+        std::thread::sleep(Duration::from_millis(10));
     }
     let at_ms = batchyard_workflow::clock::Clock::start().now_ms();
     let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
     let end = RunMove { id: run, from, held_by: None, to: RunState::Aborted, at_ms, owner: Some(None), result: None };
     store.write(vec![Write::MoveRun(end)]).wait()?;
-    Ok(ended)
+    Ok(living.len())
 }

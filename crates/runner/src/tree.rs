@@ -3,7 +3,7 @@
 //! Each attempt runs with [`MARKER`] in its environment, which children inherit whatever else they change about
 //! themselves. The search reads `/proc`, so it is only done when an attempt must be ended or looked for.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -19,6 +19,18 @@ pub fn find(marker: &str) -> Vec<Pid> {
         .filter(|pid| fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| env.split(|b| *b == 0).any(|v| v == wanted.as_bytes())))
         .filter_map(Pid::from_raw)
         .collect()
+}
+
+/// Markers that begin with `prefix` of processes that live, each once.
+pub fn markers_below(prefix: &str) -> BTreeSet<String> {
+    let wanted = format!("{MARKER}={prefix}");
+    let Ok(entries) = fs::read_dir("/proc") else { return BTreeSet::new() };
+    let environments = entries.filter_map(|e| fs::read(e.ok()?.path().join("environ")).ok());
+    let marker = |environment: Vec<u8>| {
+        let variable = environment.split(|b| *b == 0).find(|v| v.starts_with(wanted.as_bytes()))?;
+        Some(String::from_utf8_lossy(variable.get(MARKER.len() + 1..)?).into_owned())
+    };
+    environments.filter_map(marker).collect()
 }
 
 /// Sends a signal to the process group of `leader` (when given) and to every process that carries the marker.

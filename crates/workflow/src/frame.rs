@@ -101,10 +101,10 @@ impl Frames {
         self.get(frame).slots.get(slot)?.as_ref()
     }
 
-    /// Fills a slot and finishes the step that computed it. Returns the root frame when that was its last step.
-    pub fn complete(&mut self, frame: FrameId, step: usize, slot: usize, value: Value) -> Option<FrameId> {
+    /// Fills a slot and finishes the step that computed it (a step that is not a block fills one slot). Returns the root frame when that was its last step.
+    pub fn complete(&mut self, frame: FrameId, slot: usize, value: Value) -> Option<FrameId> {
         self.fill(frame, slot, value);
-        self.finish(frame, step)
+        self.finish(frame)
     }
 
     /// Begins a scatter with one instance of its body per item. Returns the root frame when nothing was left to do.
@@ -114,7 +114,7 @@ impl Frames {
         let gather =
             Gather { unfinished: items.len(), results: vec![Vec::new(); items.len()], exports: exports.clone().into(), scatter: true };
         if items.is_empty() {
-            return self.close_gather(frame, step, &gather);
+            return self.close_gather(frame, &gather);
         }
         self.get_mut(frame).gathers.insert(step, gather);
         let (run, shard) = (self.run(frame), self.shard(frame));
@@ -143,7 +143,7 @@ impl Frames {
                 }
             }
         }
-        let Some((_, body, exports)) = taken else { return self.finish(frame, step) };
+        let Some((_, body, exports)) = taken else { return self.finish(frame) };
         let gather = Gather { unfinished: 1, results: vec![Vec::new()], exports: exports.clone().into(), scatter: false };
         self.get_mut(frame).gathers.insert(step, gather);
         let (run, shard) = (self.run(frame), self.shard(frame));
@@ -233,7 +233,7 @@ impl Frames {
         }
     }
 
-    fn finish(&mut self, frame: FrameId, _step: usize) -> Option<FrameId> {
+    fn finish(&mut self, frame: FrameId) -> Option<FrameId> {
         let unfinished = &mut self.get_mut(frame).unfinished;
         *unfinished -= 1;
         if *unfinished == 0 { self.close(frame) } else { None }
@@ -255,10 +255,10 @@ impl Frames {
             return None;
         }
         let gather = self.get_mut(parent.frame).gathers.remove(&parent.step)?;
-        self.close_gather(parent.frame, parent.step, &gather)
+        self.close_gather(parent.frame, &gather)
     }
 
-    fn close_gather(&mut self, frame: FrameId, step: usize, gather: &Gather) -> Option<FrameId> {
+    fn close_gather(&mut self, frame: FrameId, gather: &Gather) -> Option<FrameId> {
         let section = self.section(frame);
         for (n, slot) in gather.exports.iter().enumerate() {
             let Some(kind) = section.slots.get(*slot).map(|s| &s.kind) else { continue };
@@ -266,7 +266,7 @@ impl Frames {
             let value = if gather.scatter { gathered(kind, column().collect()) } else { column().next().unwrap_or(Value::None) };
             self.fill(frame, *slot, value);
         }
-        self.finish(frame, step)
+        self.finish(frame)
     }
 
     fn get(&self, frame: FrameId) -> &Frame {

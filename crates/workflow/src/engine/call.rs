@@ -44,7 +44,6 @@ const LARGE_INPUT_BYTES: usize = 16 << 10;
 pub(super) struct Call {
     id: CallId,
     frame: FrameId,
-    step: usize,
     slot: usize,
     module: Arc<Module>,
     task: Arc<Task>,
@@ -74,7 +73,7 @@ impl Engine<'_> {
             return;
         }
         let begun = match &call.callee {
-            Callee::Task(module, task) => self.begin_task(frame, step, call, module, task),
+            Callee::Task(module, task) => self.begin_task(frame, call, module, task),
             Callee::Workflow(module, workflow) => self.begin_workflow(frame, step, call, module, workflow),
         };
         if let Err(mut failure) = begun {
@@ -84,7 +83,7 @@ impl Engine<'_> {
         }
     }
 
-    fn begin_task(&mut self, frame: FrameId, step: usize, call: &CallStep, module: &Arc<Module>, task: &Arc<Task>) -> Result<(), Failure> {
+    fn begin_task(&mut self, frame: FrameId, call: &CallStep, module: &Arc<Module>, task: &Arc<Task>) -> Result<(), Failure> {
         let run = self.frames.run(frame);
         let decls: Vec<&Decl> = task.inputs.iter().collect();
         let (inputs, _) = self.call_inputs(frame, call, module, &decls)?;
@@ -95,7 +94,7 @@ impl Engine<'_> {
         let recorded = context.recorded.get(&(Arc::clone(&call.name), shard)).cloned();
         let (mut attempt, mut may_have_started) = (1, false);
         if let Some(record) = recorded {
-            if record.state == CallState::Done && self.take_recorded(frame, step, call, module, task, &record) {
+            if record.state == CallState::Done && self.take_recorded(frame, call, module, task, &record) {
                 return Ok(());
             }
             // A running attempt is looked for under its own number; a finished one is followed by the next.
@@ -109,7 +108,6 @@ impl Engine<'_> {
         let entry = Call {
             id: id.clone(),
             frame,
-            step,
             slot: call.slot,
             module: Arc::clone(module),
             task: Arc::clone(task),
@@ -138,15 +136,7 @@ impl Engine<'_> {
     }
 
     /// A call that an earlier engine saw succeed. False when its files are gone or changed.
-    fn take_recorded(
-        &mut self,
-        frame: FrameId,
-        step: usize,
-        call: &CallStep,
-        module: &Arc<Module>,
-        task: &Arc<Task>,
-        record: &CallRecord,
-    ) -> bool {
+    fn take_recorded(&mut self, frame: FrameId, call: &CallStep, module: &Arc<Module>, task: &Arc<Task>, record: &CallRecord) -> bool {
         let dialect = self.settings.dialect_of(module.document.version);
         let Some(outputs) = Outputs::read(module, task, record, dialect) else { return false };
         if let Some((path, _)) = outputs.end.files.iter().find(|(path, stamp)| stamp_of(path) != Some(**stamp)) {
@@ -156,7 +146,7 @@ impl Engine<'_> {
         self.know_files(&outputs.end.files, &outputs.end.maker, &outputs.dir);
         let event = Event::Ended { call: record.id.clone(), state: CallState::Done, cached: record.cached, known: true, failure: None };
         self.progress.tell(event);
-        let ended = self.frames.complete(frame, step, call.slot, outputs_object(outputs.values));
+        let ended = self.frames.complete(frame, call.slot, outputs_object(outputs.values));
         self.frame_ended(ended);
         true
     }
@@ -378,10 +368,12 @@ impl Engine<'_> {
     /// The yard will soon have room for a call: a worker puts everything in place for it and waits.
     pub(super) fn stage(&mut self, number: u64) {
         let Some(scratch) = self.calls.get(&number).map(|call| call.root).map(|root| self.scratch(root)) else { return };
+        let Some(root_id) = self.calls.get(&number).and_then(|call| self.root_id(call.root)) else { return };
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(prepared) = call.prepared.take() else { return };
         call.max_retries = prepared.runtime.max_retries;
-        let control = Control::new(format!("{}/{}", call.id.run, call.id));
+        // The root's id comes first, so that all processes of a run can be found by it, whatever was recorded of them.
+        let control = Control::new(format!("{root_id}/{}/{}", call.id.run, call.id));
         call.control = Some(Arc::clone(&control));
         let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
         let memory_mib = (prepared.runtime.memory_mib.unwrap_or(0) as f64 * multiplier).ceil() as u64;
@@ -588,7 +580,7 @@ impl Engine<'_> {
 
     fn complete_call(&mut self, call: &Call, outputs: IndexMap<Arc<str>, Value>) {
         self.add_active(call.root, -1);
-        let ended = self.frames.complete(call.frame, call.step, call.slot, outputs_object(outputs));
+        let ended = self.frames.complete(call.frame, call.slot, outputs_object(outputs));
         self.frame_ended(ended);
     }
 
@@ -605,6 +597,10 @@ impl Engine<'_> {
         if let Some(root) = self.roots.get_mut(root) {
             root.active = root.active.saturating_add_signed(change);
         }
+    }
+
+    fn root_id(&self, root: usize) -> Option<RunId> {
+        Some(self.runs.get(self.roots.get(root)?.run)?.id)
     }
 
     /// The temporary folder of a run, made when its first task starts.

@@ -49,7 +49,7 @@ impl Engine<'_> {
         let section = self.frames.section(parent_frame);
         if let Some(StepKind::Call(call)) = section.steps.get(step).map(|s| &s.kind) {
             let value = outputs_object(outputs.into_iter().map(|(name, value)| (Arc::from(name), value)));
-            let ended = self.frames.complete(parent_frame, step, call.slot, value);
+            let ended = self.frames.complete(parent_frame, call.slot, value);
             self.frame_ended(ended);
         }
     }

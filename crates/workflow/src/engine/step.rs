@@ -27,7 +27,7 @@ impl Engine<'_> {
             StepKind::Decl { slot, ty, value, input, span } => {
                 let name = section.slots.get(*slot).map_or("", |s| &s.name);
                 let given = if *input { self.runs.get(run).and_then(|r| r.given.get(name)).cloned() } else { None };
-                self.declare(frame, name, ty, value.as_ref(), given, *span).map(|value| self.frames.complete(frame, step, *slot, value))
+                self.declare(frame, name, ty, value.as_ref(), given, *span).map(|value| self.frames.complete(frame, *slot, value))
             }
             StepKind::Scatter { collection, .. } => self
                 .evaluate(frame, collection)
