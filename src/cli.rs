@@ -106,8 +106,15 @@ pub fn main() -> ExitCode {
     match carry_out(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let text = error.chain().map(ToString::to_string).collect::<Vec<_>>();
-            complain(&text.join(": "), store_hint(&error));
+            // Some errors name their cause themselves.
+            let mut text = String::new();
+            for cause in error.chain().map(ToString::to_string).filter(|c| !c.is_empty()) {
+                if !text.ends_with(&cause) {
+                    text += if text.is_empty() { "" } else { ": " };
+                    text += &cause;
+                }
+            }
+            complain(&text, store_hint(&error));
             let begun = error.chain().any(|e| matches!(e.downcast_ref(), Some(EngineError::Broken(_))));
             ExitCode::from(if begun { EXIT_FAILED } else { EXIT_USAGE })
         }
