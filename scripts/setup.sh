@@ -3,7 +3,7 @@
 # nothing else; run it as often as you like.
 #
 #   scripts/setup.sh            what the build needs
-#   scripts/setup.sh demo       and what the demo needs: aligners, Java, Graphviz, example reads
+#   scripts/setup.sh demo       and what the demo needs: aligners, Java, example reads
 #   scripts/setup.sh test       and what the tests can use: database servers, a container engine
 set -euo pipefail
 
@@ -119,7 +119,7 @@ fetch_published_pipelines() {
 build=(cc=build-essential make=build-essential)
 demo=(
   bwa=bwa samtools=samtools bcftools=bcftools tabix=tabix java=default-jre-headless
-  /usr/share/java/picard.jar=picard-tools dot=graphviz python3=python3
+  /usr/share/java/picard.jar=picard-tools python3=python3
 )
 test=(mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap pip3=python3-pip)
 
