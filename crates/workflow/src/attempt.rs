@@ -23,8 +23,8 @@ use crate::{
 
 /// Lines of standard error that make a memory retry, as Cromwell's `memory-retry-error-keys`.
 const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
-/// Longest output values of a call, as text: beyond that no database keeps them.
-const MAX_OUTPUT_BYTES: usize = 128 << 20;
+/// Longest output values of a call or workflow, as text: beyond that no database keeps them.
+pub(crate) const MAX_OUTPUT_BYTES: usize = 128 << 20;
 /// How much of the end of standard error is searched for them, in bytes.
 const STDERR_TAIL_BYTES: u64 = 1 << 20;
 
@@ -288,7 +288,7 @@ fn tail_contains(path: &Path, words: &[&str]) -> bool {
 }
 
 /// Roughly how long a value is as text.
-fn text_bytes(value: &Value) -> usize {
+pub(crate) fn text_bytes(value: &Value) -> usize {
     match value {
         Value::String(text) | Value::File(text) | Value::Directory(text) => text.len(),
         Value::Array(items) => items.iter().map(|v| text_bytes(v) + 1).sum(),

@@ -16,7 +16,7 @@ use indexmap::IndexMap;
 
 use super::{Engine, Finished, Stop};
 use crate::{
-    attempt::SCRATCH,
+    attempt::{MAX_OUTPUT_BYTES, SCRATCH, text_bytes},
     crash,
     documents::{EndDoc, Failure, RunResultDoc, to_text},
     frame::{FrameScope, RunIndex, outputs_object},
@@ -29,7 +29,7 @@ use crate::{
 impl Engine<'_> {
     /// All steps of a run are finished.
     pub(super) fn run_completed(&mut self, run: RunIndex) {
-        let outputs = match self.run_outputs(run) {
+        let outputs = match self.run_outputs(run).and_then(within_limit) {
             Ok(outputs) => outputs,
             Err(failure) => {
                 self.fail(run, failure);
@@ -221,6 +221,16 @@ impl Engine<'_> {
         }
         Ok(())
     }
+}
+
+/// Outputs that a database can keep.
+fn within_limit(outputs: IndexMap<String, Value>) -> Result<IndexMap<String, Value>, Failure> {
+    let size: usize = outputs.values().map(text_bytes).sum();
+    if size <= MAX_OUTPUT_BYTES {
+        return Ok(outputs);
+    }
+    let message = format!("the outputs of the workflow have {size} bytes, more than the {MAX_OUTPUT_BYTES} that are kept");
+    Err(Failure::new(message).hint("give large texts on as a `File`"))
 }
 
 /// Members of the outputs of a call.
