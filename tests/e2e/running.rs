@@ -201,6 +201,20 @@ fn failure_modes() {
 }
 
 #[test]
+fn after_a_failure_not_even_the_next_in_line_starts() {
+    let yard = Yard::new();
+    yard.write(
+        "w.wdl",
+        "version 1.0\ntask bad { command { sleep 0.3; exit 1 } }\ntask good { input { String mark } command { touch '~{mark}' } }\n\
+         workflow w { input { String mark } call bad call good { input: mark = mark } }",
+    );
+    let mark = yard.path("mark");
+    let done = yard.call(&["run", "w.wdl", "--jobs", "1", &format!("mark={}", mark.display())]);
+    assert_eq!(done.code, 1);
+    assert!(!mark.exists(), "{}", done.err);
+}
+
+#[test]
 fn outputs_go_to_a_file_too() {
     let yard = Yard::new();
     yard.write("t.wdl", "version 1.1\ntask t { command <<< true >>> output { Int n = 1 } }\nworkflow w { call t output { Int n = t.n } }");

@@ -95,10 +95,9 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Runs the attempt and blocks until it has ended. `released` is called as soon as its command has, before its
-    /// outputs are read: what it needed is free from then on.
-    pub fn run(self, control: &Arc<Control>, released: impl FnOnce()) -> End {
-        self.attempt.run(&self.job, control, released)
+    /// Runs the attempt and blocks until it has ended.
+    pub fn run(self, control: &Arc<Control>) -> End {
+        self.attempt.run(&self.job, control)
     }
 }
 
@@ -114,13 +113,12 @@ impl Attempt {
         }
     }
 
-    /// Runs the command, calls `released` as soon as it has ended, and reads its outputs.
-    fn run(mut self, job: &Job, control: &Arc<Control>, released: impl FnOnce()) -> End {
+    /// Runs the command and reads its outputs.
+    fn run(mut self, job: &Job, control: &Arc<Control>) -> End {
         let mut end = End { result: Ok(IndexMap::new()), exit_code: None, usage: None, files: IndexMap::new() };
         crash::place("staged");
         let outcome = LocalRunner.run(job, control);
         crash::place("command ended");
-        released();
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(e) => {

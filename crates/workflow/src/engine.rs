@@ -62,7 +62,7 @@ const WORKER_STACK_BYTES: usize = limits::STACK_BYTES;
 pub enum Message {
     /// A call was prepared.
     Prepared(u64, Box<Result<Prepared, Failure>>),
-    /// A command has ended; these were let go in its place, and this is left to do.
+    /// An attempt has succeeded; these were let go in its place, and this is left to do.
     Released(Vec<u64>, Vec<Action>),
     /// An attempt has ended.
     Ended(u64, Box<End>),

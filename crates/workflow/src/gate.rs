@@ -1,4 +1,4 @@
-//! The yard as the engine and its workers share it: a worker whose command has ended lets the next one start itself,
+//! The yard as the engine and its workers share it: a worker whose attempt has succeeded lets the next one start itself,
 //! without a detour through the engine's thread.
 
 use std::{
@@ -58,7 +58,7 @@ impl Gate {
         go.is_some()
     }
 
-    /// A task's command has ended: lets those go that can start now, and returns them as started together with what
+    /// A task has succeeded: lets those go that can start now, and returns them as started together with what
     /// is left to the engine.
     pub fn released(&self, task: u64) -> (Vec<u64>, Vec<Action>) {
         let (mut started, mut left) = (Vec::new(), Vec::new());

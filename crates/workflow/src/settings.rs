@@ -166,6 +166,11 @@ pub struct Place {
 }
 
 impl Settings {
+    /// Memory for an attempt, in MiB, after so many that ran out of it.
+    pub fn grown_memory(&self, asked_mib: u64, failures: i32) -> u64 {
+        (asked_mib as f64 * self.memory_retry_multiplier.unwrap_or(1.0).powi(failures)).ceil() as u64
+    }
+
     /// The rules a document runs by.
     pub fn dialect_of(&self, version: Version) -> Dialect {
         self.dialect.unwrap_or_else(|| Dialect::of(version))

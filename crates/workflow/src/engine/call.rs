@@ -307,8 +307,7 @@ impl Engine<'_> {
         let notes: Vec<String> = prepared.place.note.iter().cloned().collect();
         let asked =
             Need { millicores: (prepared.runtime.cores * 1000.0).ceil() as u64, memory_mib: prepared.runtime.memory_mib.unwrap_or(0) };
-        let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
-        let need = Need { memory_mib: (asked.memory_mib as f64 * multiplier).ceil() as u64, ..asked };
+        let need = Need { memory_mib: self.settings.grown_memory(asked.memory_mib, call.memory_failures), ..asked };
         let stopped = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No) && !call.may_have_started;
         let task = call.task.name.text.clone();
         call.prepared = Some(prepared);
@@ -375,8 +374,7 @@ impl Engine<'_> {
         // The root's id comes first, so that all processes of a run can be found by it, whatever was recorded of them.
         let control = Control::new(format!("{root_id}/{}/{}", call.id.run, call.id));
         call.control = Some(Arc::clone(&control));
-        let multiplier = self.settings.memory_retry_multiplier.unwrap_or(1.0).powi(call.memory_failures);
-        let memory_mib = (prepared.runtime.memory_mib.unwrap_or(0) as f64 * multiplier).ceil() as u64;
+        let memory_mib = self.settings.grown_memory(prepared.runtime.memory_mib.unwrap_or(0), call.memory_failures);
         let start = start_doc(call, &prepared);
         let gate = Arc::clone(&self.gate);
         let (go, wait) = mpsc::sync_channel::<()>(1);
@@ -404,15 +402,15 @@ impl Engine<'_> {
                     Err(end) => return Ok(Some(*end)),
                 };
                 // Nobody sends when the call was withdrawn.
-                Ok(wait.recv().is_ok().then(|| {
-                    staged.run(&control, || {
-                        let (started, actions) = gate.released(number);
-                        if !started.is_empty() || !actions.is_empty() {
-                            tell(super::Message::Released(started, actions));
-                        }
-                    })
-                }))
+                Ok(wait.recv().is_ok().then(|| staged.run(&control)))
             });
+            // A failure is the engine's to weigh before anything else starts; a success makes room at once.
+            if matches!(&end, Ok(Some(End { result: Ok(_), .. }))) {
+                let (started, actions) = gate.released(number);
+                if !started.is_empty() || !actions.is_empty() {
+                    tell(super::Message::Released(started, actions));
+                }
+            }
             if let Some(end) = end.unwrap_or_else(|failure| Some(broken_end(failure))) {
                 tell(super::Message::Ended(number, Box::new(end)));
             }
@@ -455,7 +453,12 @@ impl Engine<'_> {
     }
 
     pub(super) fn ended(&mut self, number: u64, end: End) {
+        self.settle(number, end);
+        // Only now: a failure that stops the run has taken the waiting calls out of the yard.
         self.yard_step(YardEvent::Ended(number));
+    }
+
+    fn settle(&mut self, number: u64, end: End) {
         if end.exit_code.is_some() {
             // The worker that let it go may not have said so yet.
             self.started(number);
