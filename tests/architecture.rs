@@ -11,7 +11,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
     ("batchyard-wdl", &[]),
     ("batchyard-store", &["batchyard-model"]),
     ("batchyard-core", &[]),
-    ("batchyard-runner", &["batchyard-model"]),
+    ("batchyard-runner", &[]),
     ("batchyard-workflow", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl"]),
     ("batchyard", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
 ];

@@ -30,7 +30,7 @@ impl Typer<'_> {
     }
 
     fn mismatch(&mut self, op: BinaryOp, l: &Type, r: &Type, span: Span) -> Type {
-        let message = format!("`{}` is not defined for `{l}` and `{r}`", symbol(op));
+        let message = format!("`{}` is not defined for `{l}` and `{r}`", op.symbol());
         // An undefined operand makes the whole text undefined for Cromwell, whatever the types.
         let may_work = op == BinaryOp::Add && (l.is_optional() || r.is_optional());
         let error = if may_work { self.graded(span, message) } else { self.error(span, message) };
@@ -53,7 +53,7 @@ impl Typer<'_> {
                 _ => false,
             };
             if !fits {
-                let error = self.error(expr.span, format!("`{}` needs a `Boolean`, not `{ty}`", symbol(op)));
+                let error = self.error(expr.span, format!("`{}` needs a `Boolean`, not `{ty}`", op.symbol()));
                 self.findings.push(error);
             }
         }
@@ -63,10 +63,10 @@ impl Typer<'_> {
     fn equality(&mut self, op: BinaryOp, l: &Type, r: &Type, span: Span) -> Type {
         if !comparable(l, r) {
             // The operands may be undefined at run time, and then the comparison has a result after all.
-            let finding = self.graded(span, format!("`{}` cannot compare `{l}` with `{r}`", symbol(op)));
+            let finding = self.graded(span, format!("`{}` cannot compare `{l}` with `{r}`", op.symbol()));
             self.findings.push(finding);
         } else if matches!(l.required(), Type::Struct(_)) && unify(l, r, self.dialect).is_none() {
-            let finding = self.graded(span, format!("`{}` compares `{l}` with `{r}`, which are never equal", symbol(op)));
+            let finding = self.graded(span, format!("`{}` compares `{l}` with `{r}`, which are never equal", op.symbol()));
             self.findings.push(finding);
         }
         Type::Boolean
@@ -151,24 +151,5 @@ fn comparable(l: &Type, r: &Type) -> bool {
         (Type::Object | Type::Struct(_) | Type::Call(_), Type::Object | Type::Struct(_) | Type::Call(_)) => true,
         (Type::Enum(a), Type::Enum(b)) => a.name == b.name,
         _ => false,
-    }
-}
-
-fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Or => "||",
-        BinaryOp::And => "&&",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Pow => "**",
     }
 }

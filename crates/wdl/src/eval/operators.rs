@@ -59,7 +59,7 @@ impl Evaluator<'_> {
             Value::String(s) if self.dialect == Dialect::Cromwell && crate::coerce::boolean_text(&s).is_some() => {
                 Ok(crate::coerce::boolean_text(&s) == Some(true))
             }
-            other => Err(EvalError::new(operand.span, format!("`{}` needs a `Boolean`, not `{}`", binary_text(op), other.type_of()))),
+            other => Err(EvalError::new(operand.span, format!("`{}` needs a `Boolean`, not `{}`", op.symbol(), other.type_of()))),
         }
     }
 
@@ -118,7 +118,7 @@ fn place(refusal: Refusal, op: BinaryOp, left: (&Expr, &Value), right: (&Expr, &
         Refusal::Undefined => EvalError::undefined(right.0.span, "the right operand"),
         Refusal::Overflow => EvalError::new(span, "the result does not fit a 64-bit `Int`").hint("calculate with `Float`"),
         Refusal::Types => {
-            EvalError::new(span, format!("`{}` is not defined for `{}` and `{}`", binary_text(op), left.1.type_of(), right.1.type_of()))
+            EvalError::new(span, format!("`{}` is not defined for `{}` and `{}`", op.symbol(), left.1.type_of(), right.1.type_of()))
         }
         Refusal::Other(message, hint) => EvalError { hint: hint.map(str::to_owned), ..EvalError::new(span, message) },
     }
@@ -206,24 +206,5 @@ fn unary_text(op: UnaryOp) -> &'static str {
         UnaryOp::Not => "!",
         UnaryOp::Minus => "-",
         UnaryOp::Plus => "+",
-    }
-}
-
-fn binary_text(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Or => "||",
-        BinaryOp::And => "&&",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Pow => "**",
     }
 }

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use super::parse;
 use crate::{
-    ast::{BinaryOp, Document, Expr, ExprKind, MetaValue, Node, StringPart, TypeExpr, UnaryOp},
+    ast::{Document, Expr, ExprKind, MetaValue, Node, StringPart, TypeExpr, UnaryOp},
     diagnostic::Diagnostic,
     limits::{MAX_NESTING, MAX_TREE_DEPTH, STACK_BYTES},
     source::Source,
@@ -85,27 +85,8 @@ fn show(expr: &Expr) -> String {
             };
             format!("({sign}{})", show(inner))
         }
-        ExprKind::Binary(op, l, r) => format!("({} {} {})", show(l), symbol(*op), show(r)),
+        ExprKind::Binary(op, l, r) => format!("({} {} {})", show(l), op.symbol(), show(r)),
         ExprKind::If(c, yes, no) => format!("if({}, {}, {})", show(c), show(yes), show(no)),
-    }
-}
-
-fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Or => "||",
-        BinaryOp::And => "&&",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Pow => "**",
     }
 }
 
