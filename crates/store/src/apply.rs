@@ -98,6 +98,19 @@ impl<'d, 'w> Group<'d, 'w> {
                 Ok(())
             }
             Write::ForgetCache { id } => self.forget_cache(id).await,
+            Write::ForgetCacheOfRun(run) => {
+                self.finish().await?;
+                let sql = self.dialect.sql("UPDATE calls SET reusable = 0 WHERE run_id = ? AND reusable = 1");
+                execute(self.db, sql, Values::default().run(*run).take()).await?;
+                Ok(())
+            }
+            Write::ForgetCacheBefore(at_ms) => {
+                self.finish().await?;
+                let sql = self.dialect.sql("UPDATE calls SET reusable = 0 WHERE ended_ms < ? AND reusable = 1");
+                execute(self.db, sql, Values::default().integer(*at_ms).take()).await?;
+                Ok(())
+            }
+            Write::PutLabels { run, labels } => self.put_labels(*run, labels).await,
             Write::DeleteRun(run) => {
                 self.finish().await?;
                 self.delete_run(*run).await
@@ -193,9 +206,12 @@ impl<'d, 'w> Group<'d, 'w> {
             sql += ", owner = ?";
             values.optional_text(owner.as_deref());
         }
-        if let Some(result) = &change.result {
-            sql += ", result = ?";
-            values.text(result);
+        let documents = [("result", &change.result), ("spec", &change.spec), ("name", &change.name), ("dir", &change.dir)];
+        for (column, text) in documents {
+            if let Some(text) = text {
+                sql += &format!(", {column} = ?");
+                values.text(text);
+            }
         }
         sql += " WHERE id = ?";
         values.run(change.id);
@@ -263,6 +279,24 @@ impl<'d, 'w> Group<'d, 'w> {
         Ok(())
     }
 
+    async fn put_labels(&mut self, run: RunId, labels: &[(String, String)]) -> Result<(), Fault> {
+        let tail = self.dialect.or_replace("run_id, name", &["value"]);
+        for rows in statements_of(labels, |(name, value)| name.len() + value.len()) {
+            let sql = format!("INSERT INTO labels (run_id, name, value) VALUES {}{tail}", value_rows(rows.len(), 3));
+            let mut values = Values::default();
+            for (name, value) in rows {
+                values.run(run).text(name).text(value);
+            }
+            match execute(self.db, self.dialect.composed(sql), values).await {
+                Err(error) if error.as_database_error().is_some_and(|e| e.is_foreign_key_violation()) => {
+                    return Err(Fault::Verdict(StoreError::UnknownRun { run }));
+                }
+                done => done?,
+            };
+        }
+        Ok(())
+    }
+
     async fn delete_run(&mut self, run: RunId) -> Result<(), Fault> {
         let mut found = vec![run];
         let mut next = 0;
@@ -278,8 +312,9 @@ impl<'d, 'w> Group<'d, 'w> {
             next += 1;
         }
         for id in found.into_iter().rev() {
-            execute(self.db, self.dialect.sql("DELETE FROM calls WHERE run_id = ?"), Values::default().run(id).take()).await?;
-            execute(self.db, self.dialect.sql("DELETE FROM runs WHERE id = ?"), Values::default().run(id).take()).await?;
+            for sql in ["DELETE FROM calls WHERE run_id = ?", "DELETE FROM labels WHERE run_id = ?", "DELETE FROM runs WHERE id = ?"] {
+                execute(self.db, self.dialect.sql(sql), Values::default().run(id).take()).await?;
+            }
         }
         Ok(())
     }

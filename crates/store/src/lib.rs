@@ -24,5 +24,5 @@ mod writer;
 pub use connect::{Durability, Location, Options};
 pub use error::StoreError;
 pub use queue::Ticket;
-pub use record::{CallEnd, CallRecord, FileDigest, Parentage, RunFilter, RunMove, RunRecord, RunSummary, Write};
+pub use record::{CallEnd, CallRecord, CallSummary, FileDigest, Parentage, RunFilter, RunMove, RunRecord, RunSummary, Write};
 pub use store::Store;

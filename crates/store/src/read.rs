@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use batchyard_model::{CallId, CallState, RunId, Shard};
+use batchyard_model::{CallId, CallState, RunId, RunState, Shard};
 use sqlx::AnyConnection;
 use sqlx::any::AnyRow;
 
 use crate::dialect::{Dialect, marks};
-use crate::record::{CallRecord, FileDigest, Parentage, RunFilter, RunRecord, RunSummary};
+use crate::record::{CallRecord, CallSummary, FileDigest, Parentage, RunFilter, RunRecord, RunSummary};
 use crate::row::{
-    CALL_COLUMNS, DIGEST_COLUMNS, RUN_COLUMNS, SUMMARY_COLUMNS, bind_call_id, read_call, read_digest, read_run, read_summary,
+    CALL_COLUMNS, CALL_SUMMARY_COLUMNS, DIGEST_COLUMNS, RUN_COLUMNS, SUMMARY_COLUMNS, bind_call_id, read_call, read_call_summary,
+    read_digest, read_run, read_summary,
 };
 use crate::sql::{Columns, Values, fetch, fetch_first};
 
@@ -50,20 +51,65 @@ impl Reader<'_> {
     }
 
     pub(crate) async fn runs(&mut self, filter: &RunFilter) -> Read<Vec<RunSummary>> {
-        let mut sql = format!("SELECT {SUMMARY_COLUMNS} FROM runs WHERE 1 = 1");
-        let mut values = Values::default();
-        if !filter.states.is_empty() {
-            sql += &format!(" AND state IN ({})", marks(filter.states.len()));
-            filter.states.iter().for_each(|state| {
-                values.text(state.name());
-            });
-        }
-        if filter.parent == Parentage::TopLevelOnly {
-            sql += " AND parent_id IS NULL";
-        }
-        sql += " ORDER BY created_ms DESC, id DESC LIMIT ?";
-        values.integer(filter.limit);
+        let (conditions, mut values) = conditions(filter);
+        let order = if filter.oldest_first { "created_ms, id" } else { "created_ms DESC, id DESC" };
+        let sql = format!("SELECT {SUMMARY_COLUMNS} FROM runs WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?");
+        values.integer(filter.limit).integer(i64::try_from(filter.offset).unwrap_or(i64::MAX));
         self.rows(sql, values).await?.iter().map(read_summary).collect()
+    }
+
+    pub(crate) async fn run_count(&mut self, filter: &RunFilter) -> Read<u64> {
+        let (conditions, values) = conditions(filter);
+        let row = self.first(format!("SELECT COUNT(*) FROM runs WHERE {conditions}"), values).await?;
+        row.map_or(Ok(0), |row| Columns::of(&row).narrow())
+    }
+
+    pub(crate) async fn run_states(&mut self) -> Read<Vec<(RunState, u64)>> {
+        let sql = "SELECT state, COUNT(*) FROM runs WHERE parent_id IS NULL GROUP BY state".to_string();
+        let read = |row: &AnyRow| {
+            let mut columns = Columns::of(row);
+            Ok((columns.parsed()?, columns.narrow()?))
+        };
+        self.rows(sql, Values::default()).await?.iter().map(read).collect()
+    }
+
+    pub(crate) async fn labels(&mut self, runs: &[RunId]) -> Read<HashMap<RunId, Vec<(String, String)>>> {
+        let mut found: HashMap<RunId, Vec<(String, String)>> = HashMap::new();
+        for chunk in runs.chunks(KEYS) {
+            let sql = format!("SELECT run_id, name, value FROM labels WHERE run_id IN ({}) ORDER BY run_id, name", marks(chunk.len()));
+            let mut values = Values::default();
+            chunk.iter().for_each(|run| {
+                values.run(*run);
+            });
+            for row in self.rows(sql, values).await? {
+                let mut columns = Columns::of(&row);
+                let run = columns.parsed()?;
+                found.entry(run).or_default().push((columns.text()?, columns.text()?));
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn call_summaries(&mut self, run: RunId) -> Read<Vec<CallSummary>> {
+        let sql = format!("SELECT {CALL_SUMMARY_COLUMNS} FROM calls WHERE run_id = ?");
+        self.rows(sql, Values::default().run(run).take()).await?.iter().map(read_call_summary).collect()
+    }
+
+    /// Attempts of one call, in no order.
+    pub(crate) async fn calls_of(&mut self, run: RunId, call: &str, shards: &[String]) -> Read<Vec<CallRecord>> {
+        let mut found = Vec::new();
+        for chunk in shards.chunks(KEYS) {
+            let sql = format!("SELECT {CALL_COLUMNS} FROM calls WHERE run_id = ? AND call_name = ? AND shard IN ({})", marks(chunk.len()));
+            let mut values = Values::default();
+            values.run(run).text(call);
+            chunk.iter().for_each(|shard| {
+                values.text(shard);
+            });
+            for row in self.rows(sql, values).await? {
+                found.push(read_call(&row)?);
+            }
+        }
+        Ok(found)
     }
 
     pub(crate) async fn child_runs(&mut self, parent: RunId) -> Read<Vec<RunSummary>> {
@@ -164,6 +210,48 @@ impl Reader<'_> {
         counts.sort_by_key(|(state, _)| CallState::ALL.iter().position(|s| s == state));
         Ok(counts)
     }
+}
+
+/// What a run must meet to be listed, and the values of it.
+fn conditions(filter: &RunFilter) -> (String, Values) {
+    let mut sql = String::from("1 = 1");
+    let mut values = Values::default();
+    let mut one_of = |column: &str, texts: Vec<String>| {
+        if !texts.is_empty() {
+            sql += &format!(" AND {column} IN ({})", marks(texts.len()));
+            texts.into_iter().for_each(|text| {
+                values.text(text);
+            });
+        }
+    };
+    one_of("state", filter.states.iter().map(|state| state.name().into()).collect());
+    one_of("id", filter.ids.iter().map(ToString::to_string).collect());
+    one_of("name", filter.names.clone());
+    if filter.parent == Parentage::TopLevelOnly {
+        sql += " AND parent_id IS NULL";
+    }
+    let moments =
+        [("created_ms >=", filter.created_from_ms), ("started_ms >=", filter.started_from_ms), ("ended_ms <=", filter.ended_until_ms)];
+    for (condition, moment) in moments {
+        if let Some(moment) = moment {
+            sql += &format!(" AND {condition} ?");
+            values.integer(moment);
+        }
+    }
+    let labelled = "EXISTS (SELECT 1 FROM labels l WHERE l.run_id = runs.id AND l.name = ? AND l.value = ?)";
+    let mut with = |prefix: &str, joint: &str, labels: &[(String, String)]| {
+        if !labels.is_empty() {
+            sql += &format!(" AND {prefix}({})", vec![labelled; labels.len()].join(joint));
+            for (name, value) in labels {
+                values.text(name).text(value);
+            }
+        }
+    };
+    with("", " AND ", &filter.labels_all);
+    with("", " OR ", &filter.labels_any);
+    with("NOT ", " AND ", &filter.without_all);
+    with("NOT ", " OR ", &filter.without_any);
+    (sql, values)
 }
 
 /// LIKE patterns for the begin and the end of an id, from digits with or without hyphens; `None` when no id can match.

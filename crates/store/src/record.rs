@@ -9,6 +9,8 @@ pub struct RunRecord {
     pub id: RunId,
     /// The run whose call started this one.
     pub parent: Option<RunId>,
+    /// The run at the top of its family; `None` for that run itself.
+    pub root: Option<RunId>,
     /// Name of the workflow or task, at most 191 characters.
     pub name: String,
     /// Where in its life it is.
@@ -36,6 +38,8 @@ pub struct RunSummary {
     pub id: RunId,
     /// The run whose call started this one.
     pub parent: Option<RunId>,
+    /// The run at the top of its family; `None` for that run itself.
+    pub root: Option<RunId>,
     /// Name of the workflow or task.
     pub name: String,
     /// Where in its life it is.
@@ -114,6 +118,38 @@ pub struct RunMove {
     pub owner: Option<Option<String>>,
     /// The new result; `None` keeps it.
     pub result: Option<String>,
+    /// What is known of it now: a new `spec` document; `None` keeps it.
+    pub spec: Option<String>,
+    /// The name of its workflow; `None` keeps it.
+    pub name: Option<String>,
+    /// Its folder; `None` keeps it.
+    pub dir: Option<String>,
+}
+
+impl RunMove {
+    /// A change of nothing but the state.
+    pub fn new(id: RunId, from: Vec<RunState>, to: RunState, at_ms: i64) -> Self {
+        RunMove { id, from, held_by: None, to, at_ms, owner: None, result: None, spec: None, name: None, dir: None }
+    }
+}
+
+/// An attempt without its documents, for lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSummary {
+    /// Which attempt of which call of which run.
+    pub id: CallId,
+    /// Name of the task or workflow that is called.
+    pub task: String,
+    /// Where in its life it is.
+    pub state: CallState,
+    /// When its process was started, epoch milliseconds.
+    pub started_ms: Option<i64>,
+    /// When it ended, epoch milliseconds.
+    pub ended_ms: Option<i64>,
+    /// Exit code of its command.
+    pub exit_code: Option<i32>,
+    /// Whether an earlier success was taken for it.
+    pub cached: bool,
 }
 
 /// How an attempt ended.
@@ -159,6 +195,17 @@ pub enum Write {
         /// Which attempt.
         id: CallId,
     },
+    /// No later call takes results of this run's calls.
+    ForgetCacheOfRun(RunId),
+    /// No later call takes results of calls that ended before this moment, epoch milliseconds.
+    ForgetCacheBefore(i64),
+    /// Sets labels of a run; those of the same names are replaced, others kept.
+    PutLabels {
+        /// Which run.
+        run: RunId,
+        /// Names and values, each at most 255 characters; a name at most once.
+        labels: Vec<(String, String)>,
+    },
     /// The run, its calls and the runs beneath it; does nothing when there is no such run.
     DeleteRun(RunId),
 }
@@ -169,18 +216,19 @@ impl Write {
         const ROW: usize = 200;
         ROW + match self {
             Write::InsertRun(run) => run.spec.len() + run.result.as_ref().map_or(0, String::len),
-            Write::MoveRun(change) => change.result.as_ref().map_or(0, String::len),
+            Write::MoveRun(change) => [&change.result, &change.spec].into_iter().flatten().map(String::len).sum(),
             Write::StartCall(call) => call.start_doc.len() + call.end_doc.as_ref().map_or(0, String::len),
             Write::EndCall(end) => end.end_doc.len(),
             Write::PutDigest(file) => file.path.len(),
             Write::PutBlob { content, .. } => content.len(),
-            Write::ForgetCache { .. } | Write::DeleteRun(_) => 0,
+            Write::PutLabels { labels, .. } => labels.iter().map(|(name, value)| name.len() + value.len()).sum(),
+            Write::ForgetCache { .. } | Write::ForgetCacheOfRun(_) | Write::ForgetCacheBefore(_) | Write::DeleteRun(_) => 0,
         }
     }
 
     /// Whether it changes the database by one statement.
     pub(crate) fn is_one_statement(&self) -> bool {
-        !matches!(self, Write::DeleteRun(_))
+        !matches!(self, Write::DeleteRun(_) | Write::PutLabels { .. } | Write::ForgetCacheOfRun(_) | Write::ForgetCacheBefore(_))
     }
 }
 
@@ -194,19 +242,56 @@ pub enum Parentage {
     Any,
 }
 
-/// Which runs to list, newest first.
+/// Which runs to list. Conditions of different kinds must all hold.
 #[derive(Clone, Debug)]
 pub struct RunFilter {
     /// States to list; empty lists every state.
     pub states: Vec<RunState>,
     /// By what started them.
     pub parent: Parentage,
+    /// Ids to list; empty lists all.
+    pub ids: Vec<RunId>,
+    /// Names to list; empty lists all.
+    pub names: Vec<String>,
+    /// Labels, name and value, that must all be there.
+    pub labels_all: Vec<(String, String)>,
+    /// Labels of which one must be there; empty asks for none.
+    pub labels_any: Vec<(String, String)>,
+    /// Runs that have all of these are left out.
+    pub without_all: Vec<(String, String)>,
+    /// Runs that have any of these are left out.
+    pub without_any: Vec<(String, String)>,
+    /// Accepted at or after this moment, epoch milliseconds.
+    pub created_from_ms: Option<i64>,
+    /// Taken up at or after this moment.
+    pub started_from_ms: Option<i64>,
+    /// Ended at or before this moment.
+    pub ended_until_ms: Option<i64>,
+    /// Oldest first instead of newest first.
+    pub oldest_first: bool,
+    /// Leave out this many of the first.
+    pub offset: u64,
     /// At most this many.
     pub limit: u32,
 }
 
 impl Default for RunFilter {
     fn default() -> Self {
-        RunFilter { states: Vec::new(), parent: Parentage::TopLevelOnly, limit: 100 }
+        RunFilter {
+            states: Vec::new(),
+            parent: Parentage::TopLevelOnly,
+            ids: Vec::new(),
+            names: Vec::new(),
+            labels_all: Vec::new(),
+            labels_any: Vec::new(),
+            without_all: Vec::new(),
+            without_any: Vec::new(),
+            created_from_ms: None,
+            started_from_ms: None,
+            ended_until_ms: None,
+            oldest_first: false,
+            offset: 0,
+            limit: 100,
+        }
     }
 }

@@ -110,6 +110,16 @@ impl<'r> Columns<'r> {
         text.parse().map_err(|source: V::Err| sqlx::Error::Decode(Box::new(source)))
     }
 
+    /// A text that must parse, if there is one.
+    pub(crate) fn optional_parsed<V>(&mut self) -> Result<Option<V>, sqlx::Error>
+    where
+        V: FromStr,
+        V::Err: std::error::Error + Send + Sync + 'static,
+    {
+        let text = self.optional_text()?;
+        text.map(|text| text.parse().map_err(|source: V::Err| sqlx::Error::Decode(Box::new(source)))).transpose()
+    }
+
     /// A number that must fit.
     pub(crate) fn narrow<V>(&mut self) -> Result<V, sqlx::Error>
     where

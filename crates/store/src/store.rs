@@ -1,12 +1,13 @@
 //! The surface: one handle that may be shared by any number of threads.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use batchyard_model::{CallId, CallState, RunId, Shard};
+use batchyard_model::{CallId, CallState, RunId, RunState, Shard};
 use sqlx::AnyConnection;
 use sqlx::AnyPool;
 use tokio::runtime::Handle;
@@ -17,7 +18,7 @@ use crate::error::{StoreError, is_passing};
 use crate::migrate::migrate;
 use crate::queue::{Batch, Done, Queue, Ticket};
 use crate::read::{PAGE, Reader};
-use crate::record::{CallRecord, FileDigest, RunFilter, RunRecord, RunSummary, Write};
+use crate::record::{CallRecord, CallSummary, FileDigest, RunFilter, RunRecord, RunSummary, Write};
 use crate::writer::Writer;
 
 /// Tries of a query whose connection was lost or whose rows were locked.
@@ -98,12 +99,53 @@ impl Store {
         self.read(async |reader| reader.runs_like(part_of_id).await)
     }
 
-    /// Runs, newest first.
+    /// Runs that meet the filter, in its order.
     ///
     /// # Errors
     /// What kept the database from answering.
     pub fn list_runs(&self, filter: &RunFilter) -> Result<Vec<RunSummary>, StoreError> {
         self.read(async |reader| reader.runs(filter).await)
+    }
+
+    /// How many runs meet the filter, whatever its limit and offset.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn count_runs(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        self.read(async |reader| reader.run_count(filter).await)
+    }
+
+    /// How many top-level runs are in each state; states without any are left out.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn count_runs_by_state(&self) -> Result<Vec<(RunState, u64)>, StoreError> {
+        self.read(async |reader| reader.run_states().await)
+    }
+
+    /// Labels of these runs by name; runs without any are left out.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn list_labels(&self, runs: &[RunId]) -> Result<HashMap<RunId, Vec<(String, String)>>, StoreError> {
+        self.read(async |reader| reader.labels(runs).await)
+    }
+
+    /// All attempts of all calls of a run without their documents, in no order.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn list_call_summaries(&self, run: RunId) -> Result<Vec<CallSummary>, StoreError> {
+        self.read(async |reader| reader.call_summaries(run).await)
+    }
+
+    /// All attempts of these shards of one call, in no order.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn load_shards(&self, run: RunId, call: &str, shards: &[Shard]) -> Result<Vec<CallRecord>, StoreError> {
+        let shards: Vec<String> = shards.iter().map(ToString::to_string).collect();
+        self.read(async |reader| reader.calls_of(run, call, &shards).await)
     }
 
     /// The runs that calls of this run started, oldest first.

@@ -16,6 +16,7 @@ fn run(id: RunId) -> RunRecord {
     RunRecord {
         id,
         parent: None,
+        root: None,
         name: "crash".into(),
         state: RunState::Running,
         dir: String::new(),

@@ -8,6 +8,8 @@ use crate::id::InvalidId;
 /// State of a run, named as Cromwell names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RunState {
+    /// Accepted and stored, to begin when somebody says so.
+    OnHold,
     /// Accepted and stored, not yet begun.
     Submitted,
     /// Its calls are being worked on.
@@ -37,6 +39,8 @@ pub enum RunEvent {
     Stopped,
     /// Somebody asked to go on from where it stopped.
     Resume,
+    /// Somebody let it begin.
+    Release,
 }
 
 /// The state after an event; the whole machine.
@@ -47,7 +51,10 @@ pub fn next(state: RunState, event: RunEvent) -> Result<RunState, Illegal> {
     use {RunEvent as E, RunState as S};
     Ok(match (state, event) {
         (S::Submitted, E::Start) | (S::Running, E::Start) => S::Running,
-        (S::Submitted | S::Running | S::Aborting, E::Abort) => S::Aborting,
+        (S::OnHold, E::Release) => S::Submitted,
+        // Nothing has been started yet, so nothing has to be ended.
+        (S::OnHold | S::Submitted, E::Abort) => S::Aborted,
+        (S::Running | S::Aborting, E::Abort) => S::Aborting,
         (S::Running, E::Succeed) => S::Succeeded,
         (S::Submitted | S::Running, E::Fail) => S::Failed,
         (S::Aborting, E::Stopped) => S::Aborted,
@@ -59,12 +66,20 @@ pub fn next(state: RunState, event: RunEvent) -> Result<RunState, Illegal> {
 
 impl RunState {
     /// Every state, in the order of a life.
-    pub const ALL: [RunState; 6] =
-        [RunState::Submitted, RunState::Running, RunState::Aborting, RunState::Succeeded, RunState::Failed, RunState::Aborted];
+    pub const ALL: [RunState; 7] = [
+        RunState::OnHold,
+        RunState::Submitted,
+        RunState::Running,
+        RunState::Aborting,
+        RunState::Succeeded,
+        RunState::Failed,
+        RunState::Aborted,
+    ];
 
     /// The name stored in the database and shown to people.
     pub fn name(self) -> &'static str {
         match self {
+            RunState::OnHold => "On Hold",
             RunState::Submitted => "Submitted",
             RunState::Running => "Running",
             RunState::Aborting => "Aborting",
@@ -82,8 +97,8 @@ impl RunState {
 
 impl RunEvent {
     /// Every event.
-    pub const ALL: [RunEvent; 6] =
-        [RunEvent::Start, RunEvent::Abort, RunEvent::Succeed, RunEvent::Fail, RunEvent::Stopped, RunEvent::Resume];
+    pub const ALL: [RunEvent; 7] =
+        [RunEvent::Start, RunEvent::Abort, RunEvent::Succeed, RunEvent::Fail, RunEvent::Stopped, RunEvent::Resume, RunEvent::Release];
 
     /// Its name in messages.
     pub fn name(self) -> &'static str {
@@ -94,6 +109,7 @@ impl RunEvent {
             RunEvent::Fail => "fail",
             RunEvent::Stopped => "stopped",
             RunEvent::Resume => "resume",
+            RunEvent::Release => "release",
         }
     }
 }

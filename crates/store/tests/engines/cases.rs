@@ -27,6 +27,8 @@ pub const CASES: &[(&str, Case)] = &[
     ("callbacks are called once, and may panic", callbacks),
     ("several stores share one database", sharing),
     ("many open a new database at once", opening_together),
+    ("runs are searched", runs_are_searched),
+    ("calls are forgotten together", calls_are_forgotten_together),
     ("a newer schema is refused", newer_schema),
 ];
 
@@ -53,6 +55,66 @@ fn runs_round_trip(fresh: Fresh<'_>) {
     assert_eq!(open(&location).load_run(full.id).unwrap(), Some(full), "it is there after opening again");
 }
 
+fn runs_are_searched(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let runs: Vec<RunRecord> = (0..4).map(|n| RunRecord { name: format!("wf{}", n % 2), ..run(n) }).collect();
+    store.write(runs.iter().cloned().map(Write::InsertRun).collect()).wait().unwrap();
+    let label = |run: &RunRecord, labels: &[(&str, &str)]| {
+        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        put(&store, Write::PutLabels { run: run.id, labels })
+    };
+    label(&runs[0], &[("lab", "a"), ("kind", "x")]).unwrap();
+    label(&runs[1], &[("lab", "a")]).unwrap();
+    label(&runs[2], &[("lab", "b"), ("kind", "x")]).unwrap();
+    label(&runs[2], &[("lab", "ü"), ("new", "")]).unwrap();
+    assert!(matches!(label(&run(9), &[("lab", "a")]), Err(StoreError::UnknownRun { .. })));
+    let labels = store.list_labels(&[runs[2].id, runs[3].id]).unwrap();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(labels[&runs[2].id], [pair("kind", "x"), pair("lab", "ü"), pair("new", "")]);
+    assert!(!labels.contains_key(&runs[3].id));
+
+    let found = |filter: RunFilter| {
+        let listed = store.list_runs(&RunFilter { oldest_first: true, ..filter.clone() }).unwrap();
+        let places: Vec<i64> = listed.iter().map(|run| run.created_ms).collect();
+        assert_eq!(store.count_runs(&filter).unwrap(), places.len() as u64);
+        places
+    };
+    let any = RunFilter::default();
+    assert_eq!(found(RunFilter { names: vec!["wf1".into(), "other".into()], ..any.clone() }), [1, 3]);
+    assert_eq!(found(RunFilter { ids: vec![runs[3].id, runs[0].id], ..any.clone() }), [0, 3]);
+    assert_eq!(found(RunFilter { labels_all: vec![pair("lab", "a"), pair("kind", "x")], ..any.clone() }), [0]);
+    assert_eq!(found(RunFilter { labels_any: vec![pair("lab", "ü"), pair("lab", "a")], ..any.clone() }), [0, 1, 2]);
+    assert_eq!(found(RunFilter { without_all: vec![pair("lab", "a"), pair("kind", "x")], ..any.clone() }), [1, 2, 3]);
+    assert_eq!(found(RunFilter { without_any: vec![pair("lab", "a"), pair("kind", "x")], ..any.clone() }), [3]);
+    assert_eq!(found(RunFilter { created_from_ms: Some(2), ..any.clone() }), [2, 3]);
+    assert_eq!(found(RunFilter { started_from_ms: Some(0), ..any.clone() }), [0i64; 0]);
+    let paged = RunFilter { offset: 1, limit: 2, ..any.clone() };
+    assert_eq!(store.list_runs(&paged).unwrap().iter().map(|run| run.created_ms).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(store.count_runs(&paged).unwrap(), 4);
+    assert_eq!(store.count_runs_by_state().unwrap(), [(RunState::Submitted, 4)]);
+    put(&store, Write::DeleteRun(runs[0].id)).unwrap();
+    assert_eq!(store.list_labels(&[runs[0].id]).unwrap().len(), 0);
+}
+
+fn calls_are_forgotten_together(fresh: Fresh<'_>) {
+    let store = open(&fresh());
+    let (first, second) = (stored_run(&store), stored_run(&store));
+    let of = |run, call: &str, key: &str, at| Write::StartCall(done(id(run, call, &[], 1), key, at));
+    store.write(vec![of(first, "a", "k1", 10), of(second, "a", "k2", 20), of(second, "b", "k3", 30)]).wait().unwrap();
+    let known = || {
+        let keys: Vec<String> = ["k1", "k2", "k3"].map(str::to_owned).into();
+        store.find_cached(&keys).unwrap().iter().map(Option::is_some).collect::<Vec<_>>()
+    };
+    put(&store, Write::ForgetCacheOfRun(first)).unwrap();
+    assert_eq!(known(), [false, true, true]);
+    put(&store, Write::ForgetCacheBefore(30)).unwrap();
+    assert_eq!(known(), [false, false, true]);
+    let mut calls: Vec<String> = store.list_call_summaries(second).unwrap().iter().map(|call| call.id.to_string()).collect();
+    calls.sort();
+    assert_eq!(calls, ["a", "b"]);
+    assert_eq!(store.load_shards(second, "b", &[Default::default()]).unwrap().len(), 1);
+}
+
 fn runs_are_listed(fresh: Fresh<'_>) {
     let store = open(&fresh());
     let runs: Vec<RunRecord> = (0..5).map(run).collect();
@@ -64,7 +126,7 @@ fn runs_are_listed(fresh: Fresh<'_>) {
     assert_eq!(ids(RunFilter::default()), newest_first);
     assert_eq!(ids(RunFilter { limit: 2, ..RunFilter::default() }), newest_first[..2]);
     assert_eq!(ids(RunFilter { states: vec![RunState::Running, RunState::Failed], ..RunFilter::default() }), []);
-    assert_eq!(ids(RunFilter { states: vec![RunState::Running], parent: Parentage::Any, limit: 9 }), [child.id]);
+    assert_eq!(ids(RunFilter { states: vec![RunState::Running], parent: Parentage::Any, limit: 9, ..RunFilter::default() }), [child.id]);
     assert_eq!(store.list_child_runs(runs[0].id).unwrap()[0].id, child.id);
     let text = child.id.to_string();
     for part in [&text[..], &text[..18], &text[..18].replace('-', "").to_uppercase(), &child.id.short()] {
@@ -355,6 +417,6 @@ fn newer_schema(fresh: Fresh<'_>) {
     drop(open(&location));
     crate::faults::statement(&location, "INSERT INTO schema_migrations (version, applied_ms) VALUES (999, 0)");
     let error = Store::open(&location, batchyard_store::Options::default()).err().unwrap();
-    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 1"), "{error}");
+    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 2"), "{error}");
     assert!(error.hint().is_some());
 }

@@ -15,6 +15,7 @@ pub fn run(created_ms: i64) -> RunRecord {
     RunRecord {
         id: RunId::random(),
         parent: None,
+        root: None,
         name: "wf".into(),
         state: RunState::Submitted,
         dir: "/runs/wf".into(),
@@ -73,5 +74,5 @@ pub fn end(id: CallId, at_ms: i64) -> CallEnd {
 }
 
 pub fn to(id: RunId, from: &[RunState], state: RunState, at_ms: i64) -> RunMove {
-    RunMove { id, from: from.to_vec(), held_by: None, to: state, at_ms, owner: None, result: None }
+    RunMove::new(id, from.to_vec(), state, at_ms)
 }
