@@ -17,7 +17,7 @@ use batchyard_wdl::{
 };
 use batchyard_workflow::{
     documents::{RunResultDoc, RunSpec, Target},
-    engine::Request,
+    engine::{Origin, Request},
 };
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
@@ -109,8 +109,17 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let request =
-        Request { id: summary.id, name: summary.name, module, callee, bound, spec, dir: dir.clone(), owner: owner(), resumed: true };
+    let request = Request {
+        id: summary.id,
+        name: summary.name,
+        module,
+        callee,
+        bound,
+        spec,
+        dir: dir.clone(),
+        owner: owner(),
+        origin: Origin::Resumed,
+    };
     let finished = carry_out(store, config.settings, request, verbosity)?;
     drop(lock);
     conclude(&RunReport { id: summary.id, dir, finished }, args.outputs.as_deref())
@@ -177,7 +186,7 @@ fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usi
     }
     let at_ms = batchyard_workflow::clock::Clock::start().now_ms();
     let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-    let end = RunMove { id: run, from, held_by: None, to: RunState::Aborted, at_ms, owner: Some(None), result: None };
+    let end = RunMove { owner: Some(None), ..RunMove::new(run, from, RunState::Aborted, at_ms) };
     store.write(vec![Write::MoveRun(end)]).wait()?;
     Ok(living.len())
 }

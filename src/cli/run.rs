@@ -17,8 +17,9 @@ use batchyard_wdl::{
 };
 use batchyard_workflow::{
     documents::{DocumentRef, RunSpec, Target},
-    engine::{Engine, Finished, Message, Request},
+    engine::{Engine, Finished, Message, Origin, Request},
     identity::text_hash,
+    machine::Machine,
     settings::Settings,
 };
 use clap::Args;
@@ -143,7 +144,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         spec,
         dir: dir.clone(),
         owner: owner(),
-        resumed: false,
+        origin: Origin::New,
     };
     drop(loaded);
     let finished = carry_out(store, config.settings, request, args.verbosity())?;
@@ -172,7 +173,8 @@ pub fn apply(settings: &mut Settings, options: &Map<String, Json>, no_cache: boo
 /// Works on a run until it has ended; Ctrl-C ends it gently, a second one at once.
 pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbosity: Verbosity) -> Result<Finished> {
     let mut view = View::new(verbosity);
-    let mut engine = Engine::new(store, settings, &mut view);
+    let machine = Machine::new(store, settings.capacity, settings.jobs);
+    let mut engine = Engine::new(machine, settings, &mut view);
     let signals = listen(engine.mailbox())?;
     let root = engine.submit(request)?;
     let worked = engine.work();

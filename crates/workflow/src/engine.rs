@@ -12,21 +12,17 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     time::Duration,
 };
 
-use batchyard_core::{
-    Pool,
-    yard::{Action, Event as YardEvent, Yard},
-};
+use batchyard_core::yard::{Action, Event as YardEvent};
 use batchyard_model::{CallId, RunId, RunState, Shard};
 use batchyard_store::{CallRecord, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_wdl::{
     inputs::Bound,
-    limits,
     module::{Callee, Module},
     value::Value,
 };
@@ -38,24 +34,16 @@ use crate::{
     crash,
     documents::{Failure, RunSpec, to_text},
     frame::{FrameId, Frames, RunIndex},
-    gate::Gate,
+    gate::Seat,
     host::WorkflowHost,
     identity::Identities,
+    machine::Machine,
     plan::{Plan, PlanError},
-    prepare::{Prepared, Preparer},
+    prepare::{PrepareContext, Prepared},
     progress::{Event, Progress},
     settings::Settings,
 };
 use call::Call;
-
-/// Threads that prepare calls (identities, cache look-ups) besides those that run them.
-const PREPARERS: usize = 2;
-/// Tasks that are got ready while others run, so that no core waits for a directory to be made.
-const AHEAD: usize = 2;
-/// Most worker threads; more tasks than this at once wait for a thread.
-const MAX_WORKERS: usize = 4096;
-/// Stack of a worker: it evaluates expressions, so it must bear the deepest tree the parser lets through.
-const WORKER_STACK_BYTES: usize = limits::STACK_BYTES;
 
 /// What an engine's thread is told.
 #[derive(Debug)]
@@ -64,6 +52,8 @@ pub enum Message {
     Prepared(u64, Box<Result<Prepared, Failure>>),
     /// An attempt has succeeded; these were let go in its place, and this is left to do.
     Released(Vec<u64>, Vec<Action>),
+    /// What happened to another engine's task lets this be done.
+    Act(Vec<Action>),
     /// An attempt has ended.
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
@@ -91,7 +81,18 @@ pub struct Request {
     /// Text that names this engine's process.
     pub owner: String,
     /// Whether the store knows it already.
-    pub resumed: bool,
+    pub origin: Origin,
+}
+
+/// What the store knows of a run before an engine gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nothing.
+    New,
+    /// It was accepted, and nobody has worked on it.
+    Accepted,
+    /// An earlier engine has worked on it.
+    Resumed,
 }
 
 /// How a run ended.
@@ -168,18 +169,16 @@ struct Root {
 
 /// Carries out runs on this machine.
 pub struct Engine<'p> {
+    machine: Arc<Machine>,
     store: Arc<Store>,
     settings: Arc<Settings>,
-    identities: Arc<Identities>,
+    shared: Arc<PrepareContext>,
     clock: Clock,
-    gate: Arc<Gate>,
-    workers: Pool,
-    preparer: Preparer,
+    gate: Arc<Seat>,
     frames: Frames,
     runs: Vec<RunContext>,
     roots: Vec<Root>,
     calls: HashMap<u64, Call>,
-    next_call: u64,
     inbox: Receiver<Message>,
     outbox: Sender<Message>,
     progress: &'p mut dyn Progress,
@@ -190,30 +189,27 @@ pub struct Engine<'p> {
 }
 
 impl<'p> Engine<'p> {
-    /// An engine with these settings.
-    pub fn new(store: Arc<Store>, settings: Settings, progress: &'p mut dyn Progress) -> Self {
+    /// An engine on this machine with these settings.
+    pub fn new(machine: Arc<Machine>, settings: Settings, progress: &'p mut dyn Progress) -> Self {
         let (outbox, inbox) = mpsc::channel();
         let settings = Arc::new(settings);
-        let identities = Arc::new(Identities::new(Arc::clone(&store)));
-        let inbox_end = outbox.clone();
-        let report = move |call, result| {
-            // The engine ends only when no call is left.
-            let _ = inbox_end.send(Message::Prepared(call, Box::new(result)));
-        };
-        let preparer = Preparer::new(PREPARERS, Arc::clone(&store), Arc::clone(&settings), Arc::clone(&identities), Box::new(report));
+        let shared = Arc::new(PrepareContext {
+            settings: Arc::clone(&settings),
+            identities: Identities::new(Arc::clone(&machine.store)),
+            reply: outbox.clone(),
+            task_parts: Mutex::default(),
+        });
         Engine {
-            gate: Arc::new(Gate::new(Yard::new(settings.capacity, settings.jobs, AHEAD))),
-            workers: Pool::new("worker", MAX_WORKERS, WORKER_STACK_BYTES),
-            store,
+            gate: machine.gate.join(outbox.clone()),
+            store: Arc::clone(&machine.store),
+            machine,
             settings,
-            identities,
+            shared,
             clock: Clock::start(),
-            preparer,
             frames: Frames::default(),
             runs: Vec::new(),
             roots: Vec::new(),
             calls: HashMap::new(),
-            next_call: 0,
             inbox,
             outbox,
             progress,
@@ -238,24 +234,24 @@ impl<'p> Engine<'p> {
         });
         let now = self.clock.now_ms();
         let mut recorded = HashMap::new();
-        if request.resumed {
-            recorded = self.taken_up(self.store.list_calls(request.id)?);
-            let now = self.clock.now_ms();
-            let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted];
-            let resume = Write::MoveRun(RunMove {
-                id: request.id,
-                from,
-                to: RunState::Running,
-                at_ms: now,
+        if request.origin != Origin::New {
+            let mut from = vec![RunState::Submitted];
+            if request.origin == Origin::Resumed {
+                recorded = self.taken_up(self.store.list_calls(request.id)?);
+                from.extend([RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted]);
+            }
+            let start = RunMove {
                 owner: Some(Some(request.owner)),
-                result: None,
-                held_by: None,
-            });
-            self.store.write(vec![resume]).wait()?;
+                spec: Some(to_text(&request.spec)),
+                name: Some(request.name.clone()),
+                ..RunMove::new(request.id, from, RunState::Running, self.clock.now_ms())
+            };
+            self.store.write(vec![Write::MoveRun(start)]).wait()?;
         } else {
             let record = RunRecord {
                 id: request.id,
                 parent: None,
+                root: None,
                 name: request.name.clone(),
                 state: RunState::Running,
                 dir: request.dir.to_string_lossy().into_owned(),
@@ -281,7 +277,7 @@ impl<'p> Engine<'p> {
             failures: Vec::new(),
             stop: Stop::No,
             active: 0,
-            resumed: request.resumed,
+            resumed: request.origin == Origin::Resumed,
             scratch: None,
             finished: None,
         });
@@ -347,6 +343,7 @@ impl<'p> Engine<'p> {
                 started.into_iter().for_each(|call| self.started(call));
                 self.act(actions);
             }
+            Message::Act(actions) => self.act(actions),
             Message::Ended(call, end) => self.ended(call, *end),
             Message::Recorded(event, Ok(())) => {
                 if let Some(event) = event {
@@ -379,15 +376,7 @@ impl<'p> Engine<'p> {
             let Some(context) = self.runs.get(root.run) else { continue };
             if !again {
                 let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-                let write = Write::MoveRun(RunMove {
-                    id: context.id,
-                    from,
-                    to: RunState::Aborting,
-                    at_ms: now,
-                    owner: None,
-                    result: None,
-                    held_by: None,
-                });
+                let write = Write::MoveRun(RunMove::new(context.id, from, RunState::Aborting, now));
                 let outbox = self.outbox.clone();
                 self.store.write_then(vec![write], move |result| {
                     let _ = outbox.send(Message::Recorded(None, result.map_err(|e| told(&e))));

@@ -1,6 +1,6 @@
 //! Runs WDL workflows: dataflow execution, Cromwell's call directories, call caching, resuming.
 //!
-//! Start at [`engine::Engine`]. [`plan`] compiles a workflow into steps, [`frame`] holds the values while it runs,
+//! Start at [`engine::Engine`]; the engines of a process share one [`machine::Machine`]. [`plan`] compiles a workflow into steps, [`frame`] holds the values while it runs,
 //! [`prepare`] and [`attempt`] work on single calls on other threads, [`documents`] is what the store keeps.
 //!
 //! What runs when is decided by `batchyard-core`, processes are started by `batchyard-runner`, and nothing counts
@@ -17,6 +17,7 @@ pub mod glob;
 pub mod host;
 pub mod identity;
 pub mod layout;
+pub mod machine;
 pub mod outputs;
 pub mod plan;
 pub mod prepare;

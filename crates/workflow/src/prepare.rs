@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc::Sender},
 };
 
 use batchyard_core::Pool;
@@ -26,6 +26,7 @@ use indexmap::IndexMap;
 
 use crate::{
     documents::{EndDoc, Failure, StartDoc},
+    engine::Message,
     identity::{Identities, Identity, task_parts, text_hash},
     runtime::Runtime,
     settings::{Place, Settings},
@@ -36,9 +37,22 @@ use crate::{
 /// Most calls prepared together.
 const BATCH: usize = 64;
 
+/// What the preparations of one engine have in common.
+pub struct PrepareContext {
+    /// How its runs are carried out.
+    pub settings: Arc<Settings>,
+    /// What it knows of files.
+    pub identities: Identities,
+    /// Where it listens.
+    pub reply: Sender<Message>,
+    /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
+    pub task_parts: Mutex<HashMap<usize, TaskParts>>,
+}
+
 /// A call to get ready.
-#[derive(Debug)]
 pub struct Preparation {
+    /// Whose it is.
+    pub context: Arc<PrepareContext>,
     /// The engine's number of the call.
     pub number: u64,
     /// Its id.
@@ -89,9 +103,6 @@ pub struct Hit {
     pub files: IndexMap<String, (u64, i64)>,
 }
 
-/// Takes the engine's number of a call and how its preparation went.
-pub type Report = dyn Fn(u64, Result<Prepared, Failure>) + Send + Sync;
-
 /// Prepares calls.
 pub struct Preparer {
     shared: Arc<Shared>,
@@ -100,18 +111,13 @@ pub struct Preparer {
 
 struct Shared {
     store: Arc<Store>,
-    settings: Arc<Settings>,
-    identities: Arc<Identities>,
-    report: Box<Report>,
     /// Batches worked on at once.
     workers: usize,
     queue: Mutex<Queue>,
-    /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
-    task_parts: Mutex<HashMap<usize, TaskParts>>,
 }
 
 /// A task, kept so that its address stays its own, and its parts.
-type TaskParts = (Arc<Task>, Arc<IndexMap<String, String>>);
+pub type TaskParts = (Arc<Task>, Arc<IndexMap<String, String>>);
 
 #[derive(Default)]
 struct Queue {
@@ -120,16 +126,12 @@ struct Queue {
 }
 
 impl Preparer {
-    /// Prepares with this many threads and tells `report`, on one of them, how each preparation went.
-    pub fn new(workers: usize, store: Arc<Store>, settings: Arc<Settings>, identities: Arc<Identities>, report: Box<Report>) -> Self {
-        let (queue, task_parts) = (Mutex::default(), Mutex::default());
-        Preparer {
-            shared: Arc::new(Shared { store, settings, identities, report, workers, queue, task_parts }),
-            pool: Pool::new("prepare", workers, STACK_BYTES),
-        }
+    /// Prepares with this many threads.
+    pub fn new(workers: usize, store: Arc<Store>) -> Self {
+        Preparer { shared: Arc::new(Shared { store, workers, queue: Mutex::default() }), pool: Pool::new("prepare", workers, STACK_BYTES) }
     }
 
-    /// Gets a call ready.
+    /// Gets a call ready; its engine is told how that went.
     pub fn prepare(&self, preparation: Preparation) {
         let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
         queue.waiting.push_back(preparation);
@@ -167,22 +169,22 @@ impl Shared {
             let result = guarded(|| self.one(&preparation));
             ready.push((preparation, result));
         }
-        if self.settings.read_cache {
-            self.look_up(&mut ready);
-        }
+        self.look_up(&mut ready);
         for (preparation, result) in ready {
-            (self.report)(preparation.number, result);
+            // An engine that is gone (after a panic of ours) needs no answer.
+            let _ = preparation.context.reply.send(Message::Prepared(preparation.number, Box::new(result)));
         }
     }
 
     fn one(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
-        let Preparation { module, task, inputs, call_dir, .. } = preparation;
+        let Preparation { context, module, task, inputs, call_dir, .. } = preparation;
+        let settings = &context.settings;
         let version = module.document.version;
-        let dialect = self.settings.dialect_of(version);
+        let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, inputs);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
-            let attributes = frame.attributes(&self.settings.default_attributes, &preparation.overrides)?;
+            let attributes = frame.attributes(&settings.default_attributes, &preparation.overrides)?;
             let runtime = Runtime::read(&attributes, dialect).map_err(|e| Failure {
                 place: Some(place_of(module, task.name.span)),
                 ..Failure::new(format!("runtime validation failed: {e}"))
@@ -197,8 +199,8 @@ impl Shared {
             }
         }
         let (attributes, runtime) = asked(&frame, preparation.id.attempt)?;
-        let place = self.settings.place(&runtime.images)?;
-        let cacheable = preparation.look_up && !is_volatile(task) && (self.settings.read_cache || self.settings.write_cache);
+        let place = settings.place(&runtime.images)?;
+        let cacheable = preparation.look_up && !is_volatile(task) && (settings.read_cache || settings.write_cache);
         let identity = if cacheable { Some(self.identity(preparation, &runtime, &place)?) } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
     }
@@ -212,7 +214,7 @@ impl Shared {
         parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));
         parts.insert("fail on stderr".into(), runtime.fail_on_stderr.to_string());
         for (name, value) in preparation.inputs.iter() {
-            let text = self.identities.value_text(value).map_err(|e| Failure {
+            let text = preparation.context.identities.value_text(value).map_err(|e| Failure {
                 call: Some(preparation.id.to_string()),
                 ..Failure::new(format!("cannot read input `{name}`: {e}"))
             })?;
@@ -222,12 +224,12 @@ impl Shared {
     }
 
     fn parts_of(&self, preparation: &Preparation) -> Arc<IndexMap<String, String>> {
-        let Preparation { module, task, .. } = preparation;
-        let mut known = self.task_parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Preparation { context, module, task, .. } = preparation;
+        let mut known = context.task_parts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, parts)) = known.get(&(Arc::as_ptr(task) as usize)) {
             return Arc::clone(parts);
         }
-        let parts = Arc::new(task_parts(module, task, self.settings.dialect_of(module.document.version)));
+        let parts = Arc::new(task_parts(module, task, context.settings.dialect_of(module.document.version)));
         // The command's text is kept once, so that a later miss can show what changed in it.
         let text = module.document.source.slice(task.command.span);
         self.store.write_then(vec![Write::PutBlob { hash: text_hash(text), content: text.to_owned() }], drop);
@@ -236,7 +238,7 @@ impl Shared {
     }
 
     fn look_up(&self, ready: &mut [(Preparation, Result<Prepared, Failure>)]) {
-        let keys: Vec<String> = ready.iter().filter_map(|(_, r)| Some(r.as_ref().ok()?.identity.as_ref()?.key.clone())).collect();
+        let keys: Vec<String> = ready.iter().filter_map(|(p, r)| key_of(p, r)).collect();
         if keys.is_empty() {
             return;
         }
@@ -244,10 +246,10 @@ impl Shared {
         let Ok(records) = self.store.find_cached(&keys) else { return };
         let mut records = records.into_iter();
         for (preparation, result) in ready {
-            let Ok(prepared) = result else { continue };
-            if prepared.identity.is_none() {
+            if key_of(preparation, result).is_none() {
                 continue;
             }
+            let Ok(prepared) = result else { continue };
             if let Some(record) = records.next().flatten() {
                 prepared.hit = guarded(|| Ok(self.reuse(preparation, &record))).ok().flatten();
             }
@@ -256,8 +258,12 @@ impl Shared {
 
     /// Takes the outputs of an earlier call, if all its files are still what it left.
     fn reuse(&self, preparation: &Preparation, record: &CallRecord) -> Option<Hit> {
-        let outputs =
-            Outputs::read(&preparation.module, &preparation.task, record, self.settings.dialect_of(preparation.module.document.version))?;
+        let outputs = Outputs::read(
+            &preparation.module,
+            &preparation.task,
+            record,
+            preparation.context.settings.dialect_of(preparation.module.document.version),
+        )?;
         // Directories without files have no stamps.
         let mut complete = true;
         outputs
@@ -290,6 +296,12 @@ impl Shared {
         let maker = if outputs.end.maker.is_empty() { record_maker(&record.id) } else { outputs.end.maker };
         Some(Hit { from, outputs: outputs_now, maker, exit_code: record.exit_code, files })
     }
+}
+
+/// The key to look up for a call, if it may take an earlier result.
+fn key_of(preparation: &Preparation, result: &Result<Prepared, Failure>) -> Option<String> {
+    let identity = result.as_ref().ok()?.identity.as_ref()?;
+    preparation.context.settings.read_cache.then(|| identity.key.clone())
 }
 
 /// The outputs of a recorded call.

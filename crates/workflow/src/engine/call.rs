@@ -126,8 +126,7 @@ impl Engine<'_> {
             may_have_started,
             root,
         };
-        let number = self.next_call;
-        self.next_call += 1;
+        let number = self.gate.number();
         self.calls.insert(number, entry);
         self.add_active(root, 1);
         self.progress.tell(Event::Queued { call: id });
@@ -179,18 +178,7 @@ impl Engine<'_> {
             let records = self.store.list_calls(child).map_err(|e| Failure::new(e.to_string()))?;
             recorded = self.taken_up(records);
             let from = RunState::ALL.to_vec();
-            self.record(
-                vec![Write::MoveRun(RunMove {
-                    id: child,
-                    from,
-                    to: RunState::Running,
-                    at_ms: now,
-                    owner: None,
-                    result: None,
-                    held_by: None,
-                })],
-                None,
-            );
+            self.record(vec![Write::MoveRun(RunMove::new(child, from, RunState::Running, now))], None);
         } else {
             let start = StartDoc {
                 inputs: json_inputs(&given).0,
@@ -201,6 +189,7 @@ impl Engine<'_> {
             let record = RunRecord {
                 id: child,
                 parent: Some(parent_id),
+                root: self.root_id(root),
                 name: name.clone(),
                 state: RunState::Running,
                 dir: dir.to_string_lossy().into_owned(),
@@ -273,7 +262,8 @@ impl Engine<'_> {
 
     fn prepare_call(&mut self, number: u64, look_up: bool) {
         let Some(call) = self.calls.get(&number) else { return };
-        self.preparer.prepare(Preparation {
+        self.machine.preparer.prepare(Preparation {
+            context: Arc::clone(&self.shared),
             number,
             id: call.id.clone(),
             module: Arc::clone(&call.module),
@@ -392,10 +382,8 @@ impl Engine<'_> {
         };
         let (outbox, settings) = (self.outbox.clone(), Arc::clone(&self.settings));
         let work = move || {
-            let tell = |message| {
-                // The engine ends only when no call is left.
-                let _ = outbox.send(message);
-            };
+            // The engine ends only when no call is left; one that is gone has given up its place in the yard.
+            let tell = |message| drop(outbox.send(message));
             let end = guarded(|| {
                 let staged = match attempt.stage(&settings, &control) {
                     Ok(staged) => staged,
@@ -415,7 +403,7 @@ impl Engine<'_> {
                 tell(super::Message::Ended(number, Box::new(end)));
             }
         };
-        if let Err(error) = self.workers.run(work) {
+        if let Err(error) = self.machine.workers.run(work) {
             let failure = Failure::new(format!("no thread for this call: {error}")).hint("fewer at once with `--jobs N`");
             let _ = self.outbox.send(super::Message::Ended(number, Box::new(broken_end(failure))));
         }
@@ -592,7 +580,7 @@ impl Engine<'_> {
         for path in files.keys() {
             let below = path.strip_prefix(call_dir).unwrap_or(path).trim_start_matches('/');
             let below = below.strip_prefix("cacheCopy/").unwrap_or(below);
-            self.identities.made_by(path.as_str().into(), format!("file {below} made by {maker}").into());
+            self.shared.identities.made_by(path.as_str().into(), format!("file {below} made by {maker}").into());
         }
     }
 

@@ -26,6 +26,9 @@ use crate::{
     task::place,
 };
 
+/// States of a run that may still end.
+const UNFINISHED: [RunState; 3] = [RunState::Submitted, RunState::Running, RunState::Aborting];
+
 impl Engine<'_> {
     /// All steps of a run are finished.
     pub(super) fn run_completed(&mut self, run: RunIndex) {
@@ -66,15 +69,7 @@ impl Engine<'_> {
         };
         let call_state = if state == RunState::Succeeded { CallState::Done } else { CallState::Failed };
         let writes = vec![
-            Write::MoveRun(RunMove {
-                id,
-                from: vec![RunState::Submitted, RunState::Running, RunState::Aborting],
-                to: state,
-                at_ms,
-                owner: None,
-                result: Some(to_text(&result)),
-                held_by: None,
-            }),
+            Write::MoveRun(RunMove { result: Some(to_text(&result)), ..RunMove::new(id, UNFINISHED.into(), state, at_ms) }),
             Write::EndCall(CallEnd {
                 id: call_id,
                 state: call_state,
@@ -139,10 +134,8 @@ impl Engine<'_> {
                 self.end_open_child(child, state, at_ms);
             }
         }
-        let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-        let write =
-            Write::MoveRun(RunMove { id, from, to: state, at_ms, owner: Some(None), result: Some(to_text(&result)), held_by: None });
-        self.record(vec![write], Some(Event::RunEnded { run: id, state, child: false }));
+        let end = RunMove { owner: Some(None), result: Some(to_text(&result)), ..RunMove::new(id, UNFINISHED.into(), state, at_ms) };
+        self.record(vec![Write::MoveRun(end)], Some(Event::RunEnded { run: id, state, child: false }));
         if let Some(root) = self.roots.get_mut(root) {
             root.finished = Some(Finished { state, outputs, failures });
         }
@@ -150,8 +143,7 @@ impl Engine<'_> {
 
     fn end_open_child(&mut self, id: RunId, state: RunState, at_ms: i64) {
         // One that has ended already is left as it is; the conflict is no news.
-        let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-        self.store.write_then(vec![Write::MoveRun(RunMove { id, from, to: state, at_ms, owner: None, result: None, held_by: None })], drop);
+        self.store.write_then(vec![Write::MoveRun(RunMove::new(id, UNFINISHED.into(), state, at_ms))], drop);
     }
 
     /// The outputs of a completed run, keys without the workflow's name.
