@@ -1,19 +1,15 @@
 //! Inputs from files and the command line to bound values, with file paths made absolute and looked for.
 
-use std::{
-    convert::Infallible,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use batchyard_wdl::{
     inputs::{self, Bound, InputSpec},
     module::Callee,
     types::Type,
-    value::Value,
     version::Dialect,
 };
+use batchyard_workflow::given;
 use serde_json::{Map, Value as Json};
 
 use super::{complain, say};
@@ -75,60 +71,11 @@ pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders
             return None;
         }
     };
-    let mut unusable = Vec::new();
-    for (key, value) in &mut bound.values {
-        *value = absolute(&format!("{}.{key}", callee.name()), value, dialect, folders, &mut unusable);
-    }
-    for Unusable { key, path, why, hint } in &unusable {
-        complain(&format!("file `{path}` of input `{key}` {why}"), *hint);
+    let unusable = given::find_files(callee, &mut bound, dialect, folders);
+    for problem in &unusable {
+        complain(&problem.message, problem.hint.as_deref());
     }
     unusable.is_empty().then_some(bound)
-}
-
-/// A file of the inputs that no task could use.
-struct Unusable {
-    key: String,
-    path: String,
-    why: String,
-    hint: Option<&'static str>,
-}
-
-/// Why a path that exists is of no use. In the older versions, which have no type for folders, a `File` may be one.
-fn wrong_with(path: &Path, directory: bool, dialect: Dialect) -> Option<(String, Option<&'static str>)> {
-    match (path.is_dir(), directory) {
-        (true, false) if dialect == Dialect::Specification => {
-            Some(("is a folder".into(), Some("give a file, or pack the folder with tar")))
-        }
-        (false, true) => Some(("is a file, not a folder".into(), None)),
-        _ => match rustix::fs::access(path, rustix::fs::Access::READ_OK) {
-            Ok(()) => None,
-            Err(error) => Some((format!("cannot be read: {error}"), Some("check the permissions of the file"))),
-        },
-    }
-}
-
-fn absolute(key: &str, value: &Value, dialect: Dialect, folders: &[PathBuf], unusable: &mut Vec<Unusable>) -> Value {
-    let mapped = inputs::map_files(value, &mut |path: &Arc<str>, directory| {
-        let mut note = |why: String, hint| unusable.push(Unusable { key: key.to_owned(), path: path.to_string(), why, hint });
-        if path.contains("://") && !path.starts_with("file://") {
-            note("is not on this machine".into(), Some("remote files are not fetched yet: download it and give its path"));
-            return Ok::<_, Infallible>(Some(Arc::clone(path)));
-        }
-        let local = batchyard_workflow::host::local_path(path);
-        let found = folders.iter().map(|folder| folder.join(local)).find(|p| p.exists());
-        let Some(found) = found else {
-            note("does not exist".into(), Some("a relative path counts from the working directory, else from the inputs file"));
-            return Ok(Some(Arc::clone(path)));
-        };
-        if let Some((why, hint)) = wrong_with(&found, directory, dialect) {
-            note(why, hint);
-        }
-        Ok(Some(found.to_string_lossy().into()))
-    });
-    match mapped {
-        Ok(value) => value,
-        Err(never) => match never {},
-    }
 }
 
 /// Where relative paths of inputs are looked for: the working directory, then the folder of the inputs file.
@@ -142,13 +89,6 @@ pub fn folders(inputs_file: Option<&Path>) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(folders)
-}
-
-/// Bound inputs as the JSON object that binds to the same again.
-pub fn to_json(callee: &Callee, bound: &Bound) -> Map<String, Json> {
-    let full = |key: &String| format!("{}.{key}", callee.name());
-    let values = bound.values.iter().map(|(key, value)| (full(key), batchyard_wdl::json::to_json(value)));
-    values.chain(bound.overrides.iter().map(|(key, value)| (full(key), batchyard_wdl::json::to_json(value)))).collect()
 }
 
 /// Prints the remarks of a binding.

@@ -1,41 +1,33 @@
 //! `batchyard resume` and `batchyard abort`: runs whose engine is gone, or should be.
 
 use std::{
-    collections::BTreeSet,
     io,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use batchyard_model::{CallState, RunId, RunState};
-use batchyard_runner::{container::Engine, local::remove_container, tree};
-use batchyard_store::{RunMove, RunSummary, Store, Write};
-use batchyard_wdl::{
-    load::{MemoryLoader, load},
-    module::Callee,
-};
+use batchyard_model::RunState;
 use batchyard_workflow::{
-    documents::{RunResultDoc, RunSpec, Target},
+    documents::{RunResultDoc, RunSpec},
     engine::{Origin, Request},
+    owner::{Holder, end_orphans, holder, owner},
+    stored,
 };
 use clap::Args;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 
 use super::{
     EXIT_USAGE, open_store,
-    run::{RunReport, apply, carry_out, claim, conclude, host_name, owner, print_outputs, rebind, start_time},
+    run::{RunReport, apply, carry_out, claim, conclude, print_outputs, rebind},
     say,
-    show::{all_calls, find_run},
+    show::find_run,
     view::Verbosity,
 };
 use crate::config::Config;
 
 /// Time an aborted engine gets to end its tasks before `abort` stops waiting for it.
 const ABORT_WAIT: Duration = Duration::from_secs(60);
-
-/// Time between the polite signal and the hard one for tasks of a dead engine.
-const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 
 /// Arguments of `resume`.
 #[derive(Args)]
@@ -63,15 +55,6 @@ pub struct AbortArgs {
     run: String,
 }
 
-/// The process that works on a run, if it is alive on this machine.
-pub fn engine_of(run: &RunSummary) -> Option<Pid> {
-    let mut parts = run.owner.as_deref()?.splitn(3, ':');
-    let pid: u32 = parts.next()?.parse().ok()?;
-    let started: u64 = parts.next()?.parse().ok()?;
-    let host = parts.next()?;
-    (host == host_name() && start_time(pid) == Some(started)).then(|| Pid::from_raw(i32::try_from(pid).ok()?)).flatten()
-}
-
 /// Goes on with a run.
 pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     let store = open_store(&config)?;
@@ -86,23 +69,21 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         print_outputs(summary.id, summary.dir.as_ref(), result.outputs, args.outputs.as_deref())?;
         return Ok(0);
     }
-    if let Some(pid) = engine_of(&summary) {
-        bail!("run {} is being worked on by process {}", summary.id.short(), pid.as_raw_nonzero());
+    match holder(summary.owner.as_deref()) {
+        Holder::Process(pid) => bail!("run {} is being worked on by process {}", summary.id.short(), pid.as_raw_nonzero()),
+        Holder::OtherMachine if !summary.state.is_terminal() => {
+            let owner = summary.owner.as_deref().unwrap_or_default();
+            say(&format!("note: run {} was last worked on by another machine ({owner})", summary.id.short()));
+        }
+        _ => {}
     }
     let record = store.load_run(summary.id)?.ok_or_else(|| anyhow!("run {} is gone", summary.id))?;
     let spec: RunSpec = serde_json::from_str(&record.spec).with_context(|| format!("the record of run {} cannot be read", summary.id))?;
     let (dir, lock) = claim(summary.dir.as_ref(), &store, true)?;
     apply(&mut config.settings, &spec.options, spec.no_cache, args.jobs)?;
-    let loaded = load(&spec.main, &stored_documents(&store, &spec)?)?;
+    let loaded = stored::load_documents(&store, &spec)?;
     let module = Arc::clone(&loaded.module);
-    let callee = match (&spec.target, &module.document.workflow) {
-        (Target::Task(name), _) => {
-            let task = module.task(name).ok_or_else(|| anyhow!("the stored document has no task `{name}`"))?;
-            Callee::Task(Arc::clone(&module), Arc::clone(task))
-        }
-        (Target::Workflow, Some(workflow)) => Callee::Workflow(Arc::clone(&module), Arc::clone(workflow)),
-        (Target::Workflow, None) => bail!("the stored document has no workflow"),
-    };
+    let callee = stored::find_target(&loaded, &spec.target)?;
     let Some(bound) = rebind(&callee, &spec, &config.settings, &module) else { return Ok(EXIT_USAGE) };
     let verbosity = match (args.quiet, args.verbose) {
         (true, _) => Verbosity::Quiet,
@@ -125,15 +106,6 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     conclude(&RunReport { id: summary.id, dir, finished }, args.outputs.as_deref())
 }
 
-fn stored_documents(store: &Store, spec: &RunSpec) -> Result<MemoryLoader> {
-    let mut texts = Vec::new();
-    for document in &spec.documents {
-        let text = store.load_blob(&document.hash)?.ok_or_else(|| anyhow!("the stored text of `{}` is gone", document.name))?;
-        texts.push((document.id.clone(), (document.name.clone(), text)));
-    }
-    Ok(MemoryLoader::new(texts, spec.imports.iter().cloned()))
-}
-
 /// Ends a run.
 pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
     let store = open_store(config)?;
@@ -142,7 +114,7 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         say(&format!("run {} has ended already ({})", run.id.short(), run.state));
         return Ok(0);
     }
-    let Some(pid) = engine_of(&run) else {
+    let Holder::Process(pid) = holder(run.owner.as_deref()) else {
         let ended = end_orphans(&store, run.id, config.settings.engine.get())?;
         say(&format!("run {} was ended; {} of its tasks were still running", run.id.short(), ended));
         return Ok(0);
@@ -151,42 +123,10 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         .map_err(io::Error::from)
         .with_context(|| format!("cannot tell process {} to end", pid.as_raw_nonzero()))?;
     let deadline = std::time::Instant::now() + ABORT_WAIT;
-    while engine_of(&run).is_some() && std::time::Instant::now() < deadline {
+    while matches!(holder(run.owner.as_deref()), Holder::Process(_)) && std::time::Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
     let state = store.load_run(run.id)?.map(|r| r.state);
     say(&format!("run {}: {}", run.id.short(), state.map_or("gone", RunState::name)));
     Ok(0)
-}
-
-/// Ends what a dead engine left running and records the run as aborted. Returns the number of tasks ended.
-fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usize> {
-    // The engine may have died before it could record what it had started: the processes themselves are asked.
-    let living = tree::markers_below(&format!("{run}/"));
-    let recorded = all_calls(store, run)?.into_iter().filter(|(_, call)| call.state == CallState::Running);
-    let recorded = recorded.map(|(_, call)| format!("{run}/{}/{}", call.id.run, call.id));
-    let markers: BTreeSet<String> = living.iter().cloned().chain(recorded).collect();
-    for marker in &markers {
-        if let Some(engine) = engine {
-            remove_container(engine, marker);
-        }
-        tree::signal(None, marker, Signal::TERM);
-    }
-    let deadline = Instant::now() + ORPHAN_GRACE;
-    while Instant::now() < deadline && !tree::markers_below(&format!("{run}/")).is_empty() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    for _ in 0..50 {
-        // A process may fork while it is looked for; SIGKILL cannot be refused.
-        let left: usize = markers.iter().map(|marker| tree::signal(None, marker, Signal::KILL)).sum();
-        if left == 0 {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let at_ms = batchyard_workflow::clock::Clock::start().now_ms();
-    let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-    let end = RunMove { owner: Some(None), ..RunMove::new(run, from, RunState::Aborted, at_ms) };
-    store.write(vec![Write::MoveRun(end)]).wait()?;
-    Ok(living.len())
 }

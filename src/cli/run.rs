@@ -16,11 +16,13 @@ use batchyard_wdl::{
     module::{Callee, Module},
 };
 use batchyard_workflow::{
-    documents::{DocumentRef, RunSpec, Target},
+    documents::{RunSpec, Target},
     engine::{Engine, Finished, Message, Origin, Request},
-    identity::text_hash,
+    given,
     machine::Machine,
+    owner::owner,
     settings::Settings,
+    stored,
 };
 use clap::Args;
 use rustix::fs::{FlockOperation, flock};
@@ -133,7 +135,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         None => config.runs_dir.join(callee.name()).join(id.to_string()),
     };
     let (dir, lock) = claim(&dir, &store, false)?;
-    let (spec, documents) = spec_of(&loaded, target, inputs::to_json(&callee, &bound), options, args.no_cache);
+    let (spec, documents) = spec_of(&loaded, target, given::to_json(&callee, &bound), options, args.no_cache);
     store.write(documents).wait()?;
     let request = Request {
         id,
@@ -231,15 +233,9 @@ fn spec_of(
     options: Map<String, Json>,
     no_cache: bool,
 ) -> (RunSpec, Vec<Write>) {
-    let mut documents = Vec::new();
-    let mut writes = Vec::new();
-    for (id, source) in &loaded.sources {
-        let hash = text_hash(&source.text);
-        documents.push(DocumentRef { id: id.clone(), name: source.name.clone(), hash: hash.clone() });
-        writes.push(Write::PutBlob { hash, content: source.text.clone() });
-    }
+    let (documents, writes) = stored::keep_documents(loaded);
     let main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
-    (RunSpec { main, documents, imports: loaded.imports.clone(), target, inputs, options, no_cache }, writes)
+    (RunSpec { main, documents, imports: loaded.imports.clone(), target, inputs, options, no_cache, submission: None }, writes)
 }
 
 /// Makes the run's directory and takes its lock, which is free again as soon as this process is gone.
@@ -272,26 +268,6 @@ pub fn claim(dir: &Path, store: &Store, resume: bool) -> Result<(PathBuf, File)>
             .with_context(|| format!("cannot write to the run directory `{text}`", text = dir.display()))?;
     }
     Ok((dir, lock))
-}
-
-/// Text that names this process in the store: pid, its start time, host.
-pub fn owner() -> String {
-    let pid = std::process::id();
-    format!("{pid}:{}:{}", start_time(pid).unwrap_or(0), host_name())
-}
-
-/// Start time of a living process in clock ticks since boot; with the pid it names a process for good.
-pub fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    // A zombie has ended; only its parent has not looked yet.
-    let living = !matches!(fields.next()?, "Z" | "X");
-    fields.nth(18).filter(|_| living)?.parse().ok()
-}
-
-/// Name of this machine.
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Prints the outputs, or what went wrong. Returns the exit status.

@@ -5,7 +5,10 @@ use std::{fs, io::Write, path::Path};
 use anyhow::{Result, anyhow, bail};
 use batchyard_model::{CallId, RunId};
 use batchyard_store::{CallRecord, Parentage, RunFilter, RunSummary, Store};
-use batchyard_workflow::documents::{EndDoc, RunResultDoc, StartDoc};
+use batchyard_workflow::{
+    documents::{EndDoc, RunResultDoc, StartDoc},
+    owner::{Holder, holder},
+};
 use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::{Value as Json, json};
@@ -123,7 +126,7 @@ pub fn ls(args: &LsArgs, config: &Config) -> Result<u8> {
 
 /// Whether a run's engine is gone although it has not ended.
 pub fn is_orphan(run: &RunSummary) -> bool {
-    !run.state.is_terminal() && run.parent.is_none() && super::resume::engine_of(run).is_none()
+    !run.state.is_terminal() && run.parent.is_none() && holder(run.owner.as_deref()) == Holder::Nobody
 }
 
 fn run_json(run: &RunSummary) -> Json {

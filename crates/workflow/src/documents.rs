@@ -23,6 +23,38 @@ pub struct RunSpec {
     /// Settings that came with the command and hold for a resumed run too.
     #[serde(default)]
     pub no_cache: bool,
+    /// What was sent to a server, when it came that way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission: Option<Submission>,
+}
+
+/// A submission as its sender spelled it. Texts are blobs, named by their hashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submission {
+    /// The main document, unless it is named by `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Where the main document is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `workflowRoot`, kept and shown, without effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// Inputs, a JSON object as text.
+    pub inputs: String,
+    /// Workflow options, a JSON object as text.
+    pub options: String,
+    /// Labels, a JSON object as text.
+    pub labels: String,
+    /// `workflowType` as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// `workflowTypeVersion` as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The dependencies: a JSON object of texts by path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imports: Option<String>,
 }
 
 /// One document of a run.
@@ -56,6 +88,9 @@ pub struct RunResultDoc {
     /// What went wrong, first failure first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<Failure>,
+    /// Whether it failed before anything could start: the document or its inputs are wrong.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unusable: bool,
 }
 
 /// What is known of an attempt when it starts: `calls.start_doc`.
@@ -67,6 +102,12 @@ pub struct StartDoc {
     pub runtime: Map<String, Json>,
     /// Directory of the attempt.
     pub dir: String,
+    /// When its inputs were known, epoch milliseconds.
+    #[serde(default)]
+    pub queued_ms: i64,
+    /// When it was known what it asks for and that no earlier result serves, epoch milliseconds.
+    #[serde(default)]
+    pub prepared_ms: i64,
     /// What the cache key was made of.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub parts: IndexMap<String, String>,

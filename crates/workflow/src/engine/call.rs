@@ -50,6 +50,9 @@ pub(super) struct Call {
     inputs: Arc<IndexMap<Arc<str>, Value>>,
     overrides: IndexMap<String, Value>,
     call_dir: PathBuf,
+    /// When its inputs were known, and when it was prepared, in epoch milliseconds.
+    queued_ms: i64,
+    prepared_ms: i64,
     prepared: Option<Prepared>,
     /// What it is, kept over attempts.
     cache_key: Option<String>,
@@ -114,6 +117,8 @@ impl Engine<'_> {
             inputs: Arc::new(inputs),
             overrides,
             call_dir,
+            queued_ms: self.clock.now_ms(),
+            prepared_ms: 0,
             prepared: None,
             cache_key: None,
             control: None,
@@ -277,7 +282,9 @@ impl Engine<'_> {
 
     pub(super) fn prepared(&mut self, number: u64, result: Result<Prepared, Failure>) {
         crash::place("prepared");
+        let now = self.clock.now_ms();
         let Some(call) = self.calls.get_mut(&number) else { return };
+        call.prepared_ms = now;
         let mut prepared = match result {
             Ok(prepared) => prepared,
             Err(failure) => {
@@ -548,6 +555,7 @@ impl Engine<'_> {
                 start_doc: to_text(&StartDoc {
                     inputs: json_inputs(&call.inputs).0,
                     dir: call.call_dir.to_string_lossy().into_owned(),
+                    queued_ms: call.queued_ms,
                     ..StartDoc::default()
                 }),
                 end_doc: Some(to_text(&document)),
@@ -666,6 +674,8 @@ fn start_doc(call: &Call, prepared: &Prepared) -> (StartDoc, Vec<Write>) {
         inputs,
         runtime: prepared.attributes.iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect(),
         dir: call.call_dir.to_string_lossy().into_owned(),
+        queued_ms: call.queued_ms,
+        prepared_ms: call.prepared_ms,
         parts: prepared.identity.as_ref().map(|i| i.parts.clone()).unwrap_or_default(),
         image: prepared.place.image.clone(),
         child: None,

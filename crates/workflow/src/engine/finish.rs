@@ -65,7 +65,7 @@ impl Engine<'_> {
         let at_ms = self.clock.now_ms();
         let result = RunResultDoc {
             outputs: outputs.iter().map(|(k, v)| (format!("{}.{k}", call.name), v.clone())).collect(),
-            failures: Vec::new(),
+            ..RunResultDoc::default()
         };
         let call_state = if state == RunState::Succeeded { CallState::Done } else { CallState::Failed };
         let writes = vec![
@@ -124,8 +124,8 @@ impl Engine<'_> {
             }
         }
         let failures = self.roots.get(root).map(|r| r.failures.clone()).unwrap_or_default();
-        let result =
-            RunResultDoc { outputs: outputs.iter().map(|(k, v)| (k.clone(), json::to_json(v))).collect(), failures: failures.clone() };
+        let documents = outputs.iter().map(|(k, v)| (k.clone(), json::to_json(v))).collect();
+        let result = RunResultDoc { outputs: documents, failures: failures.clone(), unusable: false };
         let at_ms = self.clock.now_ms();
         if state != RunState::Succeeded {
             // Sub-workflows that were going on end with it.

@@ -1,0 +1,122 @@
+//! Who works on a run: engines by their process, and what a dead one has left behind.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, Instant},
+};
+
+use batchyard_model::{CallState, RunId, RunState};
+use batchyard_runner::{container::Engine, local::remove_container, tree};
+use batchyard_store::{RunMove, Store, StoreError, Write};
+use rustix::process::{Pid, Signal};
+
+use crate::clock::Clock;
+
+/// Time between the polite signal and the hard one for tasks of a dead engine.
+const ORPHAN_GRACE: Duration = Duration::from_millis(500);
+
+/// Text that names this process in the store: pid, its start time, host.
+pub fn owner() -> String {
+    let pid = std::process::id();
+    format!("{pid}:{}:{}", start_time(pid).unwrap_or(0), host_name())
+}
+
+/// Start time of a living process in clock ticks since boot; with the pid it names a process for good.
+pub fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    // A zombie has ended; only its parent has not looked yet.
+    let living = !matches!(fields.next()?, "Z" | "X");
+    fields.nth(18).filter(|_| living)?.parse().ok()
+}
+
+/// Name of this machine.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// Who holds a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    /// Nobody, or a process that is gone.
+    Nobody,
+    /// This living process of this machine.
+    Process(Pid),
+    /// A process of another machine; whether it lives cannot be seen from here.
+    OtherMachine,
+}
+
+/// Who holds a run that names this owner.
+pub fn holder(owner: Option<&str>) -> Holder {
+    let parsed = owner.and_then(|text| {
+        let mut parts = text.splitn(3, ':');
+        Some((parts.next()?.parse::<u32>().ok()?, parts.next()?.parse::<u64>().ok()?, parts.next()?))
+    });
+    match parsed {
+        Some((_, _, host)) if host != host_name() => Holder::OtherMachine,
+        Some((pid, started, _)) if start_time(pid) == Some(started) => {
+            i32::try_from(pid).ok().and_then(Pid::from_raw).map_or(Holder::Nobody, Holder::Process)
+        }
+        _ => Holder::Nobody,
+    }
+}
+
+/// A run and the runs of its sub-workflows, outermost first.
+///
+/// # Errors
+/// What kept the database from answering.
+pub fn family(store: &Store, run: RunId) -> Result<Vec<RunId>, StoreError> {
+    let mut found = vec![run];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        let children = store.list_child_runs(parent)?;
+        // A run cannot be its own ancestor, but a loop here would never end.
+        let new: Vec<RunId> = children.iter().map(|child| child.id).filter(|id| !found.contains(id)).collect();
+        found.extend(new);
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// Ends what a dead engine left running and records the run as aborted. Returns the number of tasks ended.
+///
+/// # Errors
+/// What kept the store from answering or recording.
+pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usize, StoreError> {
+    // The engine may have died before it could record what it had started: the processes themselves are asked.
+    let living = tree::markers_below(&format!("{run}/"));
+    let family = family(store, run)?;
+    let mut markers: BTreeSet<String> = living.iter().cloned().collect();
+    for member in &family {
+        let calls = store.list_call_summaries(*member)?;
+        markers.extend(calls.iter().filter(|call| call.state == CallState::Running).map(|call| format!("{run}/{member}/{}", call.id)));
+    }
+    for marker in &markers {
+        if let Some(engine) = engine {
+            remove_container(engine, marker);
+        }
+        tree::signal(None, marker, Signal::TERM);
+    }
+    let deadline = Instant::now() + ORPHAN_GRACE;
+    while Instant::now() < deadline && !tree::markers_below(&format!("{run}/")).is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for _ in 0..50 {
+        // A process may fork while it is looked for; SIGKILL cannot be refused.
+        let left: usize = markers.iter().map(|marker| tree::signal(None, marker, Signal::KILL)).sum();
+        if left == 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let at_ms = Clock::start().now_ms();
+    let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
+    for member in family.iter().skip(1) {
+        // One that has ended already stays as it is; the conflict is no news.
+        store.write_then(vec![Write::MoveRun(RunMove::new(*member, from.clone(), RunState::Aborted, at_ms))], drop);
+    }
+    let end = RunMove { owner: Some(None), ..RunMove::new(run, from, RunState::Aborted, at_ms) };
+    store.write(vec![Write::MoveRun(end)]).wait()?;
+    Ok(living.len())
+}

@@ -1,0 +1,70 @@
+//! From documents to what the store keeps of them, and back to what an engine needs.
+
+use std::sync::Arc;
+
+use batchyard_store::{Store, StoreError, Write};
+use batchyard_wdl::{
+    load::{LoadFailure, Loaded, MemoryLoader, load},
+    module::Callee,
+};
+
+use crate::{
+    documents::{DocumentRef, RunSpec, Target},
+    identity::text_hash,
+};
+
+/// Why a stored run cannot be taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredError {
+    /// The store did not answer.
+    #[error("cannot read the stored documents: {0}")]
+    Store(#[from] StoreError),
+    /// A text is missing.
+    #[error("the stored text of `{0}` is gone")]
+    Gone(String),
+    /// The main document is missing.
+    #[error("{0}")]
+    Load(#[from] LoadFailure),
+    /// What was run is not in the document.
+    #[error("the stored document has no {0}")]
+    NoTarget(String),
+}
+
+/// References to all documents, and the writes that keep their texts.
+pub fn keep_documents(loaded: &Loaded) -> (Vec<DocumentRef>, Vec<Write>) {
+    let kept = loaded.sources.iter().map(|(id, source)| {
+        let hash = text_hash(&source.text);
+        let document = DocumentRef { id: id.clone(), name: source.name.clone(), hash: hash.clone() };
+        (document, Write::PutBlob { hash, content: source.text.clone() })
+    });
+    kept.unzip()
+}
+
+/// Loads the documents of a run as they were when it began.
+///
+/// # Errors
+/// A text is gone, or the store does not answer.
+pub fn load_documents(store: &Store, spec: &RunSpec) -> Result<Loaded, StoredError> {
+    let mut texts = Vec::new();
+    for document in &spec.documents {
+        let text = store.load_blob(&document.hash)?.ok_or_else(|| StoredError::Gone(document.name.clone()))?;
+        texts.push((document.id.clone(), (document.name.clone(), text)));
+    }
+    Ok(load(&spec.main, &MemoryLoader::new(texts, spec.imports.iter().cloned()))?)
+}
+
+/// What a run runs.
+///
+/// # Errors
+/// The document has no such task or workflow.
+pub fn find_target(loaded: &Loaded, target: &Target) -> Result<Callee, StoredError> {
+    let module = Arc::clone(&loaded.module);
+    match (target, &loaded.module.document.workflow) {
+        (Target::Task(name), _) => {
+            let task = module.task(name).map(Arc::clone).ok_or_else(|| StoredError::NoTarget(format!("task `{name}`")))?;
+            Ok(Callee::Task(module, task))
+        }
+        (Target::Workflow, Some(workflow)) => Ok(Callee::Workflow(module, Arc::clone(workflow))),
+        (Target::Workflow, None) => Err(StoredError::NoTarget("workflow".into())),
+    }
+}
