@@ -8,6 +8,7 @@ mod inputs;
 mod inspect;
 mod resume;
 mod run;
+mod server;
 mod show;
 mod timeline;
 mod view;
@@ -62,6 +63,8 @@ enum Command {
     Abort(resume::AbortArgs),
     /// Go on with a run that was interrupted, aborted or failed
     Resume(resume::ResumeArgs),
+    /// Serve workflows over HTTP: the interfaces of Cromwell and WES
+    Server(server::ServerArgs),
     /// Explain why a call was run and no earlier result taken
     Why(why::WhyArgs),
     /// Look at the configuration
@@ -137,6 +140,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Logs(args) => show::logs(&args, &config()?),
         Command::Abort(args) => resume::abort(&args, &config()?),
         Command::Resume(args) => resume::resume(&args, config()?),
+        Command::Server(args) => server::server(&args, config()?),
         Command::Why(args) => why::why(&args, &config()?),
         Command::Config(ConfigCommand::Show(args)) => show::config(args, &config()?),
         Command::Demo(args) => demo::demo(&args, &config()?),

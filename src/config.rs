@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -36,6 +37,17 @@ struct File {
     images: Vec<Image>,
     cache: Cache,
     wdl: Wdl,
+    server: ServerFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ServerFile {
+    listen: Option<IpAddr>,
+    port: Option<u16>,
+    allow_remote: Option<bool>,
+    max_workflows: Option<usize>,
+    abort_on_exit: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,6 +118,21 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Settings of the server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Address to listen on.
+    pub listen: IpAddr,
+    /// Port to listen on.
+    pub port: u16,
+    /// Whether other machines may reach it although nobody has to sign in.
+    pub allow_remote: bool,
+    /// Most workflows carried out at once.
+    pub max_workflows: usize,
+    /// Whether what runs is ended with the server.
+    pub abort_on_exit: bool,
+}
+
 /// The configuration in force.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -117,10 +144,16 @@ pub struct Config {
     pub import_map: Vec<(String, PathBuf)>,
     /// Settings of the engine.
     pub settings: Settings,
+    /// Settings of the server.
+    pub server: Server,
     /// Every value as text with its origin, in the order of the file.
     pub shown: Vec<(String, String, Origin)>,
 }
 
+/// Port of the server unless another is given: the one that Cromwell's clients know.
+const PORT: u16 = 8000;
+/// Workflows carried out at once unless another number is given; each has a thread that mostly sleeps.
+const MAX_WORKFLOWS: usize = 1000;
 /// Name of the environment variable for the home folder.
 pub const HOME_VARIABLE: &str = "BATCHYARD_HOME";
 /// Name of the environment variable for the configuration file.
@@ -199,11 +232,24 @@ impl Config {
             format!("{import_map:?}"),
             if import_map.is_empty() { Origin::Default } else { loader.path.clone().map_or(Origin::Default, Origin::File) },
         ));
-        Ok(Config { database, runs_dir, import_map, settings, shown: loader.shown })
+        let server = loader.server(&file.server)?;
+        Ok(Config { database, runs_dir, import_map, settings, server, shown: loader.shown })
     }
 }
 
 impl Loader {
+    fn server(&mut self, file: &ServerFile) -> Result<Server> {
+        let listen = self.take("server.listen", file.listen, IpAddr::from([127, 0, 0, 1]), IpAddr::to_string);
+        let port = self.take("server.port", file.port, PORT, u16::to_string);
+        let allow_remote = self.take("server.allow_remote", file.allow_remote, false, bool::to_string);
+        let max_workflows = self.take("server.max_workflows", file.max_workflows, MAX_WORKFLOWS, usize::to_string);
+        if max_workflows == 0 {
+            bail!("`server.max_workflows = 0` would run nothing: give a number from 1");
+        }
+        let abort_on_exit = self.take("server.abort_on_exit", file.abort_on_exit, false, bool::to_string);
+        Ok(Server { listen, port, allow_remote, max_workflows, abort_on_exit })
+    }
+
     fn settings(
         &mut self,
         local: Local,

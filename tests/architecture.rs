@@ -6,19 +6,37 @@
 use std::{collections::BTreeMap, process::Command};
 
 /// What each crate may depend on; crates that are not listed are not expected.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("batchyard-model", &[]),
     ("batchyard-wdl", &[]),
     ("batchyard-store", &["batchyard-model"]),
     ("batchyard-core", &[]),
     ("batchyard-runner", &[]),
     ("batchyard-workflow", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl"]),
-    ("batchyard", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
+    ("batchyard-cromwell", &["batchyard-model", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
+    (
+        "batchyard",
+        &[
+            "batchyard-core",
+            "batchyard-cromwell",
+            "batchyard-model",
+            "batchyard-runner",
+            "batchyard-store",
+            "batchyard-wdl",
+            "batchyard-workflow",
+        ],
+    ),
 ];
 
 /// Libraries that only one crate may name.
-const OWNED: [(&str, &str); 4] =
-    [("sqlx", "batchyard-store"), ("wait4", "batchyard-runner"), ("fancy-regex", "batchyard-wdl"), ("ariadne", "batchyard")];
+const OWNED: [(&str, &str); 6] = [
+    ("axum", "batchyard-cromwell"),
+    ("ureq", "batchyard-cromwell"),
+    ("sqlx", "batchyard-store"),
+    ("wait4", "batchyard-runner"),
+    ("fancy-regex", "batchyard-wdl"),
+    ("ariadne", "batchyard"),
+];
 
 fn metadata() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))

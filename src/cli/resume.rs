@@ -1,10 +1,6 @@
 //! `batchyard resume` and `batchyard abort`: runs whose engine is gone, or should be.
 
-use std::{
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use batchyard_model::RunState;

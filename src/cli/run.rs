@@ -235,7 +235,20 @@ fn spec_of(
 ) -> (RunSpec, Vec<Write>) {
     let (documents, writes) = stored::keep_documents(loaded);
     let main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
-    (RunSpec { main, documents, imports: loaded.imports.clone(), target, inputs, options, no_cache, submission: None }, writes)
+    (
+        RunSpec {
+            main,
+            documents,
+            version: loaded.module.document.version.to_string(),
+            imports: loaded.imports.clone(),
+            target,
+            inputs,
+            options,
+            no_cache,
+            submission: None,
+        },
+        writes,
+    )
 }
 
 /// Makes the run's directory and takes its lock, which is free again as soon as this process is gone.

@@ -45,6 +45,15 @@ pub fn render(command: &str, rc: &Path) -> String {
     script
 }
 
+/// The command inside a script that [`render`] made; `None` for other texts.
+pub fn command_in(script: &str) -> Option<&str> {
+    let (first, rest) = script.strip_prefix("#!/bin/bash\n")?.split_once('\n')?;
+    if first.ends_with(" EXIT") {
+        return rest.strip_suffix('\n');
+    }
+    rest.strip_prefix("(\n")?.rsplit_once("\n)\necho \"$?\" >").map(|(command, _)| command)
+}
+
 /// Whether the command could end without running an EXIT trap set before it.
 fn needs_own_shell(command: &str) -> bool {
     thread_local! {
@@ -101,6 +110,14 @@ mod tests {
         assert_eq!(run("kill -TERM $$; sleep 1").0, Some(143));
         assert_eq!(run("kill -INT $$; sleep 1").0, Some(130));
         assert_eq!(run("kill -KILL $$; sleep 1").0, None);
+    }
+
+    #[test]
+    fn commands_are_found_again() {
+        for command in ["echo 1", "", "\n  a\n\nb\n", "trap 'x' EXIT\necho 2\n", "cat <<EOF\n)\necho \"$?\" >x\nEOF\nexec true"] {
+            assert_eq!(command_in(&render(command, Path::new("/x/rc"))), Some(command));
+        }
+        assert_eq!(command_in("#!/bin/sh\necho"), None);
     }
 
     #[test]

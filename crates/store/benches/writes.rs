@@ -27,6 +27,7 @@ fn run(id: RunId) -> RunRecord {
     RunRecord {
         id,
         parent: None,
+        root: None,
         name: "bench".into(),
         state: RunState::Running,
         dir: "/tmp".into(),

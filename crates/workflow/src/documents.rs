@@ -12,6 +12,9 @@ pub struct RunSpec {
     pub main: String,
     /// Identity, shown name and content hash (a blob) of each document.
     pub documents: Vec<DocumentRef>,
+    /// Language version of the main document, such as `1.0`.
+    #[serde(default)]
+    pub version: String,
     /// Which document an import leads to: importer, text of the import, imported.
     pub imports: Vec<(String, String, String)>,
     /// `workflow` or `task`, and its name.
@@ -91,6 +94,9 @@ pub struct RunResultDoc {
     /// Whether it failed before anything could start: the document or its inputs are wrong.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unusable: bool,
+    /// Where the log of the workflow was copied to, when that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
 }
 
 /// What is known of an attempt when it starts: `calls.start_doc`.
@@ -154,6 +160,9 @@ pub struct EndDoc {
     /// The call whose result was reused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reused: Option<String>,
+    /// Directory of that call: what its command wrote is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused_dir: Option<String>,
 }
 
 /// CPU and memory of an attempt.

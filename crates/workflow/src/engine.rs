@@ -244,6 +244,7 @@ impl<'p> Engine<'p> {
                 owner: Some(Some(request.owner)),
                 spec: Some(to_text(&request.spec)),
                 name: Some(request.name.clone()),
+                dir: Some(request.dir.to_string_lossy().into_owned()),
                 ..RunMove::new(request.id, from, RunState::Running, self.clock.now_ms())
             };
             self.store.write(vec![Write::MoveRun(start)]).wait()?;

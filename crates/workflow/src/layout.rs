@@ -39,6 +39,15 @@ pub fn localized(call_dir: &Path, original: &str) -> PathBuf {
     call_dir.join("inputs").join(java_hash(parent).to_string()).join(name)
 }
 
+/// The command of an attempt as it was run; `None` when there is no script or it is longer than a person reads.
+pub fn read_command(call_dir: &Path) -> Option<String> {
+    const MAX_BYTES: u64 = 4 << 20;
+    let path = call_dir.join("execution/script");
+    let length = std::fs::metadata(&path).ok()?.len();
+    let script = (length <= MAX_BYTES).then(|| std::fs::read_to_string(&path).ok()).flatten()?;
+    batchyard_runner::script::command_in(&script).map(str::to_owned)
+}
+
 /// Java's `String.hashCode`, by which Cromwell names input folders.
 fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))

@@ -99,6 +99,8 @@ pub struct Hit {
     pub maker: String,
     /// Its exit status.
     pub exit_code: Option<i32>,
+    /// Directory of that call.
+    pub dir: String,
     /// Stamps of the output files.
     pub files: IndexMap<String, (u64, i64)>,
 }
@@ -294,7 +296,9 @@ impl Shared {
         });
         let outputs_now = mapped.collect();
         let maker = if outputs.end.maker.is_empty() { record_maker(&record.id) } else { outputs.end.maker };
-        Some(Hit { from, outputs: outputs_now, maker, exit_code: record.exit_code, files })
+        // Of a chain of reused results only the first has a command that wrote something.
+        let dir = outputs.end.reused_dir.unwrap_or(outputs.dir);
+        Some(Hit { from, dir, outputs: outputs_now, maker, exit_code: record.exit_code, files })
     }
 }
 

@@ -338,6 +338,7 @@ impl Engine<'_> {
             files: hit.files.clone(),
             maker: hit.maker.clone(),
             reused: Some(hit.from),
+            reused_dir: Some(hit.dir),
             ..EndDoc::default()
         };
         let record = CallRecord {

@@ -125,7 +125,7 @@ impl Engine<'_> {
         }
         let failures = self.roots.get(root).map(|r| r.failures.clone()).unwrap_or_default();
         let documents = outputs.iter().map(|(k, v)| (k.clone(), json::to_json(v))).collect();
-        let result = RunResultDoc { outputs: documents, failures: failures.clone(), unusable: false };
+        let result = RunResultDoc { outputs: documents, failures: failures.clone(), ..RunResultDoc::default() };
         let at_ms = self.clock.now_ms();
         if state != RunState::Succeeded {
             // Sub-workflows that were going on end with it.

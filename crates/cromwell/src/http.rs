@@ -1,0 +1,108 @@
+//! The HTTP interface: routes only; what they do is in the modules beneath, one for each kind of question.
+
+mod body;
+mod describe;
+mod diff;
+mod engine;
+mod problem;
+mod query;
+mod run;
+mod submit;
+mod timing;
+mod wes;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{self, Next},
+    response::Response,
+    routing::{get, post},
+};
+use tokio::net::TcpListener;
+use tower_http::compression::CompressionLayer;
+
+pub use self::problem::Problem;
+use crate::service::Service;
+
+/// Limits of the interface.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most bytes of a request's body.
+    pub body_bytes: usize,
+    /// Time until an answer begins; then the client is told to try again.
+    pub answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { body_bytes: 512 << 20, answer: Duration::from_secs(20) }
+    }
+}
+
+/// All routes of the interface.
+pub fn router(service: Arc<Service>, limits: Limits) -> Router {
+    let workflows = Router::new()
+        .route("/", post(submit::one))
+        .route("/batch", post(submit::batch))
+        .route("/backends", get(engine::backends))
+        .route("/query", get(query::by_parameters).post(query::by_body))
+        .route("/callcaching/diff", get(diff::diff))
+        .route("/{id}/status", get(run::status))
+        .route("/{id}/outputs", get(run::outputs))
+        .route("/{id}/logs", get(run::logs))
+        .route("/{id}/metadata", get(run::metadata))
+        .route("/{id}/metadata/failed-jobs", get(run::failed_jobs))
+        .route("/{id}/metadata/failed-tasks", get(run::failed_jobs))
+        .route("/{id}/labels", get(run::labels).patch(run::set_labels))
+        .route("/{id}/abort", post(run::abort))
+        .route("/{id}/releaseHold", post(run::release))
+        .route("/{id}/timing", get(timing::page))
+        .route("/{id}/cost", get(run::cost));
+    let wes = Router::new()
+        .route("/service-info", get(wes::service_info))
+        .route("/runs", get(wes::list).post(wes::submit))
+        .route("/runs/{id}", get(wes::run))
+        .route("/runs/{id}/status", get(wes::status))
+        .route("/runs/{id}/cancel", post(wes::cancel));
+    Router::new()
+        // With and without the slash, as clients write it.
+        .route("/api/workflows/{version}/", post(submit::one))
+        .nest("/api/workflows/{version}", workflows)
+        .route("/api/womtool/{version}/describe", post(describe::describe))
+        .nest("/api/ga4gh/wes/v1", wes.clone())
+        .nest("/ga4gh/wes/v1", wes)
+        .route("/engine/{version}/version", get(engine::version))
+        .route("/engine/{version}/status", get(engine::status))
+        .route("/engine/{version}/stats", get(engine::stats))
+        .route("/healthz", get(engine::health))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(DefaultBodyLimit::max(limits.body_bytes))
+        .layer(middleware::from_fn(move |request: Request, next: Next| within(limits.answer, request, next)))
+        .layer(CompressionLayer::new())
+        .with_state(service)
+}
+
+/// An answer that takes too long becomes one that says so.
+async fn within(limit: Duration, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::busy("The server was not able to produce a timely response to your request.").answer(),
+    }
+}
+
+/// Serves until `shutdown` is done; requests that have begun are answered.
+///
+/// # Errors
+/// What the network said.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+}
+
+/// Work that waits for the disk or the store, on a thread that may.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::error("internal error while the request was worked on"))
+}

@@ -1,0 +1,146 @@
+//! Questions about one workflow, and what can be done with it.
+
+use std::sync::Arc;
+
+use axum::{
+    Json as Body,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::StatusCode,
+    response::Response,
+};
+use batchyard_model::RunId;
+use serde_json::{Value as Json, json};
+
+use super::{Problem, blocking, body::written};
+use crate::{
+    metadata::{self, Context, Filter, MetadataError, Query, run_labels},
+    service::Service,
+    submission::read_labels,
+};
+
+/// Version and id in the path.
+type Place = Path<(String, String)>;
+
+/// The id of a path.
+pub fn id_of(text: &str) -> Result<RunId, Problem> {
+    text.parse().map_err(|_| Problem::invalid_id(text))
+}
+
+/// A view of a run, computed where waiting is allowed.
+async fn view(
+    service: Arc<Service>,
+    id: &str,
+    look: impl FnOnce(Context<'_>, RunId) -> Result<Json, MetadataError> + Send + 'static,
+) -> Result<Body<Json>, Problem> {
+    let id = id_of(id)?;
+    let answer = blocking(move || look(Context { store: service.store(), options: service.options() }, id)).await?;
+    Ok(Body(answer?))
+}
+
+/// `GET status`
+pub async fn status(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+    view(service, &id, |context, id| Ok(json!({ "status": context.load(id)?.state.name(), "id": id.to_string() }))).await
+}
+
+/// `GET outputs`
+pub async fn outputs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+    view(service, &id, metadata::outputs).await
+}
+
+/// `GET logs`
+pub async fn logs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+    view(service, &id, metadata::logs).await
+}
+
+/// `GET metadata/failed-jobs`
+pub async fn failed_jobs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+    view(service, &id, metadata::failed_jobs).await
+}
+
+/// `GET labels`
+pub async fn labels(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+    view(service, &id, |context, id| {
+        let record = context.load(id)?;
+        Ok(json!({ "id": id.to_string(), "labels": run_labels(context.store, &record)? }))
+    })
+    .await
+}
+
+/// `GET cost`
+pub async fn cost(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+    view(service, &id, |context, id| {
+        let record = context.load(id)?;
+        // Own machines have no price by the hour.
+        Ok(json!({ "id": id.to_string(), "status": record.state.name(), "currency": "USD", "cost": 0, "errors": [] }))
+    })
+    .await
+}
+
+/// `PATCH labels`
+pub async fn set_labels(State(service): State<Arc<Service>>, Path((_, id)): Place, body: Bytes) -> Result<Body<Json>, Problem> {
+    // The original answers so; its clients know it.
+    let id = id_of(&id).map_err(|problem| problem.as_error().code(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let text = String::from_utf8(body.to_vec()).map_err(|_| Problem::fail("the labels are no UTF-8 text"))?;
+    let labels = read_labels(&text).map_err(|problems| Problem::fail(problems.join("\n")))?;
+    let answer = blocking(move || {
+        service.set_labels(id, labels)?;
+        let context = Context { store: service.store(), options: service.options() };
+        let record = context.load(id)?;
+        Ok::<_, Problem>(json!({ "id": id.to_string(), "labels": run_labels(context.store, &record).map_err(MetadataError::from)? }))
+    });
+    Ok(Body(answer.await??))
+}
+
+/// `POST abort`
+pub async fn abort(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+    let id = id_of(&id)?;
+    let state = blocking(move || service.abort(id)).await?;
+    let state = state.map_err(|error| match error {
+        // For an abort the original calls an unknown id an error.
+        error @ crate::service::ServiceError::Unknown(_) => {
+            Problem::error(format!("Couldn't abort {id} because no workflow with that ID is in progress ({error})"))
+                .code(StatusCode::NOT_FOUND)
+        }
+        error => error.into(),
+    })?;
+    Ok(Body(json!({ "id": id.to_string(), "status": state.name() })))
+}
+
+/// `POST releaseHold`
+pub async fn release(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+    let id = id_of(&id)?;
+    let state = blocking(move || service.release(id)).await??;
+    Ok(Body(json!({ "id": id.to_string(), "status": state.name() })))
+}
+
+/// `GET metadata`
+pub async fn metadata(
+    State(service): State<Arc<Service>>,
+    Path((_, id)): Place,
+    RawQuery(parameters): RawQuery,
+) -> Result<Response, Problem> {
+    let id = id_of(&id)?;
+    let query = metadata_query(parameters.as_deref().unwrap_or_default())?;
+    let known = Arc::clone(&service);
+    blocking(move || Context { store: known.store(), options: known.options() }.load(id)).await??;
+    Ok(written(move |out| metadata::write(Context { store: service.store(), options: service.options() }, id, &query, out)))
+}
+
+/// The parameters of `metadata`.
+fn metadata_query(text: &str) -> Result<Query, Problem> {
+    let mut query = Query { filter: Filter::default(), expand: false };
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        match &*name {
+            "includeKey" => query.filter.include.push(value.into_owned()),
+            "excludeKey" => query.filter.exclude.push(value.into_owned()),
+            "expandSubWorkflows" => {
+                query.expand =
+                    value.parse().map_err(|_| Problem::fail(format!("expandSubWorkflows must be true or false, not '{value}'")))?;
+            }
+            // What the original ignores is ignored here.
+            _ => {}
+        }
+    }
+    Ok(query)
+}

@@ -1,0 +1,199 @@
+//! Call caching in metadata: mode, result, and the hashes that make a call what it is.
+
+use batchyard_store::{CallRecord, RunRecord, StoreError};
+use batchyard_workflow::documents::{EndDoc, RunSpec, StartDoc};
+use md5::{Digest, Md5};
+use serde_json::{Map, Value as Json, json};
+
+use super::Context;
+use crate::LOCAL;
+
+/// Whether a run reads from the cache and writes to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Switches {
+    read: bool,
+    write: bool,
+}
+
+/// The `callCaching` object of an attempt.
+///
+/// # Errors
+/// What kept the store from answering.
+pub fn describe(context: Context<'_>, switches: Switches, call: &CallRecord, start: &StartDoc, end: &EndDoc) -> Result<Json, StoreError> {
+    let mut keys = Map::new();
+    let Switches { read, write } = switches;
+    let mode = match (start.parts.is_empty(), read, write) {
+        (true, _, _) | (_, false, false) => "CallCachingOff",
+        (_, true, true) => "ReadAndWriteCache",
+        (_, true, false) => "ReadCache",
+        (_, false, true) => "WriteCache",
+    };
+    keys.insert("effectiveCallCachingMode".into(), json!(mode));
+    keys.insert("allowResultReuse".into(), json!(call.reusable));
+    if mode != "CallCachingOff" {
+        keys.insert("hit".into(), json!(call.cached));
+        if let Some(from) = &end.reused {
+            keys.insert("result".into(), json!(format!("Cache Hit: {}", hit_text(context, from)?)));
+        } else if read && call.id.attempt == 1 {
+            keys.insert("result".into(), json!("Cache Miss"));
+        }
+        keys.insert("hashes".into(), Json::Object(hashes(start)));
+    } else {
+        keys.insert("hit".into(), json!(false));
+    }
+    Ok(Json::Object(keys))
+}
+
+impl Switches {
+    /// Those of a run; a sub-workflow follows the options of the whole.
+    ///
+    /// # Errors
+    /// What kept the store from answering.
+    pub fn of(context: Context<'_>, run: &RunRecord) -> Result<Switches, StoreError> {
+        let root = match run.root {
+            Some(root) => context.store.load_run(root)?,
+            None => None,
+        };
+        let spec: RunSpec = serde_json::from_str(root.as_ref().map_or(&run.spec, |root| &root.spec)).unwrap_or_default();
+        let option = |name: &str| spec.options.get(name).and_then(Json::as_bool).unwrap_or(true);
+        let settings = &context.options.settings;
+        Ok(Switches {
+            read: settings.read_cache && !spec.no_cache && option("read_from_cache"),
+            write: settings.write_cache && option("write_to_cache"),
+        })
+    }
+}
+
+/// `<run id>:<workflow>.<call>:<shard>` of a call that is named `call[3]#2 of run <id>`.
+fn hit_text(context: Context<'_>, from: &str) -> Result<String, StoreError> {
+    let Some((call, run)) = from.rsplit_once(" of run ") else { return Ok(from.to_owned()) };
+    let call = call.split('#').next().unwrap_or(call);
+    let (name, shard) = match call.split_once('[') {
+        Some((name, indices)) => (name, indices.trim_end_matches(']').rsplit('[').next().unwrap_or("-1")),
+        None => (call, "-1"),
+    };
+    let workflow = match run.parse() {
+        Ok(id) => context.store.load_run(id)?.map(|record| record.name).unwrap_or_default(),
+        Err(_) => String::new(),
+    };
+    Ok(format!("{run}:{workflow}.{name}:{shard}"))
+}
+
+/// The hashes of a call in the original's names, nested as its metadata nests them.
+pub fn hashes(start: &StartDoc) -> Map<String, Json> {
+    let mut hashes = Map::new();
+    let (mut inputs, mut outputs, mut attributes) = (Map::new(), Map::new(), Map::new());
+    for (name, value) in &start.parts {
+        let hash = || json!(upper_md5(value));
+        match name.split_once(' ') {
+            Some(("input", input)) => drop(inputs.insert(format!("{} {input}", kind_of(value)), file_hash(value).unwrap_or_else(hash))),
+            Some(("output", output)) => {
+                let kind = value.split(&format!(" {output} ")).next().unwrap_or("");
+                outputs.insert(format!("{kind} {output}"), hash());
+            }
+            _ => match name.as_str() {
+                "image" => drop(attributes.insert("docker".into(), hash())),
+                "return codes" => drop(attributes.insert("continueOnReturnCode".into(), json!(upper_md5(&codes(value))))),
+                "fail on stderr" => drop(attributes.insert("failOnStderr".into(), hash())),
+                _ => drop(hashes.insert(name.clone(), hash())),
+            },
+        }
+    }
+    hashes.insert("backend name".into(), json!(upper_md5(LOCAL)));
+    hashes.insert("input count".into(), json!(upper_md5(&inputs.len().to_string())));
+    hashes.insert("output count".into(), json!(upper_md5(&outputs.len().to_string())));
+    hashes.insert("runtime attribute".into(), Json::Object(attributes));
+    hashes.insert("input".into(), Json::Object(inputs));
+    hashes.insert("output expression".into(), Json::Object(outputs));
+    hashes
+}
+
+/// Hashes by their full keys: nested names joined by `:`.
+pub fn flat_hashes(start: &StartDoc) -> Map<String, Json> {
+    let mut flat = Map::new();
+    for (name, value) in hashes(start) {
+        match value {
+            Json::Object(members) => flat.extend(members.into_iter().map(|(member, value)| (format!("{name}:{member}"), value))),
+            value => drop(flat.insert(name, value)),
+        }
+    }
+    flat
+}
+
+/// `Only({0})` as the original writes it.
+fn codes(value: &str) -> String {
+    match value.strip_prefix("Only({").and_then(|rest| rest.strip_suffix("})")) {
+        Some(codes) if codes.contains(',') => format!("[{}]", codes.replace(' ', "")),
+        Some(code) => code.to_owned(),
+        None => "true".to_owned(),
+    }
+}
+
+/// The type of an input as far as its text tells.
+fn kind_of(value: &str) -> &'static str {
+    match value {
+        "true" | "false" => return "Boolean",
+        "None" => return "Optional",
+        _ => {}
+    }
+    if ["xxh3 ", "file ", "tree "].iter().any(|prefix| value.starts_with(prefix)) {
+        return "File";
+    }
+    match value.chars().next() {
+        Some('"') => "String",
+        Some('[') => "Array",
+        Some('{') => "Map",
+        Some('(') => "Pair",
+        _ if value.parse::<i64>().is_ok() => "Int",
+        _ if value.parse::<f64>().is_ok() => "Float",
+        _ => "Object",
+    }
+}
+
+/// A file stands for its content already.
+fn file_hash(value: &str) -> Option<Json> {
+    value.strip_prefix("xxh3 ").map(|digest| json!(digest))
+}
+
+fn upper_md5(text: &str) -> String {
+    Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_of_small_texts_are_the_originals() {
+        assert_eq!(upper_md5("0"), "CFCD208495D565EF66E7DFF9F98764DA");
+        assert_eq!(upper_md5("Local"), "509820290D57F333403F490DDE7316F4");
+        assert_eq!(codes("Only({0})"), "0");
+        assert_eq!(codes("Only({0, 1})"), "[0,1]");
+        assert_eq!(codes("Any"), "true");
+    }
+
+    #[test]
+    fn parts_become_nested_hashes() {
+        let parts = [
+            ("command template", "aa"),
+            ("output out", "Array[File] out = glob(\"*\")"),
+            ("return codes", "Only({0})"),
+            ("fail on stderr", "false"),
+            ("input x", "\"text\""),
+            ("input n", "3"),
+            ("input f", "xxh3 00ff"),
+        ];
+        let start = StartDoc {
+            parts: parts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..StartDoc::default()
+        };
+        let hashes = Json::Object(hashes(&start));
+        assert_eq!(hashes["runtime attribute"]["failOnStderr"], "68934A3E9455FA72420237EB05902327");
+        assert_eq!(hashes["runtime attribute"]["continueOnReturnCode"], "CFCD208495D565EF66E7DFF9F98764DA");
+        assert_eq!(hashes["input count"], "ECCBC87E4B5CE2FE28308FD9F2A7BAF3");
+        assert_eq!(hashes["input"]["Int n"], "ECCBC87E4B5CE2FE28308FD9F2A7BAF3");
+        assert_eq!(hashes["input"]["File f"], "00ff");
+        assert!(hashes["output expression"]["Array[File] out"].is_string());
+        assert!(flat_hashes(&start).contains_key("input:String x"));
+    }
+}

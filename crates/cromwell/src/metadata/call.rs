@@ -1,0 +1,175 @@
+//! Keys of a call.
+
+use std::path::Path;
+
+use batchyard_model::{CallState, RunState};
+use batchyard_store::{CallRecord, RunRecord, StoreError};
+use batchyard_workflow::{
+    documents::{EndDoc, StartDoc},
+    layout,
+};
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    Context, Filter,
+    caching::{self, Switches},
+    failures,
+    run::resolved,
+};
+use crate::{LOCAL, moment};
+
+/// The state of an attempt in the original's words.
+pub fn status(run: RunState, call: CallState) -> &'static str {
+    match call {
+        CallState::Queued => "QueuedInCromwell",
+        CallState::Running if run == RunState::Aborting => "Aborting",
+        CallState::Running => "Running",
+        CallState::Done => "Done",
+        CallState::Failed => "Failed",
+        CallState::Retried => "RetryableFailure",
+        CallState::Aborted => "Aborted",
+    }
+}
+
+/// A run whose calls are shown.
+#[derive(Clone, Copy)]
+pub struct OfRun<'r> {
+    record: &'r RunRecord,
+    switches: Switches,
+}
+
+impl<'r> OfRun<'r> {
+    /// What the calls of this run have in common.
+    pub fn new(context: Context<'_>, record: &'r RunRecord) -> Result<Self, StoreError> {
+        Ok(OfRun { record, switches: Switches::of(context, record)? })
+    }
+}
+
+/// Keys of an attempt without `shardIndex` and `attempt`; what the filter does not want is not worked out.
+pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Filter) -> Result<Map<String, Json>, StoreError> {
+    let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
+    let end: EndDoc = call.end_doc.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut keys = Map::new();
+    let mut put = |name: &str, value: Json| drop(keys.insert(name.into(), value));
+    put("executionStatus", json!(status(run.record.state, call.state)));
+    let began = Some(start.queued_ms).filter(|at| *at > 0).or(call.started_ms).or(call.ended_ms);
+    if let Some(began) = began {
+        put("start", moment(began));
+    }
+    if let Some(ended) = call.ended_ms {
+        put("end", moment(ended));
+    }
+    if filter.wants("inputs") {
+        let mut inputs = Map::new();
+        for (name, value) in &start.inputs {
+            inputs.insert(name.clone(), resolved(context.store, value)?);
+        }
+        put("inputs", Json::Object(inputs));
+    }
+    if filter.wants("outputs") && call.state == CallState::Done {
+        put("outputs", Json::Object(end.outputs.clone()));
+    }
+    if let Some(failure) = &end.failure {
+        put("failures", json!([failures::cause(failure)]));
+        if start.child.is_none() {
+            put("retryableFailure", json!(call.state == CallState::Retried));
+        }
+    }
+    if filter.wants("executionEvents") {
+        put("executionEvents", events(call, &start, &end, began));
+    }
+    if call.id.shard.0.len() > 1 {
+        // Ours: the place in nested scatters, outermost first.
+        put("shardPath", json!(call.id.shard.0.as_ref()));
+    }
+    if let Some(child) = &start.child {
+        put("subWorkflowId", json!(child));
+        return Ok(keys);
+    }
+    put("backend", json!(LOCAL));
+    if call.started_ms.is_some() && !call.cached {
+        let backend = match call.state {
+            CallState::Queued | CallState::Running => "Running",
+            CallState::Done => "Done",
+            CallState::Failed | CallState::Retried => "Failed",
+            CallState::Aborted => "Aborted",
+        };
+        put("backendStatus", json!(backend));
+    }
+    if let Some(code) = call.exit_code {
+        put("returnCode", json!(code));
+    }
+    if filter.wants("runtimeAttributes") && (call.started_ms.is_some() || call.cached) {
+        put("runtimeAttributes", Json::Object(attributes(&start)));
+    }
+    if let Some(image) = start.image.as_ref().filter(|image| image.mode == "container") {
+        put("dockerImageUsed", json!(image.used));
+    }
+    if call.started_ms.is_some() || call.cached {
+        let written = end.reused_dir.as_deref().unwrap_or(&start.dir);
+        put("callRoot", json!(start.dir));
+        put("stdout", json!(format!("{written}/execution/stdout")));
+        put("stderr", json!(format!("{written}/execution/stderr")));
+        if filter.wants("commandLine")
+            && let Some(command) = layout::read_command(Path::new(written))
+        {
+            put("commandLine", json!(command));
+        }
+        if filter.wants("callCaching") {
+            put("callCaching", caching::describe(context, run.switches, call, &start, &end)?);
+        }
+    }
+    if let Some(usage) = &end.usage {
+        // Ours: what the attempt used.
+        put("resourceUsage", json!(usage));
+    }
+    Ok(keys)
+}
+
+/// Runtime attributes as texts, with the defaults that hold where the task is silent.
+fn attributes(start: &StartDoc) -> Map<String, Json> {
+    let text = |value: &Json| match value {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let mut attributes: Map<String, Json> = start.runtime.iter().map(|(name, value)| (name.clone(), json!(text(value)))).collect();
+    for (name, default) in [("failOnStderr", "false"), ("continueOnReturnCode", "0"), ("maxRetries", "0"), ("cpu", "1")] {
+        attributes.entry(name).or_insert_with(|| json!(default));
+    }
+    attributes
+}
+
+/// The phases of an attempt; each ends where the next begins.
+fn events(call: &CallRecord, start: &StartDoc, end: &EndDoc, began: Option<i64>) -> Json {
+    let Some(began) = began else { return json!([]) };
+    let sub_workflow = start.child.is_some();
+    let mut marks: Vec<(i64, &str)> = Vec::new();
+    if sub_workflow {
+        marks.push((began, "SubWorkflowRunningState"));
+    } else {
+        marks.push((began, "PreparingJob"));
+        let prepared = Some(start.prepared_ms).filter(|at| *at > 0);
+        if call.cached {
+            marks.push((prepared.unwrap_or(began), "CallCacheReading"));
+        } else if let Some(started) = call.started_ms {
+            if let Some(prepared) = prepared {
+                marks.push((prepared, "RequestingExecutionToken"));
+            }
+            marks.push((started, "RunningJob"));
+            if let (Some(usage), Some(ended)) = (&end.usage, call.ended_ms) {
+                marks.push((started.saturating_add(usage.wall_ms as i64).min(ended), "UpdatingJobStore"));
+            }
+        }
+    }
+    let ends = marks.iter().skip(1).map(|(at, _)| Some(*at)).chain([call.ended_ms]);
+    let events = marks.iter().zip(ends).map(|((at, description), until)| {
+        let mut event = Map::new();
+        event.insert("description".into(), json!(description));
+        event.insert("startTime".into(), moment(*at));
+        if let Some(until) = until {
+            event.insert("endTime".into(), moment(until));
+        }
+        Json::Object(event)
+    });
+    Json::Array(events.collect())
+}

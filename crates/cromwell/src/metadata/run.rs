@@ -1,0 +1,142 @@
+//! Keys of a run.
+
+use batchyard_model::RunState;
+use batchyard_store::{RunRecord, Store, StoreError};
+use batchyard_workflow::documents::{RunResultDoc, RunSpec, Submission};
+use serde_json::{Map, Value as Json, json};
+
+use super::{Context, failures};
+use crate::{VERSION, moment};
+
+/// Keys of the run's metadata, without `calls`.
+pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json>, StoreError> {
+    let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
+    let result = result(record);
+    let mut keys = Map::new();
+    let mut put = |name: &str, value: Json| drop(keys.insert(name.into(), value));
+    put("id", json!(record.id.to_string()));
+    put("status", json!(record.state.name()));
+    if !record.name.is_empty() {
+        put("workflowName", json!(record.name));
+    }
+    put("submission", moment(record.created_ms));
+    if let Some(start) = record.started_ms {
+        put("start", moment(start));
+    }
+    if let Some(end) = record.ended_ms {
+        put("end", moment(end));
+    }
+    if let Some(parent) = record.parent {
+        put("parentWorkflowId", json!(parent.to_string()));
+        put("rootWorkflowId", json!(record.root.unwrap_or(parent).to_string()));
+    }
+    if !spec.version.is_empty() {
+        put("actualWorkflowLanguage", json!("WDL"));
+        put("actualWorkflowLanguageVersion", json!(spec.version));
+    }
+    put("inputs", Json::Object(inputs(context.store, record, &spec)?));
+    put("outputs", Json::Object(if record.state == RunState::Succeeded { result.outputs } else { Map::new() }));
+    if !record.dir.is_empty() {
+        put("workflowRoot", json!(record.dir));
+    }
+    put("labels", Json::Object(labels(context.store, record)?));
+    if record.parent.is_none() {
+        put("submittedFiles", submitted_files(context.store, &spec)?);
+        put("workflowProcessingEvents", events(context, record));
+    }
+    if let Some(log) = result.log {
+        put("workflowLog", json!(log));
+    }
+    if let Some(failures) = failures::of_run(record) {
+        put("failures", failures);
+    }
+    Ok(keys)
+}
+
+/// How a run ended; empty until then.
+pub fn result(record: &RunRecord) -> RunResultDoc {
+    record.result.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// Labels of a run as an object. A sub-workflow's tell which workflow it belongs to.
+pub fn labels(store: &Store, record: &RunRecord) -> Result<Map<String, Json>, StoreError> {
+    let mut labels: Map<String, Json> = Map::new();
+    let root = record.root.or(record.parent).unwrap_or(record.id);
+    labels.insert(crate::service::ID_LABEL.into(), json!(format!("cromwell-{root}")));
+    if record.parent.is_some() {
+        labels.insert("cromwell-sub-workflow-name".into(), json!(record.name));
+    }
+    let stored = store.list_labels(&[record.id])?.remove(&record.id).unwrap_or_default();
+    labels.extend(stored.into_iter().map(|(name, value)| (name, Json::String(value))));
+    Ok(labels)
+}
+
+/// Inputs: with full names in draft-2; later versions show those of the workflow itself by their own names.
+fn inputs(store: &Store, record: &RunRecord, spec: &RunSpec) -> Result<Map<String, Json>, StoreError> {
+    let prefix = format!("{}.", record.name);
+    let mut inputs = Map::new();
+    for (name, value) in &spec.inputs {
+        let own = name.strip_prefix(&prefix).filter(|own| !own.contains('.') && spec.version != "draft-2");
+        inputs.insert(own.unwrap_or(name).to_owned(), resolved(store, value)?);
+    }
+    Ok(inputs)
+}
+
+/// A value whose large parts lie elsewhere, whole.
+pub fn resolved(store: &Store, value: &Json) -> Result<Json, StoreError> {
+    let Some(hash) = value.as_object().filter(|object| object.len() == 1).and_then(|object| object.get("$blob")).and_then(Json::as_str)
+    else {
+        return Ok(value.clone());
+    };
+    let text = store.load_blob(hash)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Json::Null))
+}
+
+/// What was sent, as it was sent.
+fn submitted_files(store: &Store, spec: &RunSpec) -> Result<Json, StoreError> {
+    let text = |hash: Option<&String>| hash.map_or(Ok(None), |hash| store.load_blob(hash));
+    let main = || spec.documents.first().map(|document| document.hash.clone());
+    let none = Submission::default();
+    let sent = spec.submission.as_ref().unwrap_or(&none);
+    let source = match (&spec.submission, &sent.url) {
+        (Some(_), Some(_)) => String::new(),
+        (Some(_), None) => text(sent.source.as_ref())?.unwrap_or_default(),
+        (None, _) => text(main().as_ref())?.unwrap_or_default(),
+    };
+    let inputs = match &spec.submission {
+        Some(sent) => text(Some(&sent.inputs))?.unwrap_or_else(|| "{}".into()),
+        None => Json::Object(spec.inputs.clone()).to_string(),
+    };
+    let options =
+        if sent.options.is_empty() { serde_json::to_string_pretty(&spec.options).unwrap_or_default() } else { sent.options.clone() };
+    let labels = if sent.labels.is_empty() { "{}" } else { &sent.labels };
+    let mut files = Map::new();
+    let mut put = |name: &str, value: Json| drop(files.insert(name.into(), value));
+    put("workflow", json!(source));
+    put("workflowUrl", json!(sent.url.as_deref().unwrap_or_default()));
+    put("root", json!(sent.root.as_deref().unwrap_or_default()));
+    put("inputs", json!(inputs));
+    put("options", json!(options));
+    put("labels", json!(labels));
+    put("workflowType", json!(sent.language.as_deref().unwrap_or_default()));
+    put("workflowTypeVersion", json!(sent.version.as_deref().unwrap_or_default()));
+    if let Some(imports) = text(sent.imports.as_ref())? {
+        put("imports", serde_json::from_str(&imports).unwrap_or_default());
+    }
+    Ok(Json::Object(files))
+}
+
+fn events(context: Context<'_>, record: &RunRecord) -> Json {
+    let event = |at: Option<i64>, description: &str| {
+        at.map(|at| {
+            json!({
+                "cromwellId": context.options.name,
+                "cromwellVersion": VERSION,
+                "timestamp": moment(at),
+                "description": description,
+            })
+        })
+    };
+    let all = [event(record.started_ms, "PickedUp"), event(record.ended_ms.filter(|_| record.started_ms.is_some()), "Finished")];
+    Json::Array(all.into_iter().flatten().collect())
+}

@@ -1,0 +1,315 @@
+//! What can be done with workflows on a server: submit, abort, release, label; and carrying them out.
+//!
+//! [`Service`] owns the list of what waits and what runs. Each run has an engine on a thread of its own
+//! ([`carry`]); all share one machine. A submission is acknowledged once the store has it.
+
+mod accept;
+mod carry;
+mod log;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::Sender},
+    time::{Duration, Instant},
+};
+
+use batchyard_model::{RunId, RunState};
+use batchyard_store::{RunFilter, RunMove, RunRecord, Store, StoreError, Write};
+use batchyard_workflow::{
+    clock::Clock,
+    documents::RunSpec,
+    engine::Message,
+    machine::Machine,
+    owner::{Holder, holder},
+    settings::Settings,
+};
+
+pub use self::accept::ID_LABEL;
+use crate::{LOCAL, documents::Sources};
+
+/// Pause before a run whose state could not be recorded is tried again.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+
+/// How a server carries out workflows.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What holds for every run unless its options say otherwise.
+    pub settings: Settings,
+    /// Folder in which runs lie: `<root>/<workflow>/<id>`.
+    pub root: PathBuf,
+    /// Where documents may come from.
+    pub sources: Sources,
+    /// Most runs carried out at once; others wait.
+    pub max_concurrent: usize,
+    /// Whether the end of the server ends what runs. Otherwise the next server goes on with it.
+    pub abort_on_terminate: bool,
+    /// Names this server in metadata.
+    pub name: String,
+}
+
+impl Options {
+    /// Names of the backends, sorted, and the one that runs what names none.
+    pub fn backends(&self) -> (Vec<String>, String) {
+        (vec![LOCAL.to_owned()], LOCAL.to_owned())
+    }
+}
+
+/// Why something cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// There is no such run.
+    #[error("Unrecognized workflow ID: {0}")]
+    Unknown(RunId),
+    /// The run has ended.
+    #[error("Couldn't abort {0} because no workflow with that ID is in progress")]
+    NotInProgress(RunId),
+    /// The run does not wait for a release.
+    #[error("Couldn't change status of workflow {id} to 'Submitted' because the workflow is not in 'On Hold' state: it is '{state}'")]
+    NotOnHold {
+        /// Which.
+        id: RunId,
+        /// What it is instead.
+        state: RunState,
+    },
+    /// Ids that were asked for are taken.
+    #[error("Requested workflow IDs are already in use: {0}")]
+    InUse(String),
+    /// The request is wrong; one text for each problem.
+    #[error("{}", .0.join("\n"))]
+    Refused(Vec<String>),
+    /// The server is about to end.
+    #[error("the server is shutting down and takes no more work")]
+    Closing,
+    /// The store does not answer.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// Workflows of one server.
+pub struct Service {
+    machine: Arc<Machine>,
+    options: Options,
+    clock: Clock,
+    state: Mutex<State>,
+    /// Told whenever a run has ended.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<RunId>,
+    running: HashMap<RunId, Running>,
+    closing: bool,
+}
+
+/// A run that is carried out.
+#[derive(Default)]
+struct Running {
+    /// Where its engine listens, once there is one.
+    mailbox: Option<Sender<Message>>,
+    /// Whether somebody asked for its end.
+    abort: bool,
+}
+
+impl Service {
+    /// A service on this machine; nothing is taken up yet.
+    pub fn new(machine: Arc<Machine>, options: Options) -> Arc<Self> {
+        Arc::new(Service { machine, options, clock: Clock::start(), state: Mutex::default(), ended: Condvar::new() })
+    }
+
+    /// The state behind it.
+    pub fn store(&self) -> &Arc<Store> {
+        self.machine.store()
+    }
+
+    /// How it carries out workflows.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// How many runs wait here, how many are carried out, and how many tasks wait and run.
+    pub fn load(&self) -> (usize, usize, usize, usize) {
+        let (waiting, running) = {
+            let state = self.lock();
+            (state.waiting.len(), state.running.len())
+        };
+        let (queued, started) = self.machine.load();
+        (waiting, running, queued, started)
+    }
+
+    /// Takes up what earlier servers have left: what was submitted, what was running, what was being ended.
+    ///
+    /// # Errors
+    /// What kept the store from answering.
+    pub fn take_up(self: &Arc<Self>) -> Result<usize, StoreError> {
+        let states = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
+        let filter = RunFilter { states, oldest_first: true, limit: u32::MAX, ..RunFilter::default() };
+        let mut found = 0;
+        for run in self.store().list_runs(&filter)? {
+            if holder(run.owner.as_deref()) != Holder::Nobody {
+                continue;
+            }
+            // Runs of the command line belong to who started them, and are resumed there.
+            let record = self.store().load_run(run.id)?;
+            let submitted =
+                record.and_then(|record| serde_json::from_str::<RunSpec>(&record.spec).ok()).is_some_and(|spec| spec.submission.is_some());
+            if submitted {
+                self.lock().waiting.push_back(run.id);
+                found += 1;
+            }
+        }
+        self.pump();
+        Ok(found)
+    }
+
+    /// Ends a run. Returns the state that it has now: `Aborted` when it had not begun, else `Aborting`.
+    ///
+    /// # Errors
+    /// It is unknown or has ended, or the store does not answer.
+    pub fn abort(&self, id: RunId) -> Result<RunState, ServiceError> {
+        let record = self.load_run(id)?;
+        if record.state.is_terminal() {
+            return Err(ServiceError::NotInProgress(id));
+        }
+        if matches!(record.state, RunState::OnHold | RunState::Submitted) {
+            let from = vec![RunState::OnHold, RunState::Submitted];
+            let end = RunMove::new(id, from, RunState::Aborted, self.clock.now_ms());
+            match self.store().write(vec![Write::MoveRun(end)]).wait() {
+                Ok(()) => {
+                    self.lock().waiting.retain(|waiting| *waiting != id);
+                    return Ok(RunState::Aborted);
+                }
+                // It has begun meanwhile.
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if let Some(running) = self.lock().running.get_mut(&id) {
+            // Only the first request counts: a second message would not wait for tasks that tidy up.
+            if !running.abort {
+                running.abort = true;
+                if let Some(mailbox) = &running.mailbox {
+                    // An engine that is gone has just ended the run.
+                    let _ = mailbox.send(Message::Interrupt);
+                }
+            }
+            return Ok(RunState::Aborting);
+        }
+        match holder(record.owner.as_deref()) {
+            Holder::Process(pid) => {
+                // A run of the command line: its own process ends it.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+                Ok(RunState::Aborting)
+            }
+            Holder::OtherMachine => Ok(record.state),
+            Holder::Nobody => {
+                let engine = self.options.settings.engine.get();
+                batchyard_workflow::owner::end_orphans(self.store(), id, engine)?;
+                Ok(RunState::Aborted)
+            }
+        }
+    }
+
+    /// Lets a held run begin.
+    ///
+    /// # Errors
+    /// It is unknown or not on hold, or the store does not answer.
+    pub fn release(self: &Arc<Self>, id: RunId) -> Result<RunState, ServiceError> {
+        let record = self.load_run(id)?;
+        let begin = RunMove::new(id, vec![RunState::OnHold], RunState::Submitted, self.clock.now_ms());
+        match self.store().write(vec![Write::MoveRun(begin)]).wait() {
+            Ok(()) => {}
+            Err(StoreError::Conflict { state, .. }) => return Err(ServiceError::NotOnHold { id: record.id, state }),
+            Err(error) => return Err(error.into()),
+        }
+        self.lock().waiting.push_back(id);
+        self.pump();
+        Ok(RunState::Submitted)
+    }
+
+    /// Sets labels of a run.
+    ///
+    /// # Errors
+    /// It is unknown, or the store does not answer.
+    pub fn set_labels(&self, id: RunId, labels: Vec<(String, String)>) -> Result<(), ServiceError> {
+        self.load_run(id)?;
+        Ok(self.store().write(vec![Write::PutLabels { run: id, labels }]).wait()?)
+    }
+
+    /// Takes nothing more up. With `abort_on_terminate` runs are ended first; otherwise they go on without us, and
+    /// the next server finds them.
+    pub fn close(&self, patience: Duration) {
+        let mut state = self.lock();
+        state.closing = true;
+        state.waiting.clear();
+        if self.options.abort_on_terminate {
+            for running in state.running.values_mut().filter(|running| !running.abort) {
+                running.abort = true;
+                if let Some(mailbox) = &running.mailbox {
+                    let _ = mailbox.send(Message::Interrupt);
+                }
+            }
+            let deadline = Instant::now() + patience;
+            while !state.running.is_empty() {
+                let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+                state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        drop(state);
+        // What was decided so far is on disk before the process ends.
+        let _ = self.store().flush();
+    }
+
+    fn load_run(&self, id: RunId) -> Result<RunRecord, ServiceError> {
+        self.store().load_run(id)?.ok_or(ServiceError::Unknown(id))
+    }
+
+    /// Begins what may begin.
+    fn pump(self: &Arc<Self>) {
+        loop {
+            let mut state = self.lock();
+            if state.closing || state.running.len() >= self.options.max_concurrent {
+                return;
+            }
+            let Some(id) = state.waiting.pop_front() else { return };
+            state.running.insert(id, Running::default());
+            drop(state);
+            let service = Arc::clone(self);
+            let thread = std::thread::Builder::new().name("run".into()).stack_size(batchyard_wdl::limits::STACK_BYTES);
+            if let Err(error) = thread.spawn(move || service.carry(id)) {
+                // The machine has no thread to give: later, when a run has ended, it is tried again.
+                report(&format!("no thread for run {id}: {error}"));
+                let mut state = self.lock();
+                state.running.remove(&id);
+                state.waiting.push_front(id);
+                return;
+            }
+        }
+    }
+
+    /// A run is over for this server.
+    fn leave(self: &Arc<Self>, id: RunId, again: bool) {
+        if again {
+            std::thread::sleep(RETRY_PAUSE);
+        }
+        let mut state = self.lock();
+        state.running.remove(&id);
+        if again && !state.closing {
+            state.waiting.push_back(id);
+        }
+        drop(state);
+        self.ended.notify_all();
+        self.pump();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every part is whole after each statement, so a panic elsewhere does not spoil them.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a server's own trouble belongs into its log, which is standard error")]
+fn report(text: &str) {
+    eprintln!("batchyard: {text}");
+}

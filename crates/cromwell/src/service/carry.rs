@@ -1,0 +1,267 @@
+//! Carrying out one run, on a thread of its own: documents, inputs, engine, end.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use batchyard_model::{RunId, RunState};
+use batchyard_store::{RunMove, RunRecord, StoreError, Write};
+use batchyard_wdl::{
+    inputs::{self, Bound},
+    load::Loaded,
+    module::Callee,
+    version::Version,
+};
+use batchyard_workflow::{
+    documents::{Failure, RunResultDoc, RunSpec, Submission, Target, to_text},
+    engine::{Engine, EngineError, Message, Origin, Request},
+    given,
+    owner::{end_orphans, owner},
+    settings::Settings,
+    stored,
+};
+use rustix::fs::{FlockOperation, flock};
+use serde_json::{Map, Value as Json};
+
+use super::{Service, log::RunLog, report};
+use crate::documents::{MAX_PROBLEMS, Sent, load_checked, target_of};
+
+/// A run that may begin.
+struct Ready {
+    request: Request,
+    settings: Settings,
+    /// Remarks on options and inputs.
+    notes: Vec<String>,
+    /// Held until the run has ended: nobody else may work in its directory.
+    lock: File,
+}
+
+/// Why a run does not begin.
+enum NotReady {
+    /// It never will: its document or inputs are wrong.
+    Unusable(Vec<Failure>),
+    /// The store does not answer: later.
+    Later(StoreError),
+}
+
+impl From<StoreError> for NotReady {
+    fn from(error: StoreError) -> Self {
+        NotReady::Later(error)
+    }
+}
+
+impl From<Failure> for NotReady {
+    fn from(failure: Failure) -> Self {
+        NotReady::Unusable(vec![failure])
+    }
+}
+
+impl Service {
+    /// Works on a run until it has ended.
+    pub(super) fn carry(self: Arc<Self>, id: RunId) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.carry_out(id)));
+        let again = match outcome {
+            Ok(Ok(())) => false,
+            Ok(Err(problem)) => {
+                report(&format!("run {id}: {problem}; it is tried again"));
+                true
+            }
+            Err(_) => {
+                // The panic's own message was printed by its hook. What ran goes on; trying again could panic again.
+                let failure = Failure::new("internal error while the run was worked on").hint("please report it with the server's log");
+                self.end_unusable(id, vec![failure], false);
+                false
+            }
+        };
+        self.leave(id, again);
+    }
+
+    fn carry_out(self: &Arc<Self>, id: RunId) -> Result<(), EngineError> {
+        let Some(record) = self.store().load_run(id)? else { return Ok(()) };
+        match record.state {
+            RunState::Submitted | RunState::Running => {}
+            RunState::Aborting => {
+                end_orphans(self.store(), id, self.options.settings.engine.get())?;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        let ready = match self.ready(&record) {
+            Ok(ready) => ready,
+            Err(NotReady::Later(error)) => return Err(error.into()),
+            Err(NotReady::Unusable(failures)) => {
+                self.end_unusable(id, failures, true);
+                return Ok(());
+            }
+        };
+        let mut log = RunLog::open(&ready.request.dir, id);
+        ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
+        let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
+        let root = match engine.submit(ready.request) {
+            Ok(root) => root,
+            // It was aborted before it could begin, or another server has it.
+            Err(EngineError::Store(StoreError::Conflict { .. })) => return Ok(()),
+            Err(EngineError::Plan(problem)) => {
+                self.end_unusable(id, vec![Failure::new(problem.to_string())], true);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(running) = self.lock().running.get_mut(&id) {
+            if running.abort {
+                // An inbox of our own: it takes every message.
+                let _ = engine.mailbox().send(Message::Interrupt);
+            }
+            running.mailbox = Some(engine.mailbox());
+        }
+        let worked = engine.work();
+        drop(engine.take(root));
+        drop(engine);
+        log.flush();
+        drop(ready.lock);
+        worked
+    }
+
+    /// Everything that a run needs, from what was submitted or from what an earlier server has kept.
+    fn ready(&self, record: &RunRecord) -> Result<Ready, NotReady> {
+        let mut spec: RunSpec = serde_json::from_str(&record.spec)
+            .map_err(|error| Failure::new(format!("the record of run {} cannot be read: {error}", record.id)))?;
+        let mut settings = self.options.settings.clone();
+        let mut notes = settings.apply_options(&spec.options)?;
+        let begun = !spec.documents.is_empty();
+        let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings)? };
+        notes.extend(bound.notes.iter().cloned());
+        let name = callee.name().to_owned();
+        let dir = match record.dir.as_str() {
+            "" => self.options.root.join(&name).join(record.id.to_string()),
+            known => PathBuf::from(known),
+        };
+        let (dir, lock) = claim(&dir)?;
+        let origin = if record.state == RunState::Running { Origin::Resumed } else { Origin::Accepted };
+        let request = Request { id: record.id, name, module: Arc::clone(&loaded.module), callee, bound, spec, dir, owner: owner(), origin };
+        Ok(Ready { request, settings, notes, lock })
+    }
+
+    /// A run that an earlier server has begun.
+    fn kept(&self, spec: &RunSpec, settings: &Settings) -> Result<(Loaded, Callee, Bound), NotReady> {
+        let loaded = stored::load_documents(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
+        let callee = stored::find_target(&loaded, &spec.target).map_err(|error| Failure::new(error.to_string()))?;
+        let bound = bind(&callee, &spec.inputs, settings, &loaded, &[PathBuf::from("/")])?;
+        Ok((loaded, callee, bound))
+    }
+
+    /// A run that nobody has worked on: its documents are loaded and checked, and kept.
+    fn fresh(&self, spec: &mut RunSpec, settings: &Settings) -> Result<(Loaded, Callee, Bound), NotReady> {
+        let submission = spec.submission.clone().ok_or_else(|| Failure::new("the run has no submission"))?;
+        let loaded = self.documents(&submission)?;
+        let callee = target_of(&loaded)?;
+        let text = self.blob(&submission.inputs)?;
+        let given: Map<String, Json> =
+            serde_json::from_str(&text).map_err(|error| Failure::new(format!("the inputs cannot be read: {error}")))?;
+        let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let bound = bind(&callee, &given, settings, &loaded, &[here])?;
+        let (documents, writes) = stored::keep_documents(&loaded);
+        self.store().write(writes).wait()?;
+        spec.main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
+        spec.documents = documents;
+        spec.version = loaded.module.document.version.to_string();
+        spec.imports.clone_from(&loaded.imports);
+        spec.target = match &callee {
+            Callee::Task(..) => Target::Task(callee.name().to_owned()),
+            Callee::Workflow(..) => Target::Workflow,
+        };
+        spec.inputs = given::to_json(&callee, &bound);
+        Ok((loaded, callee, bound))
+    }
+
+    fn documents(&self, submission: &Submission) -> Result<Loaded, NotReady> {
+        check_language(submission)?;
+        let source = submission.source.as_deref().map(|hash| self.blob(hash)).transpose()?;
+        let dependencies: BTreeMap<String, String> = match &submission.imports {
+            None => BTreeMap::new(),
+            Some(hash) => serde_json::from_str(&self.blob(hash)?)
+                .map_err(|error| Failure::new(format!("the kept dependencies cannot be read: {error}")))?,
+        };
+        let sent = Sent { main: source.as_deref(), url: submission.url.as_deref(), dependencies: &dependencies };
+        load_checked(&sent, &self.options.sources).map_err(NotReady::Unusable)
+    }
+
+    fn blob(&self, hash: &str) -> Result<String, NotReady> {
+        let text = self.store().load_blob(hash)?;
+        Ok(text.ok_or_else(|| Failure::new("a text of the submission is gone from the state"))?)
+    }
+
+    /// Records that a run cannot be carried out.
+    fn end_unusable(&self, id: RunId, failures: Vec<Failure>, unusable: bool) {
+        let result = RunResultDoc { failures, unusable, ..RunResultDoc::default() };
+        let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
+        let now = self.clock.now_ms();
+        let end = RunMove { owner: Some(None), result: Some(to_text(&result)), ..RunMove::new(id, from, RunState::Failed, now) };
+        match self.store().write(vec![Write::MoveRun(end)]).wait() {
+            // A run that has ended otherwise keeps its end.
+            Ok(()) | Err(StoreError::Conflict { .. }) => {}
+            Err(error) => report(&format!("run {id} has failed, and that cannot be recorded: {error}")),
+        }
+    }
+}
+
+/// Only WDL is understood.
+fn check_language(submission: &Submission) -> Result<(), Failure> {
+    let Some(language) = submission.language.as_deref().filter(|language| !language.is_empty()) else { return Ok(()) };
+    if !language.eq_ignore_ascii_case("wdl") {
+        return Err(Failure::new(format!("Unknown workflow type: {language}")).hint("this server runs WDL"));
+    }
+    match submission.version.as_deref() {
+        None | Some("" | "cascades" | "biscayne") => Ok(()),
+        Some(version) if Version::parse(version).is_some() => Ok(()),
+        Some(version) => Err(Failure::new(format!("Unknown version '{version}' for workflow language 'WDL'"))
+            .hint("known versions: draft-2, 1.0, 1.1, 1.2, 1.3")),
+    }
+}
+
+fn bind(callee: &Callee, given: &Map<String, Json>, settings: &Settings, loaded: &Loaded, folders: &[PathBuf]) -> Result<Bound, NotReady> {
+    let dialect = settings.dialect_of(loaded.module.document.version);
+    let mut problems = Vec::new();
+    let bound = match inputs::bind(callee, given, dialect) {
+        Ok(mut bound) => {
+            problems.extend(given::find_files(callee, &mut bound, dialect, folders));
+            Some(bound)
+        }
+        Err(found) => {
+            problems.extend(found);
+            None
+        }
+    };
+    match bound {
+        Some(bound) if problems.is_empty() => Ok(bound),
+        _ => {
+            let failure = |problem: inputs::InputProblem| Failure {
+                hint: problem.hint,
+                // The words that clients of the original look for.
+                ..Failure::new(match problem.message.starts_with("required workflow input") {
+                    true => format!("Required workflow input '{}' not specified", problem.key),
+                    false => problem.message,
+                })
+            };
+            Err(NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(failure).collect()))
+        }
+    }
+}
+
+/// Makes a run's directory and takes its lock, which is free again as soon as this process is gone.
+fn claim(dir: &Path) -> Result<(PathBuf, File), Failure> {
+    let wrong = |error: std::io::Error| {
+        Failure::new(format!("cannot use the run directory `{}`: {error}", dir.display())).hint("check free space and permissions there")
+    };
+    fs::create_dir_all(dir).map_err(wrong)?;
+    let dir = fs::canonicalize(dir).map_err(wrong)?;
+    let lock = File::open(&dir).map_err(wrong)?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(Failure::new(format!("another engine is at work in `{}`", dir.display())));
+    }
+    Ok((dir, lock))
+}
