@@ -90,6 +90,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
         max_concurrent: config.server.max_workflows,
         abort_on_terminate: args.abort_on_exit || config.server.abort_on_exit,
         name: format!("batchyard-{}", host_name()),
+        callback: None,
     };
     let service = Service::new(machine, options);
     let found = service.take_up().context("cannot take up what earlier servers have left")?;

@@ -23,6 +23,8 @@ use crate::archive::inner_path;
 pub const MAX_PROBLEMS: usize = 100;
 /// Time a document from the web may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
+/// Pauses before each try to tell somebody of an end.
+const NOTIFY_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(5)];
 /// Identity of a sent main document; no path of a dependency begins so.
 const MAIN: &str = "workflow.wdl";
 
@@ -160,6 +162,24 @@ pub fn fetch(url: &str) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     response.body_mut().as_reader().take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut text)?;
     Ok(text)
+}
+
+/// Sends JSON to a URL, a few times when nobody answers.
+///
+/// # Errors
+/// What the server or the network said at last.
+pub fn notify(url: &str, body: &serde_json::Value) -> Result<(), String> {
+    let config = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build();
+    let agent = ureq::Agent::new_with_config(config);
+    let mut last = String::new();
+    for pause in NOTIFY_PAUSES {
+        std::thread::sleep(pause);
+        match agent.post(url).header("Content-Type", "application/json").send(body.to_string()) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error.to_string(),
+        }
+    }
+    Err(format!("`{url}` could not be told of its end: {last}"))
 }
 
 fn text_of(id: &str, text: &str) -> LoadedText {

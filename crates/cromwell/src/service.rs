@@ -25,7 +25,7 @@ use batchyard_workflow::{
     settings::Settings,
 };
 
-pub use self::accept::ID_LABEL;
+pub use self::{accept::ID_LABEL, carry::LOG_OPTION};
 use crate::{LOCAL, documents::Sources};
 
 /// Pause before a run whose state could not be recorded is tried again.
@@ -46,6 +46,8 @@ pub struct Options {
     pub abort_on_terminate: bool,
     /// Names this server in metadata.
     pub name: String,
+    /// URL that is told of every run that has ended, unless the run's options name another.
+    pub callback: Option<String>,
 }
 
 impl Options {

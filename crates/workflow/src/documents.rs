@@ -94,9 +94,6 @@ pub struct RunResultDoc {
     /// Whether it failed before anything could start: the document or its inputs are wrong.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unusable: bool,
-    /// Where the log of the workflow was copied to, when that was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub log: Option<String>,
 }
 
 /// What is known of an attempt when it starts: `calls.start_doc`.

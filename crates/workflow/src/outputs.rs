@@ -2,9 +2,11 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     fs, io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use batchyard_model::RunId;
@@ -84,7 +86,7 @@ fn named_files(outputs: &IndexMap<String, Value>) -> IndexMap<PathBuf, String> {
 }
 
 /// Copies every output file below `target`: with the path from the workflow's name on, or with what follows the
-/// execution directory alone.
+/// execution directory alone. Returns the copies by the path of what was copied.
 ///
 /// # Errors
 /// Two files that would get one path (all are listed), or a copy that fails.
@@ -95,7 +97,7 @@ pub fn copy_final(
     target: &str,
     relative: bool,
     outputs: &IndexMap<String, Value>,
-) -> Result<(), Failure> {
+) -> Result<HashMap<String, PathBuf>, Failure> {
     let target = std::path::absolute(target).map_err(|e| Failure::new(format!("cannot use final_workflow_outputs_dir `{target}`: {e}")))?;
     let mut copies: IndexMap<PathBuf, Vec<String>> = IndexMap::new();
     for value in outputs.values() {
@@ -131,6 +133,48 @@ pub fn copy_final(
                 fs::copy(source, to).map(drop)
             };
             copy().map_err(|e| Failure::new(format!("cannot copy output `{source}` to `{}`: {e}", to.display())))?;
+        }
+    }
+    let made = copies.into_iter().flat_map(|(to, sources)| sources.into_iter().map(move |source| (source, to.clone())));
+    Ok(made.collect())
+}
+
+/// The outputs with their files replaced by these copies.
+pub fn with_copies(outputs: &IndexMap<String, Value>, copies: &HashMap<String, PathBuf>) -> IndexMap<String, Value> {
+    let copied = |path: &Arc<str>| copies.get(&**path).map_or_else(|| Arc::clone(path), |to| to.to_string_lossy().into());
+    let value = |value: &Value| match inputs::map_files(value, &mut |path, _| Ok::<_, Infallible>(Some(copied(path)))) {
+        Ok(value) => value,
+        Err(never) => match never {},
+    };
+    outputs.iter().map(|(name, output)| (name.clone(), value(output))).collect()
+}
+
+/// Copies what the commands of a run wrote below `target`, with the path from the workflow's name on.
+///
+/// # Errors
+/// A copy that fails.
+pub fn copy_call_logs(run_dir: &Path, workflow: &str, id: RunId, target: &str) -> Result<(), Failure> {
+    let wrong = |path: &Path, e: io::Error| Failure::new(format!("cannot copy the logs at `{}` to `{target}`: {e}", path.display()));
+    let base = std::path::absolute(target).map_err(|e| wrong(run_dir, e))?.join(workflow).join(id.to_string());
+    let mut open = vec![run_dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        let inside_call = dir.file_name().is_some_and(|name| name == "execution");
+        for entry in fs::read_dir(&dir).map_err(|e| wrong(&dir, e))?.flatten() {
+            let path = entry.path();
+            let Ok(kind) = entry.file_type() else { continue };
+            if inside_call {
+                let is_log = kind.is_file() && matches!(entry.file_name().to_str(), Some("stdout" | "stderr"));
+                if let (true, Ok(below)) = (is_log, path.strip_prefix(run_dir)) {
+                    let to = base.join(below);
+                    let copy = || -> io::Result<()> {
+                        fs::create_dir_all(to.parent().unwrap_or(&base))?;
+                        fs::copy(&path, &to).map(drop)
+                    };
+                    copy().map_err(|e| wrong(&path, e))?;
+                }
+            } else if kind.is_dir() && entry.file_name() != "inputs" && entry.file_name() != FOLDER {
+                open.push(path);
+            }
         }
     }
     Ok(())

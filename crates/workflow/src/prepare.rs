@@ -266,6 +266,10 @@ impl Shared {
             record,
             preparation.context.settings.dialect_of(preparation.module.document.version),
         )?;
+        let prefixes = &preparation.context.settings.cache_prefixes;
+        if !prefixes.is_empty() && !prefixes.iter().any(|prefix| outputs.dir.starts_with(prefix.as_str())) {
+            return None;
+        }
         // Directories without files have no stamps.
         let mut complete = true;
         outputs

@@ -125,6 +125,14 @@ pub struct Settings {
     pub final_outputs_dir: Option<String>,
     /// Whether the copies drop the path above the execution directory.
     pub relative_output_paths: bool,
+    /// Whether the recorded outputs are the copies.
+    pub outputs_are_copies: bool,
+    /// Copy what commands wrote here when the run has ended.
+    pub call_logs_dir: Option<String>,
+    /// Whether output files that are no outputs of the run are deleted after success.
+    pub delete_intermediates: bool,
+    /// Only results of calls below one of these folders are taken again; empty allows all.
+    pub cache_prefixes: Vec<String>,
 }
 
 impl Default for Settings {
@@ -146,6 +154,10 @@ impl Default for Settings {
             dialect: None,
             final_outputs_dir: None,
             relative_output_paths: false,
+            outputs_are_copies: false,
+            call_logs_dir: None,
+            delete_intermediates: false,
+            cache_prefixes: Vec::new(),
         }
     }
 }
@@ -249,6 +261,24 @@ impl Settings {
                 }
                 "final_workflow_outputs_dir" => self.final_outputs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
                 "use_relative_output_paths" => self.relative_output_paths = value.as_bool().ok_or_else(|| wrong("true or false"))?,
+                "final_workflow_outputs_dir_metadata" => {
+                    self.outputs_are_copies = match value.as_str() {
+                        Some("destination") => true,
+                        Some("source") => false,
+                        _ => return Err(wrong("\"source\" or \"destination\"")),
+                    }
+                }
+                "final_call_logs_dir" => self.call_logs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
+                "delete_intermediate_output_files" => self.delete_intermediates = value.as_bool().ok_or_else(|| wrong("true or false"))?,
+                "call_cache_hit_path_prefixes" => {
+                    let prefix = |item: &Json| item.as_str().map(str::to_owned);
+                    let prefixes: Option<Vec<String>> = value.as_array().and_then(|items| items.iter().map(prefix).collect());
+                    self.cache_prefixes = prefixes.ok_or_else(|| wrong("a list of paths"))?;
+                }
+                // Carried out by the server, which reads them itself.
+                "final_workflow_log_dir" | "workflow_callback_uri" => {
+                    value.as_str().ok_or_else(|| wrong("a text"))?;
+                }
                 _ => notes.push(format!("workflow option `{name}` has no effect here")),
             }
         }

@@ -44,8 +44,8 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
         put("submittedFiles", submitted_files(context.store, &spec)?);
         put("workflowProcessingEvents", events(context, record));
     }
-    if let Some(log) = result.log {
-        put("workflowLog", json!(log));
+    if let Some(target) = spec.options.get(crate::service::LOG_OPTION).and_then(Json::as_str) {
+        put("workflowLog", json!(format!("{}/workflow.{}.log", target.trim_end_matches('/'), record.id)));
     }
     if let Some(failures) = failures::of_run(record) {
         put("failures", failures);

@@ -18,17 +18,20 @@ use batchyard_wdl::{
 };
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission, Target, to_text},
-    engine::{Engine, EngineError, Message, Origin, Request},
+    engine::{Engine, EngineError, Finished, Message, Origin, Request},
     given,
     owner::{end_orphans, owner},
     settings::Settings,
     stored,
 };
 use rustix::fs::{FlockOperation, flock};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{Service, log::RunLog, report};
-use crate::documents::{MAX_PROBLEMS, Sent, load_checked, target_of};
+use crate::documents::{MAX_PROBLEMS, Sent, load_checked, notify, target_of};
+
+/// Workflow option that names the folder for a copy of the run's log.
+pub const LOG_OPTION: &str = "final_workflow_log_dir";
 
 /// A run that may begin.
 struct Ready {
@@ -98,7 +101,8 @@ impl Service {
                 return Ok(());
             }
         };
-        let mut log = RunLog::open(&ready.request.dir, id);
+        let (dir, options) = (ready.request.dir.clone(), ready.request.spec.options.clone());
+        let mut log = RunLog::open(&dir, id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
         let root = match engine.submit(ready.request) {
@@ -119,11 +123,36 @@ impl Service {
             running.mailbox = Some(engine.mailbox());
         }
         let worked = engine.work();
-        drop(engine.take(root));
+        let finished = engine.take(root);
         drop(engine);
         log.flush();
         drop(ready.lock);
+        if let (Ok(()), Some(finished)) = (&worked, finished) {
+            self.tell_end(id, &options, &dir, &finished);
+        }
         worked
+    }
+
+    /// What is done once a run has ended: its log goes where it was asked for, and who wants to know is told. Neither
+    /// changes how it ended.
+    fn tell_end(&self, id: RunId, options: &Map<String, Json>, dir: &Path, finished: &Finished) {
+        let option = |name: &str| options.get(name).and_then(Json::as_str);
+        if let Some(target) = option(LOG_OPTION) {
+            let name = format!("workflow.{id}.log");
+            let copied = fs::create_dir_all(target).and_then(|()| fs::copy(dir.join(&name), Path::new(target).join(&name)));
+            if let Err(error) = copied {
+                report(&format!("run {id}: its log cannot be copied to `{target}`: {error}"));
+            }
+        }
+        if let Some(url) = option("workflow_callback_uri").or(self.options.callback.as_deref()) {
+            let outputs: Map<String, Json> =
+                finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
+            let failures: Vec<&str> = finished.failures.iter().map(|failure| failure.message.as_str()).collect();
+            let told = json!({ "workflowId": id.to_string(), "state": finished.state.name(), "outputs": outputs, "failures": failures });
+            if let Err(problem) = notify(url, &told) {
+                report(&format!("run {id}: {problem}"));
+            }
+        }
     }
 
     /// Everything that a run needs, from what was submitted or from what an earlier server has kept.

@@ -1,9 +1,9 @@
 //! The end of a run: outputs, state, record.
 
-use std::{cell::RefCell, sync::Arc};
+use std::{cell::RefCell, collections::HashSet, ops::ControlFlow, path::Path, sync::Arc};
 
 use batchyard_model::{CallState, RunId, RunState};
-use batchyard_store::{CallEnd, RunMove, Write};
+use batchyard_store::{CallEnd, RunMove, StoreError, Write};
 use batchyard_wdl::{
     ast::{Decl, LegacyOutput},
     coerce,
@@ -111,16 +111,24 @@ impl Engine<'_> {
         let _ = std::fs::remove_dir(dir.join(SCRATCH));
         let mut outputs: IndexMap<String, Value> = outputs.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)).collect();
         if state == RunState::Succeeded {
-            let published = outputs::link_folder(&dir, &outputs).and_then(|()| match &self.settings.final_outputs_dir {
-                Some(target) => outputs::copy_final(&dir, &name, id, target, self.settings.relative_output_paths, &outputs),
-                None => Ok(()),
-            });
-            if let Err(failure) = published {
-                state = RunState::Failed;
-                outputs.clear();
-                if let Some(root) = self.roots.get_mut(root) {
-                    root.failures.push(failure);
+            match self.publish(&dir, &name, id, &outputs) {
+                Ok(Some(copies)) => outputs = copies,
+                Ok(None) => {}
+                Err(failure) => {
+                    state = RunState::Failed;
+                    outputs.clear();
+                    if let Some(root) = self.roots.get_mut(root) {
+                        root.failures.push(failure);
+                    }
                 }
+            }
+        }
+        if let Some(target) = &self.settings.call_logs_dir
+            && let Err(failure) = outputs::copy_call_logs(&dir, &name, id, target)
+        {
+            state = if state == RunState::Succeeded { RunState::Failed } else { state };
+            if let Some(root) = self.roots.get_mut(root) {
+                root.failures.push(failure);
             }
         }
         let failures = self.roots.get(root).map(|r| r.failures.clone()).unwrap_or_default();
@@ -139,6 +147,50 @@ impl Engine<'_> {
         if let Some(root) = self.roots.get_mut(root) {
             root.finished = Some(Finished { state, outputs, failures });
         }
+    }
+
+    /// Puts the outputs of a run where people look for them. Returns them with the paths of their copies when those are
+    /// to be recorded.
+    fn publish(
+        &mut self,
+        dir: &Path,
+        name: &str,
+        id: RunId,
+        results: &IndexMap<String, Value>,
+    ) -> Result<Option<IndexMap<String, Value>>, Failure> {
+        outputs::link_folder(dir, results)?;
+        let mut shown = None;
+        if let Some(target) = &self.settings.final_outputs_dir {
+            let copies = outputs::copy_final(dir, name, id, target, self.settings.relative_output_paths, results)?;
+            shown = self.settings.outputs_are_copies.then(|| outputs::with_copies(results, &copies));
+        }
+        if self.settings.delete_intermediates {
+            self.delete_intermediates(id, results)?;
+        }
+        Ok(shown)
+    }
+
+    /// Deletes the output files of calls that are no outputs of the run.
+    fn delete_intermediates(&mut self, id: RunId, results: &IndexMap<String, Value>) -> Result<(), Failure> {
+        let mut kept = HashSet::new();
+        for value in results.values() {
+            batchyard_wdl::inputs::files(value, &mut |path, _| kept.extend([path.to_string()]));
+        }
+        let stored = |e: StoreError| Failure::new(format!("cannot find the intermediate files: {e}"));
+        self.store.flush().map_err(stored)?;
+        for member in crate::owner::family(&self.store, id).map_err(stored)? {
+            self.store
+                .scan_calls(member, |call| {
+                    let end: EndDoc = call.end_doc.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+                    for path in end.files.keys().filter(|path| !kept.contains(*path)) {
+                        // One that is gone already is what was wanted.
+                        let _ = std::fs::remove_file(path);
+                    }
+                    ControlFlow::Continue(())
+                })
+                .map_err(stored)?;
+        }
+        Ok(())
     }
 
     fn end_open_child(&mut self, id: RunId, state: RunState, at_ms: i64) {
