@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -18,8 +19,12 @@ const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 
 /// Text that names this process in the store: pid, its start time, host.
 pub fn owner() -> String {
-    let pid = std::process::id();
-    format!("{pid}:{}:{}", start_time(pid).unwrap_or(0), host_name())
+    static OWNER: OnceLock<String> = OnceLock::new();
+    let name = || {
+        let pid = std::process::id();
+        format!("{pid}:{}:{}", start_time(pid).unwrap_or(0), host_name())
+    };
+    OWNER.get_or_init(name).clone()
 }
 
 /// Start time of a living process in clock ticks since boot; with the pid it names a process for good.

@@ -39,8 +39,6 @@ struct Ready {
     settings: Settings,
     /// Remarks on options and inputs.
     notes: Vec<String>,
-    /// Held until the run has ended: nobody else may work in its directory.
-    lock: File,
 }
 
 /// Why a run does not begin.
@@ -126,7 +124,6 @@ impl Service {
         let finished = engine.take(root);
         drop(engine);
         log.flush();
-        drop(ready.lock);
         if let (Ok(()), Some(finished)) = (&worked, finished) {
             self.tell_end(id, &options, &dir, &finished);
         }
@@ -169,10 +166,10 @@ impl Service {
             "" => self.options.root.join(&name).join(record.id.to_string()),
             known => PathBuf::from(known),
         };
-        let (dir, lock) = claim(&dir)?;
+        let dir = claim(&dir)?;
         let origin = if record.state == RunState::Running { Origin::Resumed } else { Origin::Accepted };
         let request = Request { id: record.id, name, module: Arc::clone(&loaded.module), callee, bound, spec, dir, owner: owner(), origin };
-        Ok(Ready { request, settings, notes, lock })
+        Ok(Ready { request, settings, notes })
     }
 
     /// A run that an earlier server has begun.
@@ -194,7 +191,8 @@ impl Service {
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let bound = bind(&callee, &given, settings, &loaded, &[here])?;
         let (documents, writes) = stored::keep_documents(&loaded);
-        self.store().write(writes).wait()?;
+        // What records that the run has begun is queued behind them.
+        self.store().write_then(writes, drop);
         spec.main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
         spec.documents = documents;
         spec.version = loaded.module.document.version.to_string();
@@ -281,8 +279,9 @@ fn bind(callee: &Callee, given: &Map<String, Json>, settings: &Settings, loaded:
     }
 }
 
-/// Makes a run's directory and takes its lock, which is free again as soon as this process is gone.
-fn claim(dir: &Path) -> Result<(PathBuf, File), Failure> {
+/// Makes a run's directory. That nobody else is at work in it was found out by a lock, which is not kept: an open file for
+/// each run would make the start of every task dearer. Who is at work stands in the state.
+fn claim(dir: &Path) -> Result<PathBuf, Failure> {
     let wrong = |error: std::io::Error| {
         Failure::new(format!("cannot use the run directory `{}`: {error}", dir.display())).hint("check free space and permissions there")
     };
@@ -292,5 +291,5 @@ fn claim(dir: &Path) -> Result<(PathBuf, File), Failure> {
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Err(Failure::new(format!("another engine is at work in `{}`", dir.display())));
     }
-    Ok((dir, lock))
+    Ok(dir)
 }

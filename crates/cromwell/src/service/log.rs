@@ -1,56 +1,61 @@
 //! The log of one workflow: what happened to its calls, line by line, in a file of its own.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
-    io::{self, BufWriter, Write},
-    path::Path,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use batchyard_model::RunId;
 use batchyard_workflow::progress::{Event, Progress};
 
-/// Lines are on disk at most this long after they were written.
-const FLUSH: Duration = Duration::from_secs(1);
+/// Lines are in the file at most this long after they were written, while something happens.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Lines kept in memory at most, in bytes.
+const KEPT: usize = 16 << 10;
 
-/// Writes `workflow.<id>.log`.
+/// Writes `workflow.<id>.log`. The file is open only while lines are put into it: thousands of runs may go on, and each
+/// open file makes the start of every task dearer.
 pub struct RunLog {
-    file: Option<BufWriter<File>>,
-    flushed: Instant,
+    path: PathBuf,
+    lines: String,
+    written: Instant,
+    /// It could not be written; a log keeps no run from going on.
+    broken: bool,
 }
 
 impl RunLog {
-    /// The log of a run in this folder; it goes on where an earlier one ended. A log that cannot be written keeps no
-    /// run from going on.
+    /// The log of a run in this folder; it goes on where an earlier one ended.
     pub fn open(folder: &Path, id: RunId) -> Self {
         let path = folder.join(format!("workflow.{id}.log"));
-        let open = || -> io::Result<File> {
-            fs::create_dir_all(folder)?;
-            File::options().create(true).append(true).open(&path)
-        };
-        let file = open().ok().map(|file| BufWriter::with_capacity(8 << 10, file));
-        RunLog { file, flushed: Instant::now() }
+        RunLog { path, lines: String::new(), written: Instant::now(), broken: false }
     }
 
-    /// Writes a line.
+    /// Adds a line.
     pub fn line(&mut self, text: &str) {
-        let Some(file) = &mut self.file else { return };
-        let written = writeln!(file, "{} {text}", jiff::Timestamp::now());
-        let due = self.flushed.elapsed() >= FLUSH;
-        if written.is_err() || (due && file.flush().is_err()) {
-            // A full disk shows up where it matters: at the files of the tasks.
-            self.file = None;
-        }
-        if due {
-            self.flushed = Instant::now();
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.lines, "{} {text}", jiff::Timestamp::now());
+        if self.lines.len() >= KEPT || self.written.elapsed() >= PAUSE {
+            self.flush();
         }
     }
 
-    /// Puts everything on disk.
+    /// Puts all lines into the file.
     pub fn flush(&mut self) {
-        if self.file.as_mut().is_some_and(|file| file.flush().is_err()) {
-            self.file = None;
+        let append = |path: &Path, lines: &str| -> io::Result<()> {
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            File::options().create(true).append(true).open(path)?.write_all(lines.as_bytes())
+        };
+        if !self.lines.is_empty() && !self.broken {
+            // A full disk shows up where it matters: at the files of the tasks.
+            self.broken = append(&self.path, &self.lines).is_err();
         }
+        self.lines.clear();
+        self.written = Instant::now();
     }
 }
 
@@ -71,18 +76,16 @@ impl Progress for RunLog {
                 }
             }
             Event::Note(note) => self.line(&format!("WARN {note}")),
-            Event::RunEnded { run, state, .. } => {
-                self.line(&format!("INFO {run} ended: {state}"));
-                self.flush();
-            }
+            Event::RunEnded { run, state, .. } => self.line(&format!("INFO {run} ended: {state}")),
         }
     }
 
     fn idle(&mut self) -> u64 {
-        let pending = self.file.as_ref().is_some_and(|file| !file.buffer().is_empty());
-        if pending {
+        const WHILE_LINES_WAIT: u64 = 1000;
+        const OTHERWISE: u64 = 3_600_000;
+        if self.written.elapsed() >= PAUSE {
             self.flush();
         }
-        3_600_000
+        if self.lines.is_empty() { OTHERWISE } else { WHILE_LINES_WAIT }
     }
 }
