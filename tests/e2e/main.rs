@@ -7,9 +7,12 @@ mod caching;
 mod containers;
 mod databases;
 mod faults;
+mod http;
 mod published;
 mod recovery;
+mod restart;
 mod running;
+mod server;
 mod yard;
 
 /// Every file of this folder is a module above: a forgotten one would never run.

@@ -86,15 +86,13 @@ fn write_run(context: Context<'_>, record: &RunRecord, query: &Query, out: &mut 
     let mut keys = run::keys(context, record)?;
     query.filter.apply(&mut keys, &["id"]);
     out.write_all(b"{")?;
-    for (name, value) in &keys {
+    for (n, (name, value)) in keys.iter().enumerate() {
+        out.write_all(if n > 0 { b",\n" } else { b"" })?;
         member(out, name, value)?;
-        out.write_all(b",\n")?;
     }
-    if query.filter.drops("calls") {
-        // The id is always last, so that no comma has to be taken back.
-        member(out, "id", &json!(record.id.to_string()))?;
-    } else {
-        out.write_all(b"\"calls\":{")?;
+    if !query.filter.drops("calls") {
+        // The id is always there, so something stands before.
+        out.write_all(b",\n\"calls\":{")?;
         write_calls(context, record, query, out, depth)?;
         out.write_all(b"}")?;
     }
@@ -120,7 +118,7 @@ fn write_calls(context: Context<'_>, record: &RunRecord, query: &Query, out: &mu
             let Some(at) = loaded.iter().position(|call| call.id == line.call.id) else { continue };
             let call = loaded.swap_remove(at);
             let Some(mut keys) = shown(context, of_run, &call, line, query)? else { continue };
-            let child = keys.shift_remove("subWorkflowId").filter(|_| query.expand && depth < MAX_DEPTH);
+            let child = if query.expand && depth < MAX_DEPTH { keys.shift_remove("subWorkflowId") } else { None };
             let name = &*line.call.id.call;
             if begun != Some(name) {
                 out.write_all(if begun.is_some() { b"],\n" } else { b"" })?;

@@ -1,0 +1,102 @@
+//! The server is killed while tasks run; the next one goes on and loses nothing.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    http::Server,
+    yard::{Yard, lines, processes_with, wait_for},
+};
+
+/// Each task appends its number to a ledger, in one write, so that a second run of it would show.
+const LEDGER: &str = "version 1.0\n\
+    task t { input { Int i String ledger } command <<< sleep 0.05; echo ~{i} >> '~{ledger}'; echo $((~{i} * 2)) >>> output { Int twice = read_int(stdout()) } runtime { cpu: 0.1 } }\n\
+    workflow w { input { Int n String ledger } scatter (i in range(n)) { call t { input: i = i, ledger = ledger } } output { Array[Int] twice = t.twice } }";
+
+#[test]
+fn a_thousand_tasks_survive_kills_of_the_server() {
+    /// Tasks of each workflow; two, so that one may be waiting or beginning when the other is in the middle.
+    const TASKS: [usize; 2] = [600, 400];
+    let yard = Yard::new();
+    let ledgers = [yard.path("ledger-0"), yard.path("ledger-1")];
+    let written = || lines(&ledgers[0]).len() + lines(&ledgers[1]).len();
+    let mut server = Server::start(&yard, &["--jobs", "40"]);
+    let ids: Vec<String> = (0..2).map(|n| server.submit(LEDGER, &json!({"w.n": TASKS[n], "w.ledger": ledgers[n]}), &[])).collect();
+    for part in 1..=8 {
+        wait_for("tasks to run", || written() >= part * 100);
+        server.kill();
+        server = Server::start(&yard, &["--jobs", "40"]);
+        assert_ne!(server.status(&ids[0]), "", "an acknowledged workflow is gone");
+    }
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(server.wait(id), "Succeeded", "{}", server.about(id, "metadata?includeKey=failures"));
+        let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
+        lines(&ledgers[n]).iter().for_each(|line| *counts.entry(line.parse().unwrap()).or_default() += 1);
+        let again: Vec<_> = counts.iter().filter(|(_, count)| **count != 1).collect();
+        assert!(again.is_empty() && counts.len() == TASKS[n], "run more than once: {again:?}, of {} tasks {}", TASKS[n], counts.len());
+        let twice: Vec<usize> = (0..TASKS[n]).map(|i| i * 2).collect();
+        assert_eq!(server.about(id, "outputs")["outputs"]["w.twice"], json!(twice));
+        let calls = server.about(id, "metadata?includeKey=executionStatus")["calls"]["w.t"].as_array().unwrap().len();
+        assert_eq!(calls, TASKS[n]);
+    }
+}
+
+#[test]
+fn what_was_accepted_survives_at_once() {
+    let yard = Yard::new();
+    for round in 0..5 {
+        let server = Server::start(&yard, &[]);
+        let id = server.submit("version 1.0\nworkflow w { output { Int n = 7 } }", &json!({}), &[("labels", br#"{"a": "b"}"#)]);
+        server.kill();
+        let server = Server::start(&yard, &[]);
+        assert_eq!(server.wait(&id), "Succeeded", "round {round}");
+        assert_eq!(server.about(&id, "labels")["labels"]["a"], "b");
+        server.kill();
+    }
+}
+
+#[test]
+fn an_abort_outlives_the_server() {
+    let yard = Yard::new();
+    let number = yard.unique_number();
+    let wdl = format!(
+        "version 1.0\nworkflow w {{ input {{ String mark }} call nap {{ input: mark = mark }} }}\n\
+         task nap {{ input {{ String mark }} command <<< trap '' TERM; echo started >> '~{{mark}}'; sleep {number} & wait; wait >>> }}"
+    );
+    let mark = yard.path("mark");
+    let server = Server::start(&yard, &[]);
+    let id = server.submit(&wdl, &json!({"w.mark": mark}), &[]);
+    wait_for("the task to start", || !lines(&mark).is_empty());
+    assert_eq!(server.post(&format!("/api/workflows/v1/{id}/abort")).code, 200);
+    wait_for("the abort to be recorded", || server.status(&id) == "Aborting");
+    server.kill();
+    let server = Server::start(&yard, &[]);
+    assert_eq!(server.wait(&id), "Aborted");
+    wait_for("the task to be gone", || processes_with(&["sleep", &number]) == 0);
+    server.terminate();
+}
+
+#[test]
+fn running_tasks_outlive_a_server_that_ends() {
+    let yard = Yard::new();
+    let mark = yard.path("mark");
+    let wdl = "version 1.0\nworkflow w { input { String mark } call nap { input: mark = mark } output { Int n = nap.n } }\n\
+        task nap { input { String mark } command <<< echo started >> '~{mark}'; sleep 1.5; echo 5 >>> output { Int n = read_int(stdout()) } }";
+    let server = Server::start(&yard, &[]);
+    let id = server.submit(wdl, &json!({"w.mark": mark}), &[]);
+    wait_for("the task to start", || !lines(&mark).is_empty());
+    server.terminate();
+    std::thread::sleep(Duration::from_millis(100));
+    let server = Server::start(&yard, &[]);
+    assert_eq!(server.wait(&id), "Succeeded");
+    assert_eq!(lines(&mark).len(), 1, "the task was run again");
+    server.terminate();
+
+    let server = Server::start(&yard, &["--abort-on-exit"]);
+    let id = server.submit(&wdl.replace("1.5", "60"), &json!({"w.mark": mark}), &[]);
+    wait_for("the task to start", || lines(&mark).len() == 2);
+    server.terminate();
+    let server = Server::start(&yard, &[]);
+    assert_eq!(server.status(&id), "Aborted");
+}
