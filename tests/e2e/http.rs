@@ -26,7 +26,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> Json {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+        serde_json::from_str(&self.text).map_err(|error| format!("{error}: {}", self.text)).unwrap()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
