@@ -116,12 +116,29 @@ fetch_published_pipelines() {
   fi
 }
 
+# Real clients of the interfaces, each in an environment of its own, with fixed versions.
+install_clients() {
+  local list name folder
+  for list in "$root"/tests/clients/*.txt; do
+    name=$(basename "$list" .txt) folder=$cache/clients/$name
+    cmp -s "$list" "$folder/installed.txt" && continue
+    rm -rf "$folder"
+    if { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$list"; } > "$log" 2>&1; then
+      cp "$list" "$folder/installed.txt"
+      echo "installed: $name"
+    else
+      echo "not installed, tests that need it are skipped: $name (see $log)"
+    fi
+  done
+}
+
 build=(cc=build-essential make=build-essential)
 demo=(
   bwa=bwa samtools=samtools bcftools=bcftools tabix=tabix java=default-jre-headless
   /usr/share/java/picard.jar=picard-tools python3=python3
 )
-test=(mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap pip3=python3-pip)
+test=(mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap pip3=python3-pip
+  "/usr/lib/python3*/ensurepip/__init__.py=python3-venv")
 
 case ${1:-build} in
   build) mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}" ;;
@@ -133,6 +150,7 @@ case ${1:-build} in
     mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}"
     mapfile -t wanted < <(missing_packages "${demo[@]}" "${test[@]}") && install_if_possible "${wanted[@]}"
     fetch_published_pipelines
+    install_clients
     ;;
   *) fail "unknown argument \`$1\`" "usage: $0 [demo|test]" ;;
 esac

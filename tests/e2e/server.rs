@@ -237,7 +237,8 @@ fn labels_and_queries() {
     let ids: Vec<String> = (0..4)
         .map(|n| server.run(&task(n % 2), &json!({}), &[("labels", format!("{{\"n\": \"{n}\", \"all\": \"yes\"}}").as_bytes())]))
         .collect();
-    let patch = |id: &str, body: &str| server.send("PATCH", &format!("/api/workflows/v1/{id}/labels"), Some("application/json"), body.as_bytes());
+    let patch =
+        |id: &str, body: &str| server.send("PATCH", &format!("/api/workflows/v1/{id}/labels"), Some("application/json"), body.as_bytes());
     let answer = patch(&ids[0], r#"{"n": "zero", "new": ""}"#);
     assert_eq!(answer.code, 200);
     let expected = json!({"all": "yes", "n": "zero", "new": "", "cromwell-workflow-id": format!("cromwell-{}", ids[0])});
@@ -261,7 +262,10 @@ fn labels_and_queries() {
     let page = server.query("pageSize=3&page=2");
     assert_eq!((page["results"].as_array().unwrap().len(), &page["totalResultsCount"]), (1, &json!(4)));
     let result = &server.query(&format!("id={}", ids[2]))["results"][0];
-    assert_eq!((&result["name"], &result["status"], &result["metadataArchiveStatus"]), (&json!("w0"), &json!("Succeeded"), &json!("Unarchived")));
+    assert_eq!(
+        (&result["name"], &result["status"], &result["metadataArchiveStatus"]),
+        (&json!("w0"), &json!("Succeeded"), &json!("Unarchived"))
+    );
     assert_eq!(result["labels"]["n"], "2");
 
     let posted = server.send("POST", "/api/workflows/v1/query", Some("application/json"), br#"[{"name": "w1"}, {"pageSize": "1"}]"#);
@@ -286,14 +290,16 @@ fn results_are_taken_again_and_compared() {
 
     let third = server.run(HELLO, &json!({"wf.who": "Bob"}), &[("workflowOptions", br#"{"read_from_cache": false}"#)]);
     let diff = |a: &str, b: &str| {
-        server.get(&format!(
-            "/api/workflows/v1/callcaching/diff?workflowA={a}&callA=wf.greet&indexA=1&workflowB={b}&callB=wf.greet&indexB=2"
-        ))
+        server
+            .get(&format!("/api/workflows/v1/callcaching/diff?workflowA={a}&callA=wf.greet&indexA=1&workflowB={b}&callB=wf.greet&indexB=2"))
     };
     let answer = diff(&first, &third);
     assert_eq!(answer.code, 200, "{}", answer.text);
     let answer = answer.json();
-    assert_eq!(answer["callB"], json!({"executionStatus": "Done", "allowResultReuse": true, "callFqn": "wf.greet", "jobIndex": 2, "workflowId": third}));
+    assert_eq!(
+        answer["callB"],
+        json!({"executionStatus": "Done", "allowResultReuse": true, "callFqn": "wf.greet", "jobIndex": 2, "workflowId": third})
+    );
     let keys: Vec<&str> = answer["hashDifferential"].as_array().unwrap().iter().map(|d| d["hashKey"].as_str().unwrap()).collect();
     assert_eq!(keys, ["input:Int i", "input:String who"]);
     assert_eq!(server.get("/api/workflows/v1/callcaching/diff?callA=x").code, 400);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json as Body,
-    extract::{Path, RawQuery, Request, State},
+    extract::{OriginalUri, Path, RawQuery, Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -113,9 +113,11 @@ pub async fn list(State(service): State<Arc<Service>>, RawQuery(text): RawQuery)
 }
 
 /// `POST runs`
-pub async fn submit(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Response> {
+pub async fn submit(State(service): State<Arc<Service>>, OriginalUri(uri): OriginalUri, request: Request) -> Result<Response, Response> {
     let accepted = accept(service, request).await.map_err(IntoResponse::into_response)?;
-    Ok((StatusCode::CREATED, Body(json!({ "run_id": accepted.to_string() }))).into_response())
+    // At the standard's own address its clients expect the standard's code, at the original's the original's.
+    let code = if uri.path().starts_with("/api/") { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((code, Body(json!({ "run_id": accepted.to_string() }))).into_response())
 }
 
 async fn accept(service: Arc<Service>, request: Request) -> Result<RunId, WesProblem> {

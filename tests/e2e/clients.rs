@@ -1,0 +1,106 @@
+//! The clients that people use with the original, unmodified, against the server.
+
+use std::{path::PathBuf, process::Command};
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    containers::not_tested,
+    http::Server,
+    yard::{Done, Yard, done},
+};
+
+const HELLO: &str = "version 1.0\n\
+    workflow wf { input { String who } scatter (i in range(2)) { call greet { input: who = who, i = i } } output { Array[File] all = greet.out } }\n\
+    task greet { input { String who Int i } command <<< echo \"hello ~{who} ~{i}\" >>> output { File out = stdout() } }\n";
+
+/// A program of a client that `scripts/setup.sh test` installs; says so when it is not there.
+fn program(client: &str, name: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/clients").join(client).join("bin").join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    not_tested(client, "run scripts/setup.sh test");
+    None
+}
+
+fn documents(yard: &Yard) {
+    yard.write("hello.wdl", HELLO);
+    yard.write("inputs.json", r#"{"wf.who": "Ada"}"#);
+    yard.write("options.json", r#"{"read_from_cache": false}"#);
+    yard.write("labels.json", r#"{"lab": "x"}"#);
+}
+
+fn call(yard: &Yard, program: &PathBuf, arguments: &[&str]) -> Done {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(yard.path("")).env("HOME", yard.path("person")).env("NO_COLOR", "1");
+    done(&mut command)
+}
+
+#[test]
+fn cromshell() {
+    let Some(cromshell) = program("cromshell", "cromshell") else { return };
+    let yard = Yard::new();
+    documents(&yard);
+    let server = Server::start(&yard, &[]);
+    yard.write("person/.cromshell/cromshell_config.json", &json!({"cromwell_server": server.base, "requests_timeout": 20}).to_string());
+    let ask = |arguments: &[&str]| {
+        let mut all = vec!["--no_turtle"];
+        all.extend(arguments);
+        let done = call(&yard, &cromshell, &all);
+        assert_eq!(done.code, 0, "{arguments:?}: {}\n{}", done.out, done.err);
+        done.out
+    };
+    let submitted = ask(&["submit", "--no-validation", "hello.wdl", "inputs.json", "-op", "options.json"]);
+    let start = submitted.find('{').unwrap();
+    let id = serde_json::from_str::<Json>(&submitted[start..]).unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.wait(&id), "Succeeded");
+    assert!(ask(&["status", &id]).contains("Succeeded"));
+    assert!(ask(&["counts", &id]).contains("0 Running, 2 Done"));
+    assert!(ask(&["list-outputs", &id]).contains("wf.all: /"));
+    assert!(ask(&["metadata", &id]).contains("actualWorkflowLanguageVersion"));
+    assert!(ask(&["slim-metadata", &id]).contains("shardIndex"));
+    assert!(ask(&["logs", "-s", "ALL", &id]).contains("wf.greet-shard-1:\tDone"));
+    ask(&["alias", &id, "mine"]);
+    assert!(ask(&["status", "mine"]).contains("Succeeded"));
+    assert!(ask(&["list", "-u"]).contains(&id));
+}
+
+#[test]
+fn cromwell_tools() {
+    let Some(python) = program("cromwell-tools", "python3") else { return };
+    let yard = Yard::new();
+    documents(&yard);
+    let server = Server::start(&yard, &[]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/cromwell_tools_session.py");
+    let folder = yard.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let done = call(&yard, &python, &[script, &server.base, &folder]);
+    assert_eq!(done.code, 0, "{}\n{}", done.out, done.err);
+    let answers: Json = serde_json::from_str(done.out.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&answers["submitted"], &answers["released"], &answers["status"]),
+        (&json!("On Hold"), &json!("Submitted"), &json!("Succeeded"))
+    );
+    assert_eq!(answers["found"], json!([answers["run"]]));
+    assert_eq!((&answers["labels"]["lab"], &answers["labels"]["more"]), (&json!("x"), &json!("yes")));
+    assert_eq!((&answers["metadata"]["status"], &answers["abort"]), (&json!("Succeeded"), &json!(404)));
+}
+
+#[test]
+fn wes_client() {
+    let Some(client) = program("wes-service", "wes-client") else { return };
+    let yard = Yard::new();
+    documents(&yard);
+    let server = Server::start(&yard, &[]);
+    let host = server.base.trim_start_matches("http://").to_owned();
+    let ask = |arguments: &[&str]| {
+        let mut all = vec!["--host", &host, "--proto", "http"];
+        all.extend(arguments);
+        call(&yard, &client, &all)
+    };
+    assert!(ask(&["--info"]).out.contains("supported_wes_versions"));
+    let run = ask(&["--attachments=hello.wdl", "hello.wdl", "inputs.json"]);
+    assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
+    assert!(run.out.contains("wf.all"), "{}", run.out);
+    assert!(ask(&["--list"]).out.contains("COMPLETE"));
+}
