@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod cromwell;
 mod demo;
 mod documents;
 mod failure;
@@ -13,8 +14,15 @@ mod show;
 mod timeline;
 mod view;
 mod why;
+mod widdler;
+mod womtool;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::{Context, Result};
 use batchyard_store::{Options, Store};
@@ -27,6 +35,8 @@ use crate::config::Config;
 pub const EXIT_FAILED: u8 = 1;
 /// A command line, document or inputs that are wrong; nothing was run.
 pub const EXIT_USAGE: u8 = 2;
+/// Programs whose command lines are also ours.
+const ORIGINALS: [&str; 3] = ["cromwell", "womtool", "widdler"];
 /// Our own fault.
 pub const EXIT_INTERNAL: u8 = 70;
 /// Ended by request.
@@ -63,6 +73,12 @@ enum Command {
     Abort(resume::AbortArgs),
     /// Go on with a run that was interrupted, aborted or failed
     Resume(resume::ResumeArgs),
+    /// The command line of Cromwell: run, server, submit
+    Cromwell(cromwell::CromwellArgs),
+    /// The command line of womtool: validate, inputs, outputs, graph
+    Womtool(womtool::WomtoolArgs),
+    /// Send a workflow to a server, as widdler does
+    Widdler(widdler::WiddlerArgs),
     /// Serve workflows over HTTP: the interfaces of Cromwell and WES
     Server(server::ServerArgs),
     /// Explain why a call was run and no earlier result taken
@@ -97,10 +113,15 @@ pub struct JsonFlag {
 
 /// Parses the command line and carries it out.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let (words, original) = words();
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { EXIT_USAGE } else { 0 };
+            let code = match (error.use_stderr(), original) {
+                (true, true) => EXIT_FAILED,
+                (true, false) => EXIT_USAGE,
+                (false, _) => 0,
+            };
             // Nothing can be done about a closed terminal.
             let _ = error.print();
             return ExitCode::from(code);
@@ -119,9 +140,22 @@ pub fn main() -> ExitCode {
             }
             complain(&text, store_hint(&error));
             let begun = error.chain().any(|e| matches!(e.downcast_ref(), Some(EngineError::Broken(_))));
-            ExitCode::from(if begun { EXIT_FAILED } else { EXIT_USAGE })
+            ExitCode::from(if begun || original { EXIT_FAILED } else { EXIT_USAGE })
         }
     }
+}
+
+/// The command line, and whether it is one of the original's. A link to the program decides by its name: `cromwell` and
+/// `womtool` are the commands of these names.
+fn words() -> (Vec<OsString>, bool) {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    let name = words.first().and_then(|word| Path::new(word).file_stem()?.to_str()).unwrap_or_default().to_owned();
+    if ORIGINALS.contains(&name.as_str()) {
+        words.insert(1, name.into());
+    }
+    let original = words.iter().skip(1).find_map(|word| word.to_str().filter(|word| !word.starts_with('-')));
+    let original = original.is_some_and(|word| ORIGINALS.contains(&word));
+    (words, original)
 }
 
 fn store_hint(error: &anyhow::Error) -> Option<&str> {
@@ -140,6 +174,9 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Logs(args) => show::logs(&args, &config()?),
         Command::Abort(args) => resume::abort(&args, &config()?),
         Command::Resume(args) => resume::resume(&args, config()?),
+        Command::Cromwell(args) => cromwell::cromwell(&args, config()?),
+        Command::Womtool(args) => womtool::womtool(&args, &config()?),
+        Command::Widdler(args) => widdler::widdler(&args),
         Command::Server(args) => server::server(&args, config()?),
         Command::Why(args) => why::why(&args, &config()?),
         Command::Config(ConfigCommand::Show(args)) => show::config(args, &config()?),

@@ -60,6 +60,15 @@ fn find<'s>(specs: &'s [InputSpec], callee: &Callee, key: &str) -> Option<&'s In
     specs.iter().find(|s| s.name == key).or_else(|| specs.iter().find(|s| s.name == full))
 }
 
+/// Whether inputs fit; their problems are printed. Files are not looked for.
+pub fn accepts(callee: &Callee, json: &Map<String, Json>, dialect: Dialect) -> bool {
+    let problems = inputs::bind(callee, json, dialect).err().unwrap_or_default();
+    for problem in &problems {
+        complain(&problem.message, problem.hint.as_deref());
+    }
+    problems.is_empty()
+}
+
 /// Binds inputs. `None` after all problems were printed.
 pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders: &[PathBuf]) -> Option<Bound> {
     let mut bound = match inputs::bind(callee, json, dialect) {

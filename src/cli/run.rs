@@ -37,7 +37,7 @@ use super::{
 use crate::config::Config;
 
 /// Arguments of `run`.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct RunArgs {
     /// The WDL document
     pub wdl: String,

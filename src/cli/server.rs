@@ -83,15 +83,9 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     let address = listener.local_addr().context("cannot tell the address of the server")?;
     let store = open_store(&config)?;
     let machine = Machine::new(store, config.settings.capacity, config.settings.jobs);
-    let options = Options {
-        settings: config.settings,
-        root,
-        sources: Sources { map: config.import_map, hosts: None },
-        max_concurrent: config.server.max_workflows,
-        abort_on_terminate: args.abort_on_exit || config.server.abort_on_exit,
-        name: format!("batchyard-{}", host_name()),
-        callback: None,
-    };
+    let mut options = options(&config);
+    options.root = root;
+    options.abort_on_terminate |= args.abort_on_exit;
     let service = Service::new(machine, options);
     let found = service.take_up().context("cannot take up what earlier servers have left")?;
     say(&format!("batchyard server listens on http://{address}"));
@@ -132,6 +126,19 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     runtime.shutdown_background();
     served.context("the server cannot listen any more")?;
     Ok(0)
+}
+
+/// How the configuration wants workflows carried out.
+pub fn options(config: &Config) -> Options {
+    Options {
+        settings: config.settings.clone(),
+        root: config.runs_dir.clone(),
+        sources: Sources { map: config.import_map.clone(), hosts: None },
+        max_concurrent: config.server.max_workflows,
+        abort_on_terminate: config.server.abort_on_exit,
+        name: format!("batchyard-{}", host_name()),
+        callback: None,
+    }
 }
 
 /// Every running workflow and task holds some files open; the usual soft limit of 1024 is meant for small programs.

@@ -5,6 +5,7 @@
 //! nothing here decides what runs when.
 
 pub mod archive;
+pub mod client;
 pub mod documents;
 pub mod http;
 pub mod metadata;

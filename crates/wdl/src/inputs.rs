@@ -140,7 +140,7 @@ fn help(callee: &Callee, input: &str) -> Option<String> {
 }
 
 /// All calls of a body, those inside of scatters and conditionals included.
-fn calls(body: &[Node]) -> Vec<&Call> {
+pub fn calls(body: &[Node]) -> Vec<&Call> {
     let mut out = Vec::new();
     visit_calls(body, &mut out);
     out
