@@ -59,6 +59,7 @@ pub fn router(service: Arc<Service>, limits: Limits) -> Router {
         .route("/{id}/abort", post(run::abort))
         .route("/{id}/releaseHold", post(run::release))
         .route("/{id}/timing", get(timing::page))
+        .route("/{id}/why", get(run::why))
         .route("/{id}/cost", get(run::cost));
     let wes = Router::new()
         .route("/service-info", get(wes::service_info))

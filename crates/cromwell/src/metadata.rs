@@ -28,6 +28,8 @@ use crate::service::Options;
 
 /// How deep sub-workflows are expanded.
 const MAX_DEPTH: usize = 50;
+/// Calls that are explained at once: each is compared with many others.
+const EXPLAINED: usize = 100;
 /// Calls whose documents are in memory at once.
 const PAGE: usize = 100;
 
@@ -264,6 +266,28 @@ pub fn logs(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
     }
     answer.insert("id".into(), json!(id.to_string()));
     Ok(Json::Object(answer))
+}
+
+/// What kept calls of a run from taking earlier results: at most [`EXPLAINED`] of them, those that were run.
+///
+/// # Errors
+/// There is no such run, or the store does not answer.
+pub fn why(context: Context<'_>, id: RunId, call: Option<&str>, index: Option<i64>) -> Result<Json, MetadataError> {
+    let record = context.load(id)?;
+    let mut answers = Vec::new();
+    for line in order::lines(context.store.list_call_summaries(id)?) {
+        let asked = call.is_none_or(|name| name == &*line.call.id.call) && index.is_none_or(|index| index == line.shard);
+        if !asked || (line.call.cached && call.is_none()) {
+            continue;
+        }
+        if answers.len() >= EXPLAINED {
+            break;
+        }
+        let Some(loaded) = context.store.load_call(&line.call.id)? else { continue };
+        let answer = batchyard_workflow::why::explain(context.store, &loaded)?;
+        answers.push(answer.to_json(&format!("{}.{}", record.name, line.call.id)));
+    }
+    Ok(json!({ "id": id.to_string(), "calls": answers }))
 }
 
 /// The outputs of a run, empty until it has succeeded.

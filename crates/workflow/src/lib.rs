@@ -29,3 +29,4 @@ pub mod settings;
 pub mod stamps;
 pub mod stored;
 pub mod task;
+pub mod why;

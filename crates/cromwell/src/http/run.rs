@@ -77,6 +77,19 @@ pub async fn cost(State(service): State<Arc<Service>>, Path((_, id)): Place) -> 
     .await
 }
 
+/// `GET why` (ours): what kept the calls of a run from taking earlier results. `call` names one of them, with or without
+/// the workflow's name; `index` its place in a scatter.
+pub async fn why(State(service): State<Arc<Service>>, Path((_, id)): Place, RawQuery(text): RawQuery) -> Result<Body<Json>, Problem> {
+    let text = text.unwrap_or_default();
+    let value = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let call = value("call").map(|call| call.rsplit('.').next().unwrap_or_default().to_owned());
+    let index = match value("index").map(|index| index.parse::<i64>()) {
+        Some(Err(_)) => return Err(Problem::fail("index must be a whole number")),
+        index => index.and_then(Result::ok),
+    };
+    view(service, &id, move |context, id| metadata::why(context, id, call.as_deref(), index)).await
+}
+
 /// `PATCH labels`
 pub async fn set_labels(State(service): State<Arc<Service>>, Path((_, id)): Place, body: Bytes) -> Result<Body<Json>, Problem> {
     // The original answers so; its clients know it.

@@ -1,0 +1,99 @@
+//! Why a call was run although others like it had been run before.
+
+use batchyard_store::{CallRecord, Store, StoreError};
+use serde_json::{Value as Json, json};
+
+use crate::documents::{EndDoc, StartDoc};
+
+/// Earlier calls of the task that are compared.
+const COMPARED: u32 = 100;
+
+/// A part of the identity that differs: name, value here, value there.
+pub type Difference = (String, Option<String>, Option<String>);
+
+/// What can be said about a call and the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A result was taken from there.
+    Hit(String),
+    /// It has no identity: why.
+    NotCached(&'static str),
+    /// There was nothing to compare with.
+    First,
+    /// An earlier one is the same, but could not be taken: why.
+    Unusable(String, &'static str),
+    /// The nearest earlier one differs.
+    Differs(String, Vec<Difference>),
+}
+
+/// What kept a call from taking an earlier result, against the nearest of the earlier calls of its task.
+///
+/// # Errors
+/// What kept the store from answering.
+pub fn explain(store: &Store, call: &CallRecord) -> Result<Answer, StoreError> {
+    let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
+    let end: EndDoc = call.end_doc.as_deref().and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
+    if let Some(from) = end.reused {
+        return Ok(Answer::Hit(from));
+    }
+    if start.child.is_some() {
+        return Ok(Answer::NotCached("it is a sub-workflow, whose own calls are looked up one by one"));
+    }
+    if start.parts.is_empty() {
+        return Ok(Answer::NotCached(if call.id.attempt > 1 { "only first attempts are looked up" } else { "caching is off for it" }));
+    }
+    let before = call.started_ms;
+    let mut nearest: Option<(usize, String, Vec<Difference>)> = None;
+    for earlier in store.recent_calls_of_task(&call.task, before, COMPARED)? {
+        if earlier.id == call.id || earlier.end_doc.is_none() || earlier.cached {
+            continue;
+        }
+        let other: StartDoc = serde_json::from_str(&earlier.start_doc).unwrap_or_default();
+        if other.parts.is_empty() {
+            continue;
+        }
+        let differing = differences(&start, &other);
+        let name = format!("{} of run {}", earlier.id, earlier.id.run);
+        if differing.is_empty() {
+            let reason = match (earlier.state, earlier.reusable) {
+                (batchyard_model::CallState::Done, true) => "this run was told not to look (`--no-cache` or `read_from_cache`)",
+                (batchyard_model::CallState::Done, false) => "its output files were changed or removed since",
+                _ => "it did not succeed",
+            };
+            return Ok(Answer::Unusable(name, reason));
+        }
+        if nearest.as_ref().is_none_or(|(count, ..)| differing.len() < *count) {
+            nearest = Some((differing.len(), name, differing));
+        }
+    }
+    Ok(nearest.map_or(Answer::First, |(_, name, differing)| Answer::Differs(name, differing)))
+}
+
+fn differences(here: &StartDoc, there: &StartDoc) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for (name, value) in &here.parts {
+        let other = there.parts.get(name);
+        if other != Some(value) {
+            found.push((name.clone(), Some(value.clone()), other.cloned()));
+        }
+    }
+    found.extend(there.parts.iter().filter(|(name, _)| !here.parts.contains_key(*name)).map(|(n, v)| (n.clone(), None, Some(v.clone()))));
+    found
+}
+
+impl Answer {
+    /// The answer as JSON; `name` names the call.
+    pub fn to_json(&self, name: &str) -> Json {
+        match self {
+            Answer::Hit(from) => json!({ "call": name, "hit": true, "from": from }),
+            Answer::NotCached(reason) => json!({ "call": name, "hit": false, "reason": reason }),
+            Answer::First => json!({ "call": name, "hit": false, "reason": "its task had not been run before" }),
+            Answer::Unusable(other, reason) => json!({ "call": name, "hit": false, "nearest": other, "reason": reason }),
+            Answer::Differs(other, differing) => {
+                let parts: Vec<Json> =
+                    differing.iter().map(|(n, here, there)| json!({ "part": n, "earlier": there, "now": here })).collect();
+                json!({ "call": name, "hit": false, "nearest": other, "differences": parts })
+            }
+        }
+    }
+}
