@@ -51,8 +51,12 @@ impl Reader<'_> {
     }
 
     pub(crate) async fn runs(&mut self, filter: &RunFilter) -> Read<Vec<RunSummary>> {
-        let (conditions, mut values) = conditions(filter);
-        let order = if filter.oldest_first { "created_ms, id" } else { "created_ms DESC, id DESC" };
+        let (mut conditions, mut values) = conditions(filter);
+        let (order, beyond) = if filter.oldest_first { ("created_ms, id", '>') } else { ("created_ms DESC, id DESC", '<') };
+        if let Some((created_ms, id)) = filter.after {
+            conditions += &format!(" AND (created_ms, id) {beyond} (?, ?)");
+            values.integer(created_ms).run(id);
+        }
         let sql = format!("SELECT {SUMMARY_COLUMNS} FROM runs WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?");
         values.integer(filter.limit).integer(i64::try_from(filter.offset).unwrap_or(i64::MAX));
         self.rows(sql, values).await?.iter().map(read_summary).collect()
@@ -238,7 +242,8 @@ fn conditions(filter: &RunFilter) -> (String, Values) {
             values.integer(moment);
         }
     }
-    let labelled = "EXISTS (SELECT 1 FROM labels l WHERE l.run_id = runs.id AND l.name = ? AND l.value = ?)";
+    // Few runs have a label; those who have it are found first.
+    let labelled = "id IN (SELECT run_id FROM labels WHERE name = ? AND value = ?)";
     let mut with = |prefix: &str, joint: &str, labels: &[(String, String)]| {
         if !labels.is_empty() {
             sql += &format!(" AND {prefix}({})", vec![labelled; labels.len()].join(joint));

@@ -271,6 +271,8 @@ pub struct RunFilter {
     pub oldest_first: bool,
     /// Leave out this many of the first.
     pub offset: u64,
+    /// Go on after this run, which has this time of acceptance: pages that cost the same however far one has come.
+    pub after: Option<(i64, RunId)>,
     /// At most this many.
     pub limit: u32,
 }
@@ -291,6 +293,7 @@ impl Default for RunFilter {
             ended_until_ms: None,
             oldest_first: false,
             offset: 0,
+            after: None,
             limit: 100,
         }
     }

@@ -69,7 +69,8 @@ fn write(store: &Store, mut filter: RunFilter, total: u64, out: &mut dyn Write) 
             break;
         }
         left -= count;
-        filter.offset += u64::from(count);
+        filter.offset = 0;
+        filter.after = runs.last().map(|run| (run.created_ms, run.id));
     }
     write!(out, "],\"totalResultsCount\":{total}}}")?;
     Ok(())

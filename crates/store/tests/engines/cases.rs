@@ -90,6 +90,10 @@ fn runs_are_searched(fresh: Fresh<'_>) {
     assert_eq!(found(RunFilter { started_from_ms: Some(0), ..any.clone() }), [0i64; 0]);
     let paged = RunFilter { offset: 1, limit: 2, ..any.clone() };
     assert_eq!(store.list_runs(&paged).unwrap().iter().map(|run| run.created_ms).collect::<Vec<_>>(), [2, 1]);
+    let after = RunFilter { after: Some((2, runs[2].id)), limit: 9, ..any.clone() };
+    assert_eq!(store.list_runs(&after).unwrap().iter().map(|run| run.created_ms).collect::<Vec<_>>(), [1, 0]);
+    let after = RunFilter { oldest_first: true, ..after };
+    assert_eq!(store.list_runs(&after).unwrap().iter().map(|run| run.created_ms).collect::<Vec<_>>(), [3]);
     assert_eq!(store.count_runs(&paged).unwrap(), 4);
     assert_eq!(store.count_runs_by_state().unwrap(), [(RunState::Submitted, 4)]);
     put(&store, Write::DeleteRun(runs[0].id)).unwrap();
