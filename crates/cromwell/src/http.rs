@@ -4,6 +4,7 @@ mod body;
 mod describe;
 mod diff;
 mod engine;
+mod openapi;
 mod problem;
 mod query;
 mod run;
@@ -78,6 +79,7 @@ pub fn router(service: Arc<Service>, limits: Limits) -> Router {
         .route("/engine/{version}/status", get(engine::status))
         .route("/engine/{version}/stats", get(engine::stats))
         .route("/healthz", get(engine::health))
+        .merge(openapi::routes())
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(DefaultBodyLimit::max(limits.body_bytes))
