@@ -6,8 +6,9 @@
 use std::{collections::BTreeMap, process::Command};
 
 /// What each crate may depend on; crates that are not listed are not expected.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("batchyard-model", &[]),
+    ("batchyard-hocon", &[]),
     ("batchyard-wdl", &[]),
     ("batchyard-store", &["batchyard-model"]),
     ("batchyard-core", &[]),
