@@ -353,6 +353,10 @@ impl Lexer {
         let (mut blank, mut some) = (String::new(), false);
         loop {
             let start = self.at;
+            // Looked at first, for one in another in another would need much stack.
+            if self.rest().starts_with('$') {
+                return Err(bad("`$` cannot stand in a substitution".into()));
+            }
             let token = self.next();
             if token.is_key_part() && some {
                 path.plain(&blank);

@@ -14,5 +14,7 @@ pub(crate) const MAX_PROBLEMS: usize = 25;
 pub(crate) const MAX_REMARKS: usize = 100;
 /// Longest chain of substitutions that need each other.
 pub(crate) const MAX_SUBSTITUTION_DEPTH: usize = 150;
-/// Work of resolving: values looked at plus bytes of text made.
-pub(crate) const MAX_RESOLVE_WORK: usize = 20_000_000;
+/// Work of resolving, in bytes of text made; everything looked at counts as [`STEP_WORK`] more.
+pub(crate) const MAX_RESOLVE_WORK: usize = 32_000_000;
+/// What looking at one value costs beside copying its text.
+pub(crate) const STEP_WORK: usize = 20;

@@ -229,17 +229,17 @@ impl Parser<'_, '_> {
             return self.include(fields);
         }
         let (key, key_origin) = self.key()?;
-        self.skip_blank();
+        let next_line = self.skip_blank();
         let depth = self.path.len();
         self.path.extend(key.0.iter().cloned());
-        let value = self.value_of(&key_origin);
+        let value = self.value_of(&key_origin, next_line);
         self.path.truncate(depth);
         fields.define(&key.0, value?);
         Ok(())
     }
 
-    /// What follows a key.
-    fn value_of(&mut self, key: &Origin) -> Parsed<Definition> {
+    /// What follows a key, be it on the next line.
+    fn value_of(&mut self, key: &Origin, next_line: bool) -> Parsed<Definition> {
         match self.peek() {
             Token::OpenBrace => {
                 let start = self.start();
@@ -254,6 +254,11 @@ impl Parser<'_, '_> {
             Token::Bad { .. } => Err(self.unexpected("", "")),
             other => {
                 let message = format!("the key is followed by {} instead of `=`, `:` or `{{`", other.describe());
+                if next_line {
+                    // The next line is an entry of its own.
+                    self.lexer.at = self.start();
+                    self.peeked = Some((Token::Newline, self.lexer.at));
+                }
                 Err(self.shared.problem(Problem::at(key, message).hint("write `key = value`, each on a line of its own")))
             }
         }

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    limits::{MAX_PROBLEMS, MAX_RESOLVE_WORK, MAX_SUBSTITUTION_DEPTH},
+    limits::{MAX_PROBLEMS, MAX_RESOLVE_WORK, MAX_SUBSTITUTION_DEPTH, STEP_WORK},
     path::{Path, is_blank},
     problem::Problem,
     raw::{Definition, Fields, Raw, Reference, Slot},
@@ -154,7 +154,7 @@ impl<'r> Resolver<'r> {
     }
 
     fn value(&mut self, definition: &'r Definition) -> Step<Option<Value>> {
-        self.count(1, &definition.origin)?;
+        self.count(STEP_WORK, &definition.origin)?;
         let kind = match &definition.raw {
             Raw::Null => Kind::Null,
             Raw::Bool(flag) => Kind::Bool(*flag),
@@ -186,7 +186,7 @@ impl<'r> Resolver<'r> {
         origin: &Origin,
         look: impl FnOnce(&mut Self) -> Step<T>,
     ) -> Step<Step<T>> {
-        self.count(1, origin)?;
+        self.count(STEP_WORK, origin)?;
         let open = self.open.entry(reference.id).or_default();
         // A path that grows each time never ends either.
         if open.len() > 2 || open.iter().any(|wanted| wanted == rest) {
@@ -273,7 +273,7 @@ impl<'r> Resolver<'r> {
 
     /// What a definition has at a path.
     fn inside(&mut self, definition: &'r Definition, path: &[String]) -> Step<Found> {
-        self.count(1, &definition.origin)?;
+        self.count(STEP_WORK, &definition.origin)?;
         match &definition.raw {
             Raw::Object(fields) => self.below(fields, path),
             Raw::Reference(reference) => self.inside_reference(reference, path, &definition.origin),

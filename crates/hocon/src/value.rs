@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::{IndexMap, map::Entry};
 
 use crate::{
+    limits::STEP_WORK,
     path::Path,
     problem::Problem,
     source::Origin,
@@ -262,14 +263,15 @@ impl Value {
         }
     }
 
-    /// How much work it is to copy this value: values in it plus bytes of text.
+    /// How much work it is to copy this value, see [`STEP_WORK`].
     pub(crate) fn size(&self) -> usize {
-        1 + match &self.kind {
-            Kind::Null | Kind::Bool(_) => 0,
-            Kind::Number(text) | Kind::Text(text) => text.len(),
-            Kind::List(items) => items.iter().map(Value::size).sum(),
-            Kind::Object(fields) => fields.values().map(Value::size).sum(),
-        }
+        STEP_WORK
+            + match &self.kind {
+                Kind::Null | Kind::Bool(_) => 0,
+                Kind::Number(text) | Kind::Text(text) => text.len(),
+                Kind::List(items) => items.iter().map(Value::size).sum(),
+                Kind::Object(fields) => fields.values().map(Value::size).sum(),
+            }
     }
 
     fn number_text(&self) -> Option<String> {
