@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, process::Command};
 
 /// What each crate may depend on; crates that are not listed are not expected.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("batchyard-model", &[]),
     ("batchyard-hocon", &[]),
     ("batchyard-wdl", &[]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("batchyard-core", &[]),
     ("batchyard-runner", &[]),
     ("batchyard-workflow", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl"]),
+    ("batchyard-cromwell", &["batchyard-hocon", "batchyard-model", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
     ("batchyard", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
 ];
 

@@ -11,9 +11,9 @@ pub enum Length {
     Infinite,
 }
 
-/// Reads `5 minutes`, `20s`, `1.5 h`, `500` (milliseconds) or `Inf`.
+/// Reads `5 minutes`, `20s`, `1.5 h`, `500` (milliseconds) or `Inf` (in some places written `infinite`).
 pub(crate) fn length(text: &str) -> Option<Length> {
-    if matches!(text.trim(), "Inf" | "+Inf" | "PlusInf" | "Duration.Inf") {
+    if matches!(text.trim(), "Inf" | "+Inf" | "PlusInf" | "Duration.Inf" | "infinite") {
         return Some(Length::Infinite);
     }
     let (number, unit) = split(text)?;
