@@ -35,9 +35,10 @@ pub use self::{
 use reader::Reader;
 
 /// Documents that files may include by `classpath("…")`.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("application.conf", include_str!("config/defaults/application.conf")),
     (REFERENCE, include_str!("config/defaults/reference.conf")),
+    ("reference_database.inc.conf", include_str!("config/defaults/reference_database.inc.conf")),
     ("reference_local_provider_config.inc.conf", include_str!("config/defaults/reference_local_provider_config.inc.conf")),
 ];
 const REFERENCE: &str = "reference.conf";

@@ -268,6 +268,21 @@ fn properties_of_java_and_the_environment_can_be_used() {
 }
 
 #[test]
+fn all_documents_of_the_original_can_be_included() {
+    for name in ["application", "application.conf", "reference.conf", "reference_database.inc.conf"] {
+        let (config, notes, _) = text(&format!("include required(classpath(\"{name}\"))\nwebservice.port = 81")).unwrap();
+        assert_eq!((config.webservice.port, &config.database, notes.len()), (81, &DatabaseChoice::Unsaid, 0), "{name}");
+    }
+    let (config, _, _) = text(
+        "backend.providers.Two { actor-factory = cromwell.backend.impl.sfs.config.ConfigBackendLifecycleActorFactory\n\
+         config { include required(classpath(\"reference_local_provider_config.inc.conf\")), concurrent-job-limit = 2 } }",
+    )
+    .unwrap();
+    assert_eq!(config.backends.providers["Two"].kind, ProviderKind::BuiltIn);
+    assert_eq!(config.backends.providers["Two"].definition.concurrent_job_limit, Some(2));
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let (config, _, _) = read(&sample("server.conf"), &[("workflow-options.base64-encryption-key", "c2VjcmV0")]).unwrap();
     let shown = format!("{:?}", config.shown());

@@ -90,6 +90,7 @@ pub const KEYS: &[Key] = &[
         "a server that cannot give a sign of life for so long ends itself",
     ),
     key("system.workflow-heartbeats.write-batch-size", Ignored, "10000", "all workflows of a server share one sign of life"),
+    key("system.workflow-heartbeats.write-threshold", Ignored, "10000", "all workflows of a server share one sign of life"),
     key("system.cromwell_id", Honoured, "cromid", "the identity of this server to others that use the same database"),
     key("system.cromwell_id_random_suffix", Honoured, "true", "whether the identity is made new for each process"),
     key("system.abort.scan-frequency", Honoured, "30 seconds", "how often abort requests made through another server are looked for"),
@@ -98,6 +99,8 @@ pub const KEYS: &[Key] = &[
     key("system.abbreviate-command-length", Honoured, "0", "characters of a command that metadata shows"),
     key("system.memory-retry-error-keys", Honoured, "[OutOfMemory, Killed]", "words in stderr that mean that the memory was too small"),
     key("system.dns-cache-ttl", Ignored, "3 minutes", VIRTUAL_MACHINE),
+    key("system.instrumentation-rate", Ignored, "5 seconds", "figures are computed when they are asked for"),
+    key("system.coordinated-workflow-store-access", Ignored, "", "servers that share a database always take turns by its transactions"),
     key("system.quota-exhaustion-job-start-control.**", Ignored, "", CLOUD),
     // Workflow options
     key("workflow-options.encrypted-fields", Honoured, "[]", "options that are stored encrypted"),
@@ -280,6 +283,15 @@ pub const KEYS: &[Key] = &[
     key("backend.providers.*.config.default-runtime-attributes.timeout", Ignored, "", FORM_ONLY),
     key("backend.providers.*.config.default-runtime-attributes.verbose", Ignored, "", FORM_ONLY),
     key("backend.providers.*.config.default-runtime-attributes.tag", Ignored, "", FORM_ONLY),
+    // Other services and internals of the original
+    key("google.**", Ignored, "", CLOUD),
+    key("azure.**", Ignored, "", CLOUD),
+    key("aws.**", Ignored, "", CLOUD),
+    key("drs.**", Ignored, "", CLOUD),
+    key("reference-disk-localization-manifests", Ignored, "", CLOUD),
+    key("ontology.**", Ignored, "", "it is for documents in CWL"),
+    key("wom-parse.**", Ignored, "", "it tunes the original's parsers"),
+    key("danger.**", Ignored, "", "a switch for tests of the original"),
     // Java properties that scripts give
     key("config.file", Honoured, "", "the configuration file, as a property"),
     key("java.**", Ignored, "", VIRTUAL_MACHINE),
