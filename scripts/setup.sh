@@ -4,7 +4,7 @@
 #
 #   scripts/setup.sh            what the build needs
 #   scripts/setup.sh demo       and what the demo needs: aligners, Java, example reads
-#   scripts/setup.sh test       and what the tests can use: database servers, a container engine
+#   scripts/setup.sh test       and what the tests can use: database servers, a container engine, a reference library
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -137,8 +137,11 @@ demo=(
   bwa=bwa samtools=samtools bcftools=bcftools tabix=tabix java=default-jre-headless
   /usr/share/java/picard.jar=picard-tools python3=python3
 )
-test=(mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap pip3=python3-pip
-  "/usr/lib/python3*/ensurepip/__init__.py=python3-venv")
+test=(
+  mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap pip3=python3-pip
+  javac=default-jdk-headless /usr/share/java/typesafe-config.jar=libtypesafe-config-java
+  "/usr/lib/python3*/ensurepip/__init__.py=python3-venv"
+)
 
 case ${1:-build} in
   build) mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}" ;;

@@ -6,14 +6,15 @@
 use std::{collections::BTreeMap, process::Command};
 
 /// What each crate may depend on; crates that are not listed are not expected.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("batchyard-model", &[]),
+    ("batchyard-hocon", &[]),
     ("batchyard-wdl", &[]),
     ("batchyard-store", &["batchyard-model"]),
     ("batchyard-core", &[]),
     ("batchyard-runner", &[]),
     ("batchyard-workflow", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl"]),
-    ("batchyard-cromwell", &["batchyard-model", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
+    ("batchyard-cromwell", &["batchyard-hocon", "batchyard-model", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
     (
         "batchyard",
         &[

@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod client;
+pub mod config;
 pub mod documents;
 pub mod http;
 pub mod metadata;

@@ -23,7 +23,8 @@ const PAGE: &str = "/swagger";
 /// The routes of the description.
 pub fn routes() -> Router<Arc<Service>> {
     let definition = OpenApiSource::Uri("/swagger/cromwell.yaml");
-    let page = swagger_ui_dist::generate_routes(ApiDefinition { uri_prefix: PAGE, api_definition: definition, title: Some("Batchyard") });
+    let page: Router =
+        swagger_ui_dist::generate_routes(ApiDefinition { uri_prefix: PAGE, api_definition: definition, title: Some("Batchyard") });
     Router::new()
         .merge(page)
         // The page repeats its address: what somebody else has written behind it must not become part of it.
@@ -31,6 +32,7 @@ pub fn routes() -> Router<Arc<Service>> {
         .route("/swagger/cromwell.yaml", get(yaml))
         .route("/openapi.json", get(json))
         .route("/", get(async || Redirect::temporary(PAGE)))
+        .with_state(())
 }
 
 async fn without_query(request: Request, next: Next) -> Response {

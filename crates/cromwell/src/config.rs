@@ -1,0 +1,176 @@
+//! Cromwell's configuration files as plain typed data.
+//!
+//! [`CromwellConfig::load`] reads a file over our own defaults (`config/defaults`), `-Dkey=value` settings over both, and
+//! tells everything that is wrong at once. [`Note`]s tell what is ignored or used in another way; [`explain`] tells it of any
+//! key. Both answer from the one table in `keys/table.rs`: every key that is read here stands there.
+
+pub mod bcs;
+mod database;
+mod keys;
+mod notes;
+mod provider;
+mod reader;
+mod server;
+mod workflows;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, path::Path};
+
+use batchyard_hocon::{Disk, Include, Loader, Origin, Problem, Value};
+
+pub use batchyard_hocon::{Problems, Remark as Note};
+
+pub use self::{
+    database::DatabaseChoice,
+    keys::{Explanation, KEYS, Key, Verdict, explain},
+    provider::{Backends, Provider, ProviderDefinition, ProviderKind},
+    server::{Heartbeats, Rate, ReadLimits, System, Webservice},
+    workflows::{
+        CallCaching, Callback, DigestLookup, DigestMethod, EngineFilesystems, LanguageVersion, Languages, Secret, Wes, WorkflowOptions,
+        YamlLimits,
+    },
+};
+use reader::Reader;
+
+/// Documents that files may include by `classpath("…")`.
+const BUILT_IN: [(&str, &str); 4] = [
+    ("application.conf", include_str!("config/defaults/application.conf")),
+    (REFERENCE, include_str!("config/defaults/reference.conf")),
+    ("reference_database.inc.conf", include_str!("config/defaults/reference_database.inc.conf")),
+    ("reference_local_provider_config.inc.conf", include_str!("config/defaults/reference_local_provider_config.inc.conf")),
+];
+const REFERENCE: &str = "reference.conf";
+
+/// How detailed the log is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE`, in capitals.
+    pub level: String,
+    /// Whether it is for people; when not set, `run` and `submit` write for people, a server for machines.
+    pub pretty: Option<bool>,
+}
+
+/// Everything that a configuration says.
+#[derive(Clone, Debug)]
+pub struct CromwellConfig {
+    /// What is logged.
+    pub log: Log,
+    /// Where and how requests are answered.
+    pub webservice: Webservice,
+    /// Limits and habits of the engine.
+    pub system: System,
+    /// Options of workflows.
+    pub workflow_options: WorkflowOptions,
+    /// Languages and imports.
+    pub languages: Languages,
+    /// Reuse of results.
+    pub call_caching: CallCaching,
+    /// Digests of images.
+    pub digest_lookup: DigestLookup,
+    /// What functions of workflows may read.
+    pub engine_filesystems: EngineFilesystems,
+    /// Whom to tell when a workflow has ended; nobody when absent.
+    pub callback: Option<Callback>,
+    /// What the WES interface tells about the service.
+    pub wes: Wes,
+    /// Limits of inputs in YAML.
+    pub yaml: YamlLimits,
+    /// Where the state is kept.
+    pub database: DatabaseChoice,
+    /// Where tasks run.
+    pub backends: Backends,
+    /// The resolved document.
+    values: Value,
+}
+
+impl CromwellConfig {
+    /// Reads a file, or only the defaults, with settings from the command line over it. Variables of the environment stand
+    /// for substitutions that nothing defines.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, or else with its values.
+    pub fn load(path: Option<&Path>, overrides: &[(String, String)]) -> Result<(CromwellConfig, Vec<Note>), Problems> {
+        let environment = |name: &str| std::env::var(name).ok();
+        load(path, overrides, &environment).map(|(config, notes, _)| (config, notes))
+    }
+
+    /// Where the value at a path was defined, as `file:line`.
+    pub fn place(&self, path: &str) -> Option<String> {
+        self.values.get(path).map(|value| value.origin.to_string())
+    }
+
+    /// Every value that is no object, with its key and place, in the order of the files; secrets are not shown.
+    pub fn shown(&self) -> Vec<(String, String, String)> {
+        notes::shown(&self.values)
+    }
+}
+
+/// Whether a value comes from our own defaults.
+fn is_built_in(origin: &Origin) -> bool {
+    origin.source.name.starts_with("classpath:")
+}
+
+type Loaded = (CromwellConfig, Vec<Note>, BTreeSet<String>);
+
+fn load(path: Option<&Path>, overrides: &[(String, String)], environment: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
+    let disk = Disk { built_in: &BUILT_IN };
+    let mut loader = Loader::new(&disk);
+    loader.add_text("classpath:properties", &java_properties(environment));
+    loader.add(Include::Classpath(REFERENCE));
+    match path.map(|path| path.to_str().ok_or(path)) {
+        Some(Ok(name)) => loader.add(Include::File(name)),
+        Some(Err(path)) => return Err(Problem::new(format!("the name of the file `{}` is not UTF-8", path.display())).into()),
+        None => loader.add(Include::Classpath("application.conf")),
+    }
+    loader.add_settings(overrides);
+    let (values, remarks) = loader.resolve(environment)?;
+    let reader = Reader::new(&values);
+    let config = read(&reader, &values);
+    let (problems, said, keys) = reader.finish();
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let notes = remarks.into_iter().chain(said).chain(notes::of(&values)).collect();
+    Ok((config, notes, keys))
+}
+
+fn read(reader: &Reader<'_>, values: &Value) -> CromwellConfig {
+    CromwellConfig {
+        log: Log::read(reader),
+        webservice: Webservice::read(reader),
+        system: System::read(reader),
+        workflow_options: WorkflowOptions::read(reader),
+        languages: Languages::read(reader),
+        call_caching: CallCaching::read(reader),
+        digest_lookup: DigestLookup::read(reader),
+        engine_filesystems: EngineFilesystems::read(reader),
+        callback: Callback::read(reader),
+        wes: Wes::read(reader),
+        yaml: YamlLimits::read(reader),
+        database: DatabaseChoice::read(reader),
+        backends: Backends::read(reader),
+        values: values.clone(),
+    }
+}
+
+impl Log {
+    fn read(reader: &Reader<'_>) -> Log {
+        let levels = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE", "OFF"].map(|level| (level, level));
+        Log {
+            level: reader.choice("LOG_LEVEL", &levels).unwrap_or("INFO").into(),
+            pretty: reader.choice("LOG_MODE", &[("PRETTY", true), ("STANDARD", false)]),
+        }
+    }
+}
+
+/// The properties of the Java virtual machine that configuration files use in substitutions.
+fn java_properties(environment: &dyn Fn(&str) -> Option<String>) -> String {
+    let quoted = |text: String| serde_json::Value::String(text).to_string();
+    let home = quoted(environment("HOME").unwrap_or_default());
+    let name = quoted(environment("USER").unwrap_or_default());
+    let folder = quoted(std::env::current_dir().map(|dir| dir.to_string_lossy().into_owned()).unwrap_or_default());
+    let temporary = quoted(environment("TMPDIR").unwrap_or_else(|| "/tmp".into()));
+    format!("user {{ home = {home}, name = {name}, dir = {folder} }}\njava.io.tmpdir = {temporary}\n")
+}

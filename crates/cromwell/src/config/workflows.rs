@@ -1,0 +1,253 @@
+//! What holds for each workflow: options, languages, call caching, images, call-backs.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use batchyard_hocon::Path;
+use batchyard_workflow::settings::FailureMode;
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+use super::reader::{Reader, object_json};
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `workflow-options`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkflowOptions {
+    /// Options that are stored encrypted.
+    pub encrypted_fields: Vec<String>,
+    /// With this key: 32 bytes in base64.
+    pub base64_encryption_key: Secret,
+    /// Where the log of each workflow is written.
+    pub log_dir: PathBuf,
+    /// Whether it is removed when the workflow has ended.
+    pub log_temporary: bool,
+    /// What happens after a failure where the workflow does not say.
+    pub failure_mode: FailureMode,
+    /// Language of submissions that name none.
+    pub default_type: Option<String>,
+    /// Its version.
+    pub default_type_version: Option<String>,
+    /// Options that hold where a submission is silent.
+    pub defaults: Map<String, Json>,
+}
+
+impl WorkflowOptions {
+    pub(super) fn read(reader: &Reader<'_>) -> WorkflowOptions {
+        let modes = [("NoNewCalls", FailureMode::NoNewCalls), ("ContinueWhilePossible", FailureMode::ContinueWhilePossible)];
+        let mut defaults = reader.object("workflow-options.default").map(object_json).unwrap_or_default();
+        let (kind, version) = ("workflow-type", "workflow-type-version");
+        defaults.retain(|name, _| name != kind && name != version);
+        WorkflowOptions {
+            encrypted_fields: reader.need_texts("workflow-options.encrypted-fields"),
+            base64_encryption_key: Secret(reader.need_text("workflow-options.base64-encryption-key")),
+            log_dir: PathBuf::from(reader.need_text("workflow-options.workflow-log-dir")),
+            log_temporary: reader.need_flag("workflow-options.workflow-log-temporary"),
+            failure_mode: reader.choice("workflow-options.workflow-failure-mode", &modes).unwrap_or_default(),
+            default_type: reader.text("workflow-options.default.workflow-type"),
+            default_type_version: reader.text("workflow-options.default.workflow-type-version"),
+            defaults,
+        }
+    }
+}
+
+/// What is said about one version of a language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LanguageVersion {
+    /// Workflows of a disabled version fail.
+    pub enabled: bool,
+    /// Whether inputs that a workflow does not have fail it.
+    pub strict_validation: bool,
+}
+
+/// `languages`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Languages {
+    /// The language of workflows that do not say theirs.
+    pub default: String,
+    /// The version of WDL texts that do not say theirs.
+    pub default_wdl_version: String,
+    /// The versions of WDL by their configured names.
+    pub wdl_versions: IndexMap<String, LanguageVersion>,
+    /// The only hosts from which documents may be imported, where that is limited.
+    pub import_hosts: Option<Vec<String>>,
+}
+
+impl Languages {
+    pub(super) fn read(reader: &Reader<'_>) -> Languages {
+        let names = reader.names("languages.WDL.versions").into_iter().filter(|name| name != "default");
+        let versions = names.map(|name| {
+            let key = Path(vec!["languages".into(), "WDL".into(), "versions".into(), name.clone()]);
+            let strict = reader.flag(&format!("{key}.config.strict-validation")).unwrap_or(name != "draft-2");
+            (name, LanguageVersion { enabled: reader.flag(&format!("{key}.config.enabled")).unwrap_or(true), strict_validation: strict })
+        });
+        let versions: IndexMap<String, LanguageVersion> = versions.collect();
+        let key = "languages.WDL.versions.default";
+        let default_version = reader.need_text(key);
+        if !versions.contains_key(&default_version) && reader.origin(key).is_some() {
+            let known: Vec<&str> = versions.keys().map(String::as_str).collect();
+            reader.problem_at(
+                key,
+                format!("`{key}` names the unknown version `{default_version}`"),
+                format!("there are: {}", known.join(", ")),
+            );
+        }
+        let limited = reader.need_flag("languages.WDL.http-allow-list.enabled");
+        let hosts = reader.need_texts("languages.WDL.http-allow-list.allowed-http-hosts");
+        Languages {
+            default: reader.need_text("languages.default"),
+            default_wdl_version: default_version,
+            wdl_versions: versions,
+            import_hosts: limited.then_some(hosts),
+        }
+    }
+}
+
+/// `call-caching`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallCaching {
+    /// Whether results are looked up and kept for later.
+    pub enabled: bool,
+    /// Whether a result whose files cannot be taken is never offered again.
+    pub invalidate_bad_cache_results: bool,
+    /// After so many failed results the call is run.
+    pub max_failed_copy_attempts: u64,
+    /// Older results are not offered.
+    pub max_result_age: Duration,
+}
+
+impl CallCaching {
+    pub(super) fn read(reader: &Reader<'_>) -> CallCaching {
+        let days: u64 = reader.need_whole("call-caching.max-result-age-days", 1..=36_500);
+        CallCaching {
+            enabled: reader.need_flag("call-caching.enabled"),
+            invalidate_bad_cache_results: reader.need_flag("call-caching.invalidate-bad-cache-results"),
+            max_failed_copy_attempts: reader.need_whole("call-caching.max-failed-copy-attempts", 1..=i64::MAX),
+            max_result_age: Duration::from_secs(days * 24 * 60 * 60),
+        }
+    }
+}
+
+/// How the digest of an image is found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestMethod {
+    /// From its registry.
+    Remote,
+    /// From the container engine of this machine.
+    Local,
+}
+
+/// `docker.hash-lookup`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DigestLookup {
+    /// Whether digests are looked up.
+    pub enabled: bool,
+    /// How.
+    pub method: DigestMethod,
+    /// How long an answer is remembered.
+    pub cache_ttl: Duration,
+    /// How often a registry that does not answer is asked again.
+    pub max_retries: u32,
+}
+
+impl DigestLookup {
+    pub(super) fn read(reader: &Reader<'_>) -> DigestLookup {
+        let methods = [("remote", DigestMethod::Remote), ("local", DigestMethod::Local)];
+        DigestLookup {
+            enabled: reader.need_flag("docker.hash-lookup.enabled"),
+            method: reader.choice("docker.hash-lookup.method", &methods).unwrap_or(DigestMethod::Remote),
+            cache_ttl: reader.need_duration("docker.hash-lookup.cache-entry-ttl"),
+            max_retries: reader.need_whole("docker.hash-lookup.max-retries", 0..=1_000),
+        }
+    }
+}
+
+/// `engine.filesystems`: what functions of workflows may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineFilesystems {
+    /// Files of this machine.
+    pub local: bool,
+    /// http and https.
+    pub http: bool,
+}
+
+impl EngineFilesystems {
+    pub(super) fn read(reader: &Reader<'_>) -> EngineFilesystems {
+        let enabled = |name: &str| reader.need_flag(&format!("engine.filesystems.{name}.enabled"));
+        EngineFilesystems { local: enabled("local"), http: enabled("http") }
+    }
+}
+
+/// `workflow-state-callback`: who is told when a workflow has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Callback {
+    /// Where to, unless the workflow option `workflow_callback_uri` says otherwise.
+    pub endpoint: Option<String>,
+    /// Shortest wait before the next attempt.
+    pub min_wait: Duration,
+    /// Longest wait.
+    pub max_wait: Duration,
+    /// By which the wait grows.
+    pub multiplier: f64,
+    /// Attempts after the first one.
+    pub max_retries: u32,
+}
+
+impl Callback {
+    /// Nothing when call-backs are switched off.
+    pub(super) fn read(reader: &Reader<'_>) -> Option<Callback> {
+        let key = |name: &str| format!("workflow-state-callback.{name}");
+        let callback = Callback {
+            endpoint: reader.text(&key("endpoint")),
+            min_wait: reader.need_duration(&key("request-backoff.min")),
+            max_wait: reader.need_duration(&key("request-backoff.max")),
+            multiplier: reader.need_number(&key("request-backoff.multiplier"), 1.0..=1_000.0),
+            max_retries: reader.need_whole(&key("max-retries"), 0..=i64::from(u32::MAX)),
+        };
+        reader.need_flag(&key("enabled")).then_some(callback)
+    }
+}
+
+/// `ga4gh.wes`: what the service tells about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wes {
+    /// How to get access; may be empty.
+    pub auth_instructions_url: String,
+    /// Whom to ask; may be empty.
+    pub contact_info_url: String,
+}
+
+impl Wes {
+    pub(super) fn read(reader: &Reader<'_>) -> Wes {
+        Wes {
+            auth_instructions_url: reader.need_text("ga4gh.wes.auth-instructions-url"),
+            contact_info_url: reader.need_text("ga4gh.wes.contact-info-url"),
+        }
+    }
+}
+
+/// `yaml`: limits of inputs in YAML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct YamlLimits {
+    /// Most values.
+    pub max_nodes: usize,
+    /// Deepest nesting.
+    pub max_depth: usize,
+}
+
+impl YamlLimits {
+    pub(super) fn read(reader: &Reader<'_>) -> YamlLimits {
+        YamlLimits {
+            max_nodes: reader.need_whole("yaml.max-nodes", 1..=i64::MAX),
+            max_depth: reader.need_whole("yaml.max-depth", 1..=i64::MAX),
+        }
+    }
+}
