@@ -9,7 +9,7 @@ mod finish;
 mod step;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -179,6 +179,10 @@ pub struct Engine<'p> {
     runs: Vec<RunContext>,
     roots: Vec<Root>,
     calls: HashMap<u64, Call>,
+    /// How many calls are prepared ahead of their start.
+    ahead: usize,
+    /// Calls that are not prepared yet, and whether an earlier result is looked up for them.
+    unprepared: VecDeque<(u64, bool)>,
     inbox: Receiver<Message>,
     outbox: Sender<Message>,
     progress: &'p mut dyn Progress,
@@ -210,6 +214,8 @@ impl<'p> Engine<'p> {
             runs: Vec::new(),
             roots: Vec::new(),
             calls: HashMap::new(),
+            ahead: 0,
+            unprepared: VecDeque::new(),
             inbox,
             outbox,
             progress,

@@ -1,6 +1,7 @@
 //! The life of a call: inputs, preparation, queue, attempts, retries, end.
 
 use std::{
+    collections::HashSet,
     fs,
     path::PathBuf,
     sync::{Arc, mpsc},
@@ -35,6 +36,9 @@ use crate::{
     stamps::stamp_of,
 };
 
+/// Calls of an engine that are prepared before they can start; others wait as they are, for a prepared call holds all that
+/// its attempt needs.
+const PREPARED_AHEAD: usize = 1000;
 /// Times an attempt is started again because its process vanished without a result.
 const MAX_VANISHED: u32 = 3;
 /// JSON text of an input from this length on is stored once for all calls that share it, in bytes.
@@ -65,6 +69,8 @@ pub(super) struct Call {
     memory_failures: i32,
     vanished: u32,
     may_have_started: bool,
+    /// Whether it counts among those that are prepared ahead.
+    ahead: bool,
     root: usize,
 }
 
@@ -129,6 +135,7 @@ impl Engine<'_> {
             memory_failures: 0,
             vanished: 0,
             may_have_started,
+            ahead: false,
             root,
         };
         let number = self.gate.number();
@@ -266,7 +273,18 @@ impl Engine<'_> {
     }
 
     fn prepare_call(&mut self, number: u64, look_up: bool) {
-        let Some(call) = self.calls.get(&number) else { return };
+        if self.ahead >= PREPARED_AHEAD {
+            // A further attempt is of an earlier call than all that wait for their first.
+            match look_up {
+                true => self.unprepared.push_back((number, look_up)),
+                false => self.unprepared.push_front((number, look_up)),
+            }
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        if !std::mem::replace(&mut call.ahead, true) {
+            self.ahead += 1;
+        }
         self.machine.preparer.prepare(Preparation {
             context: Arc::clone(&self.shared),
             number,
@@ -278,6 +296,15 @@ impl Engine<'_> {
             call_dir: call.call_dir.clone(),
             look_up,
         });
+    }
+
+    /// A call is no longer among those that are prepared ahead: the next ones take its place.
+    fn leave_ahead(&mut self, was_ahead: bool) {
+        self.ahead -= usize::from(was_ahead);
+        while was_ahead && self.ahead < PREPARED_AHEAD {
+            let Some((next, look_up)) = self.unprepared.pop_front() else { return };
+            self.prepare_call(next, look_up);
+        }
     }
 
     pub(super) fn prepared(&mut self, number: u64, result: Result<Prepared, Failure>) {
@@ -330,6 +357,7 @@ impl Engine<'_> {
 
     fn take_hit(&mut self, number: u64, prepared: Prepared, hit: Hit) {
         let Some(call) = self.calls.remove(&number) else { return };
+        self.leave_ahead(call.ahead);
         let now = self.clock.now_ms();
         let (mut start, blobs) = start_doc(&call, &prepared);
         start.notes.push(format!("result of {} was taken", hit.from));
@@ -430,6 +458,7 @@ impl Engine<'_> {
         let Some((start, mut writes)) = call.staged.take() else { return };
         let Ok(state) = batchyard_model::state::call::next(call.state, CallEvent::Start) else { return };
         call.state = state;
+        let was_ahead = std::mem::take(&mut call.ahead);
         writes.push(Write::StartCall(CallRecord {
             id: call.id.clone(),
             task: call.task.name.text.to_string(),
@@ -446,6 +475,7 @@ impl Engine<'_> {
         crash::place("started");
         let event = Event::Started { call: call.id.clone() };
         self.record(writes, Some(event));
+        self.leave_ahead(was_ahead);
     }
 
     pub(super) fn ended(&mut self, number: u64, end: End) {
@@ -530,6 +560,7 @@ impl Engine<'_> {
         end: Option<(EndDoc, Option<i32>)>,
     ) {
         let Some(call) = self.calls.remove(&number) else { return };
+        self.leave_ahead(call.ahead);
         let run = self.frames.run(call.frame);
         // The event fits the state by construction; a call that does not would be ended as failed.
         let state = batchyard_model::state::call::next(call.state, event).unwrap_or(CallState::Failed);
@@ -616,8 +647,12 @@ impl Engine<'_> {
 
     /// Takes calls that wait out of the yard, for roots that `which` names.
     pub(super) fn withdraw_waiting(&mut self, which: impl Fn(usize) -> bool) {
-        let waiting: Vec<u64> =
+        let waiting: HashSet<u64> =
             self.calls.iter().filter(|(_, c)| c.state == CallState::Queued && which(c.root)).map(|(number, _)| *number).collect();
+        let unprepared: HashSet<u64> =
+            self.unprepared.iter().map(|(number, _)| *number).filter(|number| waiting.contains(number)).collect();
+        self.unprepared.retain(|(number, _)| !unprepared.contains(number));
+        unprepared.into_iter().for_each(|number| self.withdrawn(number));
         for number in waiting {
             // One that is still being prepared is stopped when it comes back.
             self.yard_step(YardEvent::Withdraw(number));
