@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use batchyard_wdl::{check, diagnostic::Diagnostic, load::load, module::Callee, module::Module};
+use batchyard_wdl::{diagnostic::Diagnostic, load::load, module::Callee, module::Module};
 use clap::Args;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 use super::{
     EXIT_USAGE, complain,
-    documents::{ImportArgs, count, report},
+    documents::{ImportArgs, count, findings, report},
     inputs, print_json, say,
 };
 use crate::config::Config;
@@ -48,8 +48,7 @@ pub fn check(args: &CheckArgs, config: &Config) -> Result<u8> {
                 continue;
             }
         };
-        let mut found = loaded.diagnostics.clone();
-        found.extend(check::check(&loaded.module));
+        let found = findings(&loaded);
         let (bad, warnings) = (found.iter().filter(|d| d.is_error()).count(), found.iter().filter(|d| !d.is_error()).count());
         errors += bad;
         if args.json {

@@ -42,10 +42,7 @@ impl ImportArgs {
 /// A document that may run, or `None` after its problems were printed.
 pub fn load_checked(path: &str, imports: &ImportArgs, config: &Config, quiet: bool) -> Result<Option<Loaded>> {
     let loaded = load(path, &imports.loader(config)?)?;
-    let mut found = loaded.diagnostics.clone();
-    if !found.iter().any(Diagnostic::is_error) {
-        found.extend(check::check(&loaded.module));
-    }
+    let found = findings(&loaded);
     let errors = found.iter().filter(|d| d.is_error()).count();
     report(found.iter().filter(|d| d.is_error() || !quiet));
     if errors > 0 {
@@ -53,6 +50,15 @@ pub fn load_checked(path: &str, imports: &ImportArgs, config: &Config, quiet: bo
         return Ok(None);
     }
     Ok(Some(loaded))
+}
+
+/// Everything that is wrong with a document and its imports, document by document, in the order of the places.
+pub fn findings(loaded: &Loaded) -> Vec<Diagnostic> {
+    let mut found = loaded.diagnostics.clone();
+    found.extend(check::check(&loaded.module));
+    let order = |d: &Diagnostic| loaded.sources.iter().position(|(_, source)| Arc::ptr_eq(source, &d.source));
+    found.sort_by_cached_key(|d| (order(d), d.span.start, d.span.end));
+    found
 }
 
 /// `1 error`, `2 errors`.

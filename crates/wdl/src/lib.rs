@@ -20,6 +20,7 @@ mod keys;
 pub mod library;
 pub mod limits;
 pub mod load;
+pub mod losses;
 pub mod module;
 pub mod parse;
 pub mod source;

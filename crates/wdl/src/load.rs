@@ -30,7 +30,7 @@ mod tests;
 
 pub use files::FileLoader;
 pub use memory::MemoryLoader;
-pub(crate) use structs::{BUILT_IN, with_guess};
+pub(crate) use structs::{BUILT_IN, newer_type, with_guess};
 
 /// Texts asked for in all: more than this is not a pipeline but an attack.
 const MAX_LOADS: usize = 8 * MAX_DOCUMENTS;
@@ -136,9 +136,9 @@ impl<'a> Linker<'a> {
         let mut namespaces: Vec<(String, Arc<Module>)> = Vec::new();
         let mut linked = Vec::new();
         for import in document.imports.clone() {
+            let namespace = import.namespace.as_ref().map_or_else(|| stem(&import.uri), |n| n.text.to_string());
             match self.import(&source, &import) {
                 Ok(module) => {
-                    let namespace = import.namespace.as_ref().map_or_else(|| stem(&import.uri), |n| n.text.to_string());
                     note_import(&document, &import, &namespace, &module, &mut findings);
                     note_clash(&document, &import, &namespace, &namespaces, &module, &mut findings);
                     namespaces.push((namespace, Arc::clone(&module)));
@@ -146,7 +146,7 @@ impl<'a> Linker<'a> {
                 }
                 Err(diagnostic) => {
                     // What it would have defined is unknown now: the checker must not report that as well.
-                    document.damaged = true;
+                    document.losses.add_import(namespace);
                     findings.push(*diagnostic);
                 }
             }
@@ -270,7 +270,7 @@ fn note_import(document: &Document, import: &Import, namespace: &str, module: &M
     }
     let (ours, theirs) = (document.version, module.document.version);
     // Without a `version` statement there is no rule: draft-2 documents import newer ones.
-    if theirs > ours && ours > Version::Draft2 && !module.document.damaged {
+    if theirs > ours && ours > Version::Draft2 {
         let message = format!("a document of version {ours} cannot import one of version {theirs}");
         let finding = if ours >= Version::V1_1 {
             Diagnostic::error(&document.source, import.uri_span, message)

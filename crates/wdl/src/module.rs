@@ -44,6 +44,11 @@ impl Module {
         self.namespaces.iter().find(|(n, _)| n == name).map(|(_, m)| m)
     }
 
+    /// Whether this document or one it imports may say more about a name than could be read.
+    pub(crate) fn may_hold(&self, name: &str) -> bool {
+        self.document.losses.may_hold(name) || self.namespaces.iter().any(|(_, module)| module.document.losses.may_hold(name))
+    }
+
     /// The folder the document lies in; `None` when it is no file of this machine.
     pub fn folder(&self) -> Option<&Path> {
         let path = Path::new(&self.id);

@@ -48,14 +48,14 @@ impl Typer<'_> {
         let given: HashSet<&str> = names.iter().copied().collect();
         let known: HashSet<&str> = wanted.members.iter().map(|(name, _)| name.as_str()).collect();
         let missing = wanted.members.iter().filter(|(n, t)| !t.is_optional() && !given.contains(n.as_str()));
-        let missing: Vec<&str> = missing.map(|(n, _)| n.as_str()).collect();
+        let missing: Vec<&str> = missing.map(|(n, _)| n.as_str()).filter(|name| !self.module.may_hold(name)).collect();
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "" } else { "s" };
             let error =
                 self.error(expr.span, format!("{what} lacks the member{plural} `{}` of struct `{}`", missing.join("`, `"), wanted.name));
             self.findings.push(error);
         }
-        for name in names.iter().filter(|n| !known.contains(**n)) {
+        for name in names.iter().filter(|n| !known.contains(**n) && !self.module.may_hold(n)) {
             let finding = self.graded(expr.span, format!("struct `{}` has no member `{name}`", wanted.name));
             self.findings.push(finding);
         }

@@ -21,7 +21,7 @@ use crate::{
 impl Checker<'_> {
     pub(super) fn call(&mut self, call: &Call, chain: &Chain<'_>) {
         for after in &call.after {
-            if !chain.is_call(&after.text) && !self.module.document.damaged && !self.findings.is_full() {
+            if !chain.is_call(&after.text) && !self.module.document.losses.may_hold(&after.text) && !self.findings.is_full() {
                 let error = self.error(after.span, format!("`after` names no call: `{}`", after.text));
                 let calls = chain.known();
                 let calls = calls.into_iter().filter(|name| chain.is_call(name));
@@ -78,8 +78,13 @@ impl Checker<'_> {
     /// Inputs without value may come from the inputs file where nested inputs are allowed.
     fn missing_inputs(&mut self, call: &Call, callee: &Callee, inputs: &Inputs, given: &HashMap<&str, Span>) {
         const SHOWN: usize = 5;
-        let missing: Vec<&str> =
-            inputs.required.iter().map(|name| &**name).filter(|name| !given.contains_key(name)).take(SHOWN + 1).collect();
+        let missing: Vec<&str> = inputs
+            .required
+            .iter()
+            .map(|name| &**name)
+            .filter(|name| !given.contains_key(name) && !self.module.may_hold(name))
+            .take(SHOWN + 1)
+            .collect();
         if missing.is_empty() || self.version <= Version::V1_0 || self.allows_nested_inputs() {
             return;
         }
@@ -96,7 +101,7 @@ impl Checker<'_> {
     }
 
     fn unknown_input(&mut self, callee: &Callee, name: &Name, inputs: &Inputs) {
-        if callee.module().document.damaged {
+        if callee.module().document.losses.may_hold(&name.text) {
             return;
         }
         let error = self.error(name.span, format!("`{}` has no input `{}`", callee.name(), name.text));
@@ -131,7 +136,7 @@ impl Checker<'_> {
         for name in namespaces {
             match module.namespace(&name.text) {
                 Some(inner) => module = inner,
-                None if module.document.damaged => return,
+                None if module.document.losses.is_import(&name.text) || module.document.losses.may_hold(&name.text) => return,
                 None => {
                     let error = self.error(name.span, format!("unknown namespace `{}`", name.text));
                     let known = module.namespaces.iter().map(|(name, _)| name.as_str());
@@ -140,7 +145,7 @@ impl Checker<'_> {
                 }
             }
         }
-        if module.document.damaged || self.findings.is_full() {
+        if module.document.losses.may_hold(&last.text) || self.findings.is_full() {
             return;
         }
         let tasks = module.document.tasks.iter().map(|task| &*task.name.text);

@@ -83,7 +83,13 @@ fn unknown_names() {
 
 #[test]
 fn syntax_errors_do_not_bring_unknown_names() {
-    assert_snapshot!(strict("Int = 1\nInt b = a"), @"3:5 error: expected a name for the declaration, found `=`");
+    assert_snapshot!(strict("Int a = (1\nInt b = a + c"), @"4:1 error: expected `)`, found `Int`");
+    // What was passed over may declare the name; its type is unknown then.
+    assert_snapshot!(strict("Int = c\nInt b = c\nArray[Int] d = c"), @"3:5 error: expected a name for the declaration, found `=`");
+    assert_snapshot!(strict("scatter (i in [1, 2 {\n  Int a = i\n}\nInt b = a\nInt n = i"), @r"
+    3:21 error: expected `]`, found `{`
+    6:9 error: `b` is of type `Int` and cannot be given `Array[Int]`
+    ");
     assert_snapshot!(report("version 1.1\nimport \"gone.wdl\"\nworkflow w { call gone.t Missing m = t.out }"), @"2:8 error: cannot import `gone.wdl`: no such document");
 }
 
@@ -282,7 +288,7 @@ fn functions() {
     7:17 error: function `glob` only works in the outputs of a task
     ");
     assert_snapshot!(lenient("Int a = min(1, 2)\nFile d = stdout()"), @r"
-    3:9 warning: function `min` is not part of WDL 1.0; other engines may refuse it (begin the document with `version 1.1`)
+    3:9 error: function `min` is not part of WDL 1.0 (begin the document with `version 1.1`)
     4:10 warning: function `stdout` only works in the outputs of a task
     ");
     assert_snapshot!(report("version 1.1\ntask t { File a = stderr()\n command <<< ~{stdout()} >>> output { File b = stdout()\n Array[File] c = glob(\"*\") } }"), @r"

@@ -76,6 +76,7 @@ impl<'a> Typer<'a> {
     /// The type of an expression.
     pub(super) fn expr(&mut self, expr: &Expr) -> Type {
         match &expr.kind {
+            ExprKind::Lost => Type::Any,
             ExprKind::None => Type::None,
             ExprKind::Boolean(_) => Type::Boolean,
             ExprKind::Int(_) => Type::Int,
@@ -131,7 +132,7 @@ impl<'a> Typer<'a> {
                 _ => {}
             }
         }
-        if self.module.document.damaged {
+        if self.module.document.losses.may_hold(name) {
             return Type::Any;
         }
         let unknown = self.error(span, format!("unknown name `{name}`"));

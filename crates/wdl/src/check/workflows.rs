@@ -9,7 +9,7 @@ use super::{
     typer::{Names, Place},
 };
 use crate::{
-    ast::{Node, Scatter, Workflow},
+    ast::{Name, Node, Scatter, Workflow},
     diagnostic::Diagnostic,
     types::Type,
     version::{Dialect, Version},
@@ -172,7 +172,8 @@ impl Checker<'_> {
     fn workflow_outputs(&mut self, workflow: &Workflow, frame: &Frame, chain: &Chain<'_>) {
         let Some(section) = &workflow.outputs else { return };
         for line in &section.legacy {
-            if legacy_outputs(frame, line).is_none() && !self.module.document.damaged {
+            let lost = |name: &Name| self.module.document.losses.may_hold(&name.text);
+            if legacy_outputs(frame, line).is_none() && !line.path.iter().any(lost) {
                 let path = line.path.iter().map(|name| &*name.text).collect::<Vec<_>>().join(".");
                 let error = self.error(line.span, format!("`{path}` is no output of a call and no declaration"));
                 let known = frame.known();

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Parsed, Parser, lexer::Tok, tasks::Seen};
 use crate::{
     ast::{Document, EnumDef, Import, Name, StructDef},
+    losses::Losses,
     source::Span,
     version::Version,
 };
@@ -24,7 +25,7 @@ impl Parser<'_> {
             enums: Vec::new(),
             tasks: Vec::new(),
             workflow: None,
-            damaged: false,
+            losses: Losses::default(),
             task_index: HashMap::new(),
         };
         while known && !self.is(Tok::End) {
@@ -34,7 +35,11 @@ impl Parser<'_> {
             }
             self.braces = 0;
         }
-        document.damaged = self.findings.has_errors();
+        let (skipped, doubtful) = (std::mem::take(&mut self.skipped), std::mem::take(&mut self.doubtful));
+        document.losses = if known { Losses::of(self.text, skipped, doubtful) } else { Losses::everything() };
+        if self.lost_import {
+            document.losses.add_unknown_import();
+        }
         for (index, task) in document.tasks.iter().enumerate() {
             document.task_index.entry(Arc::clone(&task.name.text)).or_insert(index);
         }
@@ -71,7 +76,11 @@ impl Parser<'_> {
 
     fn item(&mut self, document: &mut Document) -> Parsed<()> {
         match self.word() {
-            "import" => document.imports.push(self.import()?),
+            "import" => {
+                let import = self.import();
+                self.lost_import |= import.is_err();
+                document.imports.push(import?);
+            }
             "task" => document.tasks.push(self.task()?),
             "struct" => document.structs.push(self.struct_definition()?),
             "enum" => document.enums.push(self.enum_definition()?),

@@ -132,7 +132,11 @@ impl Parser<'_> {
                 pieces.push(Piece::Placeholder(Box::new(placeholder)));
                 end
             }
-            Err(_) => self.skip_placeholder(self.token.start.max(pos + 2), one_line),
+            Err(_) => {
+                let end = self.skip_placeholder(self.token.start.max(pos + 2), one_line);
+                self.skipped.push(Span::new(pos, end));
+                end
+            }
         }
     }
 
