@@ -7,6 +7,7 @@ mod caching;
 mod containers;
 mod databases;
 mod faults;
+mod language;
 mod published;
 mod recovery;
 mod running;

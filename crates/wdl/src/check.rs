@@ -31,7 +31,7 @@ mod members;
 mod operators;
 mod outputs;
 mod placeholders;
-mod requirements;
+pub(crate) mod requirements;
 mod tasks;
 #[cfg(test)]
 mod tests;

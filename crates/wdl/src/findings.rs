@@ -30,6 +30,11 @@ impl Findings {
         }
     }
 
+    /// Adds several.
+    pub(crate) fn extend(&mut self, list: impl IntoIterator<Item = Diagnostic>) {
+        list.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
     /// Whether further errors are only counted: then there is no use in finding hints for them.
     pub(crate) fn is_full(&self) -> bool {
         self.errors >= MAX_DIAGNOSTICS

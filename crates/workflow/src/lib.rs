@@ -9,6 +9,7 @@
 pub mod attempt;
 pub mod clock;
 mod crash;
+pub mod disks;
 pub mod documents;
 pub mod engine;
 pub mod frame;

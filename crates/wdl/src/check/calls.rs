@@ -91,8 +91,12 @@ impl Checker<'_> {
         let plural = if missing.len() == 1 { "" } else { "s" };
         let more = if missing.len() > SHOWN { " and others" } else { "" };
         let shown = missing.iter().take(SHOWN).copied().collect::<Vec<_>>().join("`, `");
-        let warning = self.warning(target_span(call), format!("call of `{}` lacks the input{plural} `{shown}`{more}", callee.name()));
-        self.findings.push(warning.hint("give them in the call, or allow nested inputs: `meta { allowNestedInputs: true }`"));
+        let message = format!("call of `{}` lacks the input{plural} `{shown}`{more}", callee.name());
+        // In 1.1 published workflows leave them to the inputs file without saying so.
+        let finding = self.graded(Version::V1_2, target_span(call), message);
+        let permission =
+            if self.version >= Version::V1_2 { "hints { allow_nested_inputs: true }" } else { "meta { allowNestedInputs: true }" };
+        self.findings.push(finding.hint(format!("give them in the call, or allow nested inputs: `{permission}`")));
     }
 
     fn allows_nested_inputs(&self) -> bool {

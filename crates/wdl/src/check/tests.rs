@@ -409,7 +409,7 @@ task v { Int x = task.attempt command {} }
     9:40 error: `contaner` is not a requirement (did you mean `container`?)
     11:52 warning: `cpu` must be `Int` or `Float`, not `Boolean`
     11:65 error: unknown name `nope`
-    12:18 error: unknown name `task`
+    12:18 error: unknown name `task` (`task` is known in the command, the outputs and the requirements of a task)
     ");
     assert_eq!(
         report("version 1.0\ntask t { input { Int g } command {} runtime { memory: g + \" GB\" cpu: \"1\" disks: [1] zones: \"a b\" } }"),
@@ -421,8 +421,8 @@ task v { Int x = task.attempt command {} }
 fn task_variable_before_the_command() {
     let text = "task t { command {} requirements { memory: if task.attempt > 0 then \"2 GiB\" else \"1 GiB\" cpu: task.cpu } }";
     assert_snapshot!(report(&format!("version 1.2\n{text}")), @r"
-    2:47 error: unknown name `task`
-    2:95 error: unknown name `task`
+    2:47 error: unknown name `task` (in this section `task` needs `version 1.3`)
+    2:95 error: unknown name `task` (in this section `task` needs `version 1.3`)
     ");
     assert_snapshot!(report(&format!("version 1.3\n{text}")), @"2:100 error: struct `task` has no member `cpu`");
 }

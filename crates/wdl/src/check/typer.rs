@@ -141,6 +141,10 @@ impl<'a> Typer<'a> {
         }
         let unknown = if &**name == "None" {
             unknown.hint("`None` needs `version 1.1`")
+        } else if &**name == "task" && self.place == Place::Runtime {
+            unknown.hint("in this section `task` needs `version 1.3`")
+        } else if &**name == "task" {
+            unknown.hint("`task` is known in the command, the outputs and the requirements of a task")
         } else if self.module.namespace(name).is_some() {
             unknown.label("this is an import").hint("only tasks and workflows of an import can be called")
         } else if self.module.enums.contains_key(&**name) {

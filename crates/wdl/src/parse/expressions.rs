@@ -147,7 +147,9 @@ impl Parser<'_> {
             "then" | "else" | "as" | "call" | "task" | "workflow" | "scatter" | "import" | "command" | "runtime"
                 if word != "task" || !self.at_least(Version::V1_2) =>
             {
-                return Err(self.unexpected("an expression"));
+                let error = self.unexpected_diagnostic("an expression");
+                let error = if word == "task" { error.hint("the `task` variable needs `version 1.2`") } else { error };
+                return Err(self.fail(error));
             }
             _ => {
                 self.bump();

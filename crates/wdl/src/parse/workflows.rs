@@ -287,15 +287,18 @@ impl Parser<'_> {
 
     fn call_inputs(&mut self) -> Vec<(Name, Option<Expr>)> {
         let mut inputs = Vec::new();
+        let mut keyword = false;
         let item = |p: &mut Self| {
             if matches!(p.word(), "input" | "inputs") {
                 match p.second() {
                     second if second.kind == Tok::Colon => {
+                        keyword = true;
                         p.bump();
                         p.bump();
                         return Ok(());
                     }
                     second if second.kind == Tok::Ident && second.first_on_line => {
+                        keyword = true;
                         p.bump();
                         // The inputs themselves can still be read.
                         p.unexpected("`:`");
@@ -303,6 +306,10 @@ impl Parser<'_> {
                     }
                     _ => {}
                 }
+            }
+            if inputs.is_empty() && !keyword {
+                let span = p.token_span();
+                p.newer(Version::V1_2, span, "a call without `input:`");
             }
             inputs.push(p.call_input()?);
             if !p.eat(Tok::Comma) && !p.is(Tok::RightBrace) {

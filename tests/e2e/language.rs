@@ -1,0 +1,95 @@
+//! What the language means, case by case: each folder of `tests/golden/language` holds a document and what comes out of it.
+//!
+//! `source.wdl` is run with `inputs.json` and the words of `arguments`, where they exist. `expected` is the outputs, or what is
+//! said when the run fails. `BLESS=1` writes it anew.
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::yard::Yard;
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/language")
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// What a case gives, with the folders of this test named alike on every machine.
+fn result(case: &Path) -> String {
+    let yard = Yard::new();
+    let folder = fs::canonicalize(yard.path("")).unwrap();
+    copy(case, &folder);
+    let config = yard.write("config.toml", "[containers]\nengine = \"none\"\n");
+    let config = config.to_string_lossy();
+    let mut arguments = vec!["--config", &config, "run", "source.wdl", "-d", "run", "--quiet", "--no-cache"];
+    if case.join("inputs.json").exists() {
+        arguments.extend(["-i", "inputs.json"]);
+    }
+    let more = fs::read_to_string(case.join("arguments")).unwrap_or_default();
+    arguments.extend(more.split_whitespace());
+    let done = yard.call(&arguments);
+    let mut text = if done.code == 0 {
+        let document: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+        let mut lines = String::new();
+        for (name, value) in document["outputs"].as_object().unwrap() {
+            writeln!(lines, "{name}: {value}").unwrap();
+        }
+        lines
+    } else {
+        // What a run says about where it lies differs each time.
+        let told = done.err.lines().filter(|line| !line.starts_with("run ") && !line.contains("batchyard resume"));
+        told.map(|line| line.trim_end().to_owned() + "\n").collect()
+    };
+    for (place, name) in [(folder.join("run"), "RUN"), (folder, "HERE")] {
+        text = text.replace(&*place.to_string_lossy(), name);
+    }
+    without_hashes(&text)
+}
+
+/// Folders of localized files are named by hashes of where the files come from.
+fn without_hashes(text: &str) -> String {
+    let mut parts = text.split("/inputs/");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c == '-' || c.is_ascii_digit());
+        out += "/inputs/";
+        out += if rest.len() < part.len() { "N" } else { "" };
+        out += rest;
+    }
+    out
+}
+
+#[test]
+fn every_case_gives_what_is_expected() {
+    let mut cases: Vec<PathBuf> = fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    assert!(!cases.is_empty());
+    let mut wrong = String::new();
+    for case in cases {
+        let name = case.file_name().unwrap().to_string_lossy().into_owned();
+        let found = result(&case);
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(case.join("expected"), &found).unwrap();
+        }
+        let expected = fs::read_to_string(case.join("expected")).unwrap_or_default();
+        if found != expected {
+            writeln!(wrong, "--- {name}: expected\n{expected}--- found\n{found}").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
