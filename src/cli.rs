@@ -11,6 +11,7 @@ mod run;
 mod show;
 mod timeline;
 mod view;
+pub mod warnings;
 mod why;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};

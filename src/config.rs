@@ -24,6 +24,8 @@ use batchyard_workflow::{
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use crate::cli::warnings::{Levels, Switches};
+
 /// The file as written; everything may be absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,6 +38,7 @@ struct File {
     images: Vec<Image>,
     cache: Cache,
     wdl: Wdl,
+    check: Switches,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -115,6 +118,8 @@ pub struct Config {
     pub runs_dir: PathBuf,
     /// URL prefixes of imports and what stands in for them.
     pub import_map: Vec<(String, PathBuf)>,
+    /// Which warnings are told.
+    pub warnings: Levels,
     /// Settings of the engine.
     pub settings: Settings,
     /// Every value as text with its origin, in the order of the file.
@@ -199,11 +204,20 @@ impl Config {
             format!("{import_map:?}"),
             if import_map.is_empty() { Origin::Default } else { loader.path.clone().map_or(Origin::Default, Origin::File) },
         ));
-        Ok(Config { database, runs_dir, import_map, settings, shown: loader.shown })
+        let warnings = loader.warnings(&file.check)?;
+        Ok(Config { database, runs_dir, import_map, warnings, settings, shown: loader.shown })
     }
 }
 
 impl Loader {
+    fn warnings(&mut self, switches: &Switches) -> Result<Levels> {
+        for (name, list) in [("allow", &switches.allow), ("warn", &switches.warn), ("deny", &switches.deny)] {
+            let from_file = (!list.is_empty()).then(|| list.clone());
+            self.take(&format!("check.{name}"), from_file, Vec::new(), |list| format!("{list:?}"));
+        }
+        Levels::default().switched(switches, "the section `[check]`")
+    }
+
     fn settings(
         &mut self,
         local: Local,

@@ -42,7 +42,8 @@ impl ImportArgs {
 /// A document that may run, or `None` after its problems were printed.
 pub fn load_checked(path: &str, imports: &ImportArgs, config: &Config, quiet: bool) -> Result<Option<Loaded>> {
     let loaded = load(path, &imports.loader(config)?)?;
-    let found = findings(&loaded);
+    let mut found = findings(&loaded, Vec::new());
+    found.retain(|finding| config.warnings.concerns_run(finding));
     let errors = found.iter().filter(|d| d.is_error()).count();
     report(found.iter().filter(|d| d.is_error() || !quiet));
     if errors > 0 {
@@ -52,9 +53,11 @@ pub fn load_checked(path: &str, imports: &ImportArgs, config: &Config, quiet: bo
     Ok(Some(loaded))
 }
 
-/// Everything that is wrong with a document and its imports, document by document, in the order of the places.
-pub fn findings(loaded: &Loaded) -> Vec<Diagnostic> {
+/// Everything that is wrong with a document and its imports, and what else was found, document by document, in the order of
+/// the places.
+pub fn findings(loaded: &Loaded, others: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut found = loaded.diagnostics.clone();
+    found.extend(others);
     found.extend(check::check(&loaded.module));
     let order = |d: &Diagnostic| loaded.sources.iter().position(|(_, source)| Arc::ptr_eq(source, &d.source));
     found.sort_by_cached_key(|d| (order(d), d.span.start, d.span.end));
@@ -76,7 +79,10 @@ pub fn report<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>) {
 fn render(diagnostic: &Diagnostic) -> String {
     let source = &diagnostic.source;
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let (kind, ink) = if diagnostic.is_error() { (ReportKind::Error, Color::Red) } else { (ReportKind::Warning, Color::Yellow) };
+    let ink = if diagnostic.is_error() { Color::Red } else { Color::Yellow };
+    let severity = if diagnostic.is_error() { "Error" } else { "Warning" };
+    let title = severity.to_owned() + &diagnostic.rule.map(|rule| format!("[{rule}]")).unwrap_or_default();
+    let kind = ReportKind::Custom(&title, ink);
     let config = ariadne::Config::default().with_color(colour).with_index_type(IndexType::Byte).with_char_set(CharSet::Ascii);
     // Only the lines around the place are handed over, so that a long document costs nothing for each finding.
     let window = Window::around(source, diagnostic.span, diagnostic.related.as_ref().map(|(span, _)| *span));

@@ -93,3 +93,49 @@ fn every_case_gives_what_is_expected() {
     }
     assert!(wrong.is_empty(), "{wrong}");
 }
+
+const CARELESS: &str = r#"version 1.1
+task t {
+  input { Int n Int unused }
+  command <<< echo ${n} >>>
+  output { Int o = n }
+  runtime { docker: "ubuntu" }
+}
+"#;
+
+#[test]
+fn warnings_have_names_and_can_be_switched() {
+    let yard = Yard::new();
+    yard.write("t.wdl", CARELESS);
+    let names = |arguments: &[&str]| {
+        let done = yard.call(&[&["check", "t.wdl"], arguments].concat());
+        let told = ["dollar-in-heredoc", "unused-input", "unpinned-container"].map(|name| done.err.contains(&format!("[{name}]")));
+        (done.code, told)
+    };
+    assert_eq!(names(&[]), (0, [true, true, true]));
+    assert_eq!(names(&["--allow", "unused-input,dollar-in-heredoc"]), (0, [false, false, true]));
+    assert_eq!(names(&["--deny", "all", "--allow", "unpinned-container"]), (2, [true, true, false]));
+    assert_eq!(names(&["--quiet", "--deny", "unused-input"]), (2, [false, true, false]));
+    yard.write("config.toml", "[check]\nallow = [\"all\"]\nwarn = [\"unused-input\"]\n");
+    assert_eq!(names(&["--config", "config.toml"]), (0, [false, true, false]));
+    assert_eq!(names(&["--config", "config.toml", "--warn", "all"]), (0, [true, true, true]));
+    let wrong = yard.call(&["check", "t.wdl", "--allow", "unused"]);
+    assert!(wrong.code == 2 && wrong.err.contains("names no kind of warning"), "{}", wrong.err);
+    let list = yard.call(&["check", "--list-warnings", "--deny", "coercion"]);
+    assert!(list.code == 0 && list.out.contains("coercion               deny "), "{}", list.out);
+    // A run tells only what may go wrong in it.
+    let run = yard.call(&["run", "t.wdl", "n=1", "unused=2", "--quiet"]);
+    assert!(!run.err.contains("unused-input"), "{}", run.err);
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let yard = Yard::new();
+    yard.write("t.wdl", "version 1.1\nworkflow w {\n  Int a = 1 +\n  Int b = nowhere\n  Boolean c = length([1])\n}\n");
+    let done = yard.call(&["check", "t.wdl"]);
+    for part in ["expected an expression", "unknown name `nowhere`", "`c` is of type `Boolean`", "3 errors"] {
+        assert!(done.err.contains(part), "{part}: {}", done.err);
+    }
+    let run = yard.call(&["run", "t.wdl"]);
+    assert!(run.code == 2 && run.err.contains("3 errors"), "{}", run.err);
+}

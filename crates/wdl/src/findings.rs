@@ -1,9 +1,6 @@
 //! Collects findings up to a limit, so that a broken document cannot flood memory or the reader.
 
-use crate::{
-    diagnostic::{Diagnostic, Severity},
-    limits::MAX_DIAGNOSTICS,
-};
+use crate::{diagnostic::Diagnostic, limits::MAX_DIAGNOSTICS};
 
 /// Longest text of a finding, in characters.
 const MAX_TEXT: usize = 1_000;
@@ -65,8 +62,8 @@ impl Findings {
         if hidden > 0
             && let Some(last) = self.list.last()
         {
-            let severity = if self.errors > MAX_DIAGNOSTICS { Severity::Error } else { Severity::Warning };
-            let more = Diagnostic { severity, ..Diagnostic::error(&last.source, last.span, format!("... and {hidden} more")) };
+            let more = Diagnostic::error(&last.source, last.span, format!("... and {hidden} more"));
+            let more = if self.errors > MAX_DIAGNOSTICS { more } else { more.into_warning() };
             self.list.push(more);
         }
         self.list

@@ -17,6 +17,7 @@ use crate::{
     limits::{MAX_DOCUMENTS, MAX_IMPORT_DEPTH},
     module::Module,
     parse::parse,
+    rule::Rule,
     source::{Source, Span},
     version::Version,
 };
@@ -136,7 +137,7 @@ impl<'a> Linker<'a> {
         let mut namespaces: Vec<(String, Arc<Module>)> = Vec::new();
         let mut linked = Vec::new();
         for import in document.imports.clone() {
-            let namespace = import.namespace.as_ref().map_or_else(|| stem(&import.uri), |n| n.text.to_string());
+            let namespace = namespace_of(&import);
             match self.import(&source, &import) {
                 Ok(module) => {
                     note_import(&document, &import, &namespace, &module, &mut findings);
@@ -218,6 +219,11 @@ fn decode(name: &str, bytes: Vec<u8>, findings: &mut Findings) -> Arc<Source> {
     }
 }
 
+/// The namespace of an import.
+pub(crate) fn namespace_of(import: &Import) -> String {
+    import.namespace.as_ref().map_or_else(|| stem(&import.uri), |name| name.text.to_string())
+}
+
 /// The namespace of an import without `as`: the last part of the path without its ending.
 fn stem(uri: &str) -> String {
     let path = uri.split(['?', '#']).next().unwrap_or(uri);
@@ -239,7 +245,7 @@ fn note_clash(
     let message = format!("namespace `{namespace}` is already taken");
     // The same document twice is clumsy, but means only one thing.
     let finding = if Arc::ptr_eq(earlier, module) {
-        Diagnostic::warning(&document.source, span, message)
+        Diagnostic::warning(&document.source, span, message).rule(Rule::RepeatedName)
     } else {
         Diagnostic::error(&document.source, span, message)
     };
@@ -255,6 +261,7 @@ fn note_types_named_like_callables(document: &Document, findings: &mut Findings)
     for (name, kind) in structs.chain(document.enums.iter().map(|definition| (&definition.name, "enum"))) {
         if let Some((span, other)) = callables.get(&*name.text) {
             let finding = graded(document, Version::V1_1, name.span, format!("{kind} and {other} are both named `{}`", name.text));
+            let finding = finding.rule(Rule::RepeatedName);
             findings.push(finding.hint("rename one of them").related(*span, format!("the {other}")));
         }
     }
@@ -307,7 +314,7 @@ fn note_repeated_names(document: &Document, findings: &mut Findings) {
     {
         // Published documents do this, and a call then means the task.
         let message = format!("workflow and task are both named `{}`; calls in this document mean the task", workflow.name.text);
-        let warning = Diagnostic::warning(&document.source, workflow.name.span, message);
+        let warning = Diagnostic::warning(&document.source, workflow.name.span, message).rule(Rule::RepeatedName);
         findings.push(warning.hint("rename one of them").related(*task, "the task"));
     }
 }

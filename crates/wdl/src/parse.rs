@@ -301,6 +301,13 @@ impl<'s> Parser<'s> {
         if self.version > Version::Draft2 {
             self.needs(version, span, what);
         } else {
+            self.early(version, span, what);
+        }
+    }
+
+    /// Warns that a construct belongs to a newer version, though it works here.
+    fn early(&mut self, version: Version, span: Span, what: &str) {
+        if self.version < version {
             let diagnostic = self
                 .diagnostic_warning(span, format!("{what} is not part of WDL {}; other engines may refuse it", self.version))
                 .hint(format!("begin the document with `version {version}`"));

@@ -52,7 +52,7 @@ pub fn settled(
             Err(never) => match never {},
         };
     }
-    let mapped = inputs::map_files_typed(value, ty, &mut |path, _| {
+    let mapped = inputs::map_files_typed_except_keys(value, ty, &mut |path, _| {
         Ok::<_, Infallible>(if module.is_beside(path) {
             module.found(path).map(|found| place(&found))
         } else {

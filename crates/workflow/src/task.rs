@@ -287,7 +287,7 @@ impl TaskFrame {
     /// An output's value as later outputs see it: optional files that the command has not made are undefined. What
     /// must exist and does not is left alone, it is reported with the output itself.
     fn without_missing(&self, value: Value, ty: &Type) -> Value {
-        let mapped = inputs::map_files_typed(&value, ty, &mut |path, _| {
+        let mapped = inputs::map_files_typed_except_keys(&value, ty, &mut |path, _| {
             let remote = path.contains("://");
             let known = remote || self.host.exists(path).is_some();
             // From 1.3 on the value is the whole path.

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use super::typer::Typer;
 use crate::{
     ast::{Expr, ExprKind, StringPart},
-    coerce::{Coercion, can_coerce},
+    coerce::{Coercion, Doubt, can_coerce},
     diagnostic::Diagnostic,
+    rule::Rule,
     types::{StructType, Type},
     version::Dialect,
 };
@@ -20,8 +21,8 @@ impl Typer<'_> {
             self.assign_literal(expr, &names, wanted, what);
         }
         match can_coerce(from, to, self.dialect) {
-            Coercion::Yes => {}
-            Coercion::Discouraged(why) => self.discouraged(expr, from, to, why, what),
+            Coercion::Yes => self.note_lenient(expr, from, to, what),
+            Coercion::Discouraged(doubt) => self.discouraged(expr, from, to, doubt, what),
             Coercion::No => {
                 let message = format!("{what} is of type `{to}` and cannot be given `{from}`");
                 // An undefined value fits every optional type.
@@ -32,15 +33,32 @@ impl Typer<'_> {
         }
     }
 
-    fn discouraged(&mut self, expr: &Expr, from: &Type, to: &Type, why: &str, what: &str) {
+    fn discouraged(&mut self, expr: &Expr, from: &Type, to: &Type, doubt: Doubt, what: &str) {
         let empty = matches!(&expr.kind, ExprKind::Array(items) if items.is_empty());
         if empty && matches!(to.required(), Type::Array { nonempty: true, .. }) {
             let error = self.error(expr.span, format!("{what} is of type `{to}` and cannot be empty"));
             self.findings.push(error);
-        } else if self.dialect == Dialect::Specification {
-            let message = format!("{what} is of type `{to}` and is given `{from}`: {why}");
-            self.findings.push(Diagnostic::warning(&self.module.document.source, expr.span, message).label(format!("this is `{from}`")));
+        } else {
+            self.doubt(expr, from, to, doubt, what);
         }
+    }
+
+    /// What Cromwell converts without a word, and what still is worth one.
+    fn note_lenient(&mut self, expr: &Expr, from: &Type, to: &Type, what: &str) {
+        if self.dialect == Dialect::Cromwell
+            && let Coercion::Discouraged(doubt) = can_coerce(from, to, Dialect::Specification)
+            && doubt != Doubt::Text
+        {
+            self.doubt(expr, from, to, doubt, what);
+        }
+    }
+
+    fn doubt(&mut self, expr: &Expr, from: &Type, to: &Type, doubt: Doubt, what: &str) {
+        let message = format!("{what} is of type `{to}` and is given `{from}`: {}", doubt.text());
+        // From 1.1 on it is not even part of the language.
+        let rule = if self.dialect == Dialect::Specification && doubt == Doubt::FileText { Rule::Coercion } else { doubt.rule() };
+        let warning = Diagnostic::warning(&self.module.document.source, expr.span, message).rule(rule);
+        self.findings.push(warning.label(format!("this is `{from}`")));
     }
 
     /// Object and map literals show their members, so missing ones are found before the run.

@@ -13,6 +13,7 @@ use crate::{
     ast::{Call, Expr, ExprKind, Name, Node},
     load::with_guess,
     module::{Callee, Module},
+    rule::Rule,
     source::Span,
     types::Type,
     version::Version,
@@ -53,7 +54,9 @@ impl Checker<'_> {
         let mut given: HashMap<&str, Span> = HashMap::new();
         for (name, value) in &call.inputs {
             if let Some(first) = given.insert(&name.text, name.span) {
-                let finding = self.graded(Version::V1_1, name.span, format!("input `{}` is given twice; the last one counts", name.text));
+                let finding = self
+                    .graded(Version::V1_1, name.span, format!("input `{}` is given twice; the last one counts", name.text))
+                    .rule(Rule::RepeatedName);
                 self.findings.push(finding.related(first, "has no effect"));
             }
             let wanted = match inputs.by_name.get(&name.text) {
@@ -93,7 +96,7 @@ impl Checker<'_> {
         let shown = missing.iter().take(SHOWN).copied().collect::<Vec<_>>().join("`, `");
         let message = format!("call of `{}` lacks the input{plural} `{shown}`{more}", callee.name());
         // In 1.1 published workflows leave them to the inputs file without saying so.
-        let finding = self.graded(Version::V1_2, target_span(call), message);
+        let finding = self.graded(Version::V1_2, target_span(call), message).rule(Rule::OpenInput);
         let permission =
             if self.version >= Version::V1_2 { "hints { allow_nested_inputs: true }" } else { "meta { allowNestedInputs: true }" };
         self.findings.push(finding.hint(format!("give them in the call, or allow nested inputs: `{permission}`")));

@@ -10,6 +10,7 @@ use crate::{
     ast::{Expr, Name},
     coerce::unify,
     load::with_guess,
+    rule::Rule,
     types::{StructType, Type},
 };
 
@@ -49,7 +50,7 @@ impl Typer<'_> {
         for (member, value) in members {
             if !given.insert(&member.text) {
                 let finding = self.graded(member.span, format!("member `{}` is given twice", member.text));
-                self.findings.push(finding);
+                self.findings.push(finding.rule(Rule::RepeatedName));
             }
             self.value(value);
         }

@@ -9,8 +9,9 @@ use super::{
 use crate::{
     ast::{Expr, Name, Task},
     coerce::can_coerce,
-    diagnostic::{Diagnostic, Severity},
+    diagnostic::Diagnostic,
     load::with_guess,
+    rule::Rule,
     source::Span,
     types::Type,
     version::{Dialect, Version},
@@ -27,7 +28,7 @@ impl Checker<'_> {
             let wanted = if self.version >= Version::V1_1 { wanted(&name.text) } else { Vec::new() };
             if let Some((span, message)) = self.misfit(name, value, names, &wanted) {
                 let warning = self.warning(span, message);
-                self.findings.push(warning);
+                self.findings.push(warning.rule(Rule::RuntimeValue));
             }
         }
         for (name, value) in &task.requirements {
@@ -50,11 +51,11 @@ impl Checker<'_> {
         for (name, value) in &task.hints {
             if let Some((span, message)) = self.misfit(name, value, names, &wanted_hint(&name.text)) {
                 let warning = self.warning(span, message);
-                self.findings.push(warning.hint("the hint has no effect like this"));
+                self.findings.push(warning.rule(Rule::RuntimeValue).hint("the hint has no effect like this"));
             }
         }
         let two = self.two_spellings(&task.hints, "hint");
-        self.findings.extend(two.into_iter().map(|error| Diagnostic { severity: Severity::Warning, ..error }));
+        self.findings.extend(two.into_iter().map(|error| error.into_warning().rule(Rule::RuntimeValue)));
     }
 
     /// One entry under two of its names.

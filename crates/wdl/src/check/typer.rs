@@ -12,6 +12,7 @@ use crate::{
     findings::Findings,
     load::with_guess,
     module::Module,
+    rule::Rule,
     source::Span,
     types::{StructType, Type},
     version::{Dialect, Version},
@@ -258,7 +259,7 @@ impl<'a> Typer<'a> {
         let error = self.error(span, message);
         match self.dialect {
             Dialect::Specification => error,
-            Dialect::Cromwell => Diagnostic { severity: crate::diagnostic::Severity::Warning, ..error },
+            Dialect::Cromwell => error.into_warning(),
         }
     }
 
@@ -277,6 +278,7 @@ impl<'a> Typer<'a> {
             }
             Type::Optional(_) if self.dialect == Dialect::Specification && !self.in_placeholder => {
                 let warning = Diagnostic::warning(&self.module.document.source, span, format!("value of type `{ty}` may be undefined"));
+                let warning = warning.rule(Rule::OptionalValue);
                 self.findings.push(warning.hint("use `select_first([x, default])`, or test it with `defined(x)`"));
             }
             _ => {}

@@ -3,6 +3,7 @@
 use super::{Parsed, Parser, lexer::Tok};
 use crate::{
     ast::{Expr, MetaValue, Name, StringPart},
+    rule::Rule,
     source::Span,
 };
 
@@ -48,7 +49,8 @@ impl Parser<'_> {
                     error.hint("remove one of them").related(earlier, "the first one")
                 } else {
                     let message = format!("`{}` is given twice; the last one counts", name.text);
-                    self.diagnostic_warning(name.span, message).label("counts").related(earlier, "has no effect")
+                    let warning = self.diagnostic_warning(name.span, message).rule(Rule::RepeatedName);
+                    warning.label("counts").related(earlier, "has no effect")
                 };
                 self.push(finding);
             }

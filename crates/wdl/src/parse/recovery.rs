@@ -84,7 +84,11 @@ impl Parser<'_> {
     /// Remembers what was passed over from `start` to the current token, and the lines of the error.
     fn note_skipped(&mut self, start: usize) {
         self.skipped.push(Span::new(start, self.token.start.max(start)));
-        let error = self.last_error.unwrap_or(start);
+        let error = match self.last_error {
+            // What comes next is as it should be; what is wrong ends before it.
+            Some(error) if error >= self.token.start => self.last_end,
+            error => error.unwrap_or(start),
+        };
         let (first, last) = (start.min(error), start.max(error));
         let line_start = self.bytes.get(..first).and_then(|before| before.iter().rposition(|b| *b == b'\n')).map_or(0, |i| i + 1);
         let line_end =

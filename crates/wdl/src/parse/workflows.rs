@@ -309,7 +309,7 @@ impl Parser<'_> {
             }
             if inputs.is_empty() && !keyword {
                 let span = p.token_span();
-                p.newer(Version::V1_2, span, "a call without `input:`");
+                p.early(Version::V1_2, span, "a call without `input:`");
             }
             inputs.push(p.call_input()?);
             if !p.eat(Tok::Comma) && !p.is(Tok::RightBrace) {
