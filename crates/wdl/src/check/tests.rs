@@ -83,7 +83,10 @@ fn unknown_names() {
 
 #[test]
 fn syntax_errors_do_not_bring_unknown_names() {
-    assert_snapshot!(strict("Int a = (1\nInt b = a + c"), @"4:1 error: expected `)`, found `Int`");
+    assert_snapshot!(strict("Int a = (1\nInt b = a + c"), @r"
+    4:1 error: expected `)`, found `Int`
+    4:13 error: unknown name `c` (did you mean `a`?)
+    ");
     // What was passed over may declare the name; its type is unknown then.
     assert_snapshot!(strict("Int = c\nInt b = c\nArray[Int] d = c"), @"3:5 error: expected a name for the declaration, found `=`");
     assert_snapshot!(strict("scatter (i in [1, 2 {\n  Int a = i\n}\nInt b = a\nInt n = i"), @r"
