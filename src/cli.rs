@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod documents;
 mod failure;
+mod format;
 mod inputs;
 mod inspect;
 mod resume;
@@ -49,6 +50,8 @@ enum Command {
     Run(run::RunArgs),
     /// Look for everything that is wrong in WDL documents
     Check(check::CheckArgs),
+    /// Lay documents out in one style
+    Format(format::FormatArgs),
     /// Print a template of the inputs, with types and defaults
     Inputs(inspect::InputsArgs),
     /// Draw the calls of a workflow
@@ -131,6 +134,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Run(args) => run::run(&args, config()?),
         Command::Check(args) => check::check(&args, &config()?),
+        Command::Format(args) => format::lay_out(&args),
         Command::Inputs(args) => inspect::inputs(&args, &config()?),
         Command::Graph(args) => inspect::graph(&args, &config()?),
         Command::Ls(args) => show::ls(&args, &config()?),

@@ -79,10 +79,7 @@ pub fn report<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>) {
 fn render(diagnostic: &Diagnostic) -> String {
     let source = &diagnostic.source;
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let ink = if diagnostic.is_error() { Color::Red } else { Color::Yellow };
-    let severity = if diagnostic.is_error() { "Error" } else { "Warning" };
-    let title = severity.to_owned() + &diagnostic.rule.map(|rule| format!("[{rule}]")).unwrap_or_default();
-    let kind = ReportKind::Custom(&title, ink);
+    let (kind, ink) = if diagnostic.is_error() { (ReportKind::Error, Color::Red) } else { (ReportKind::Warning, Color::Yellow) };
     let config = ariadne::Config::default().with_color(colour).with_index_type(IndexType::Byte).with_char_set(CharSet::Ascii);
     // Only the lines around the place are handed over, so that a long document costs nothing for each finding.
     let window = Window::around(source, diagnostic.span, diagnostic.related.as_ref().map(|(span, _)| *span));
@@ -103,10 +100,17 @@ fn render(diagnostic: &Diagnostic) -> String {
     let mut text = Vec::new();
     let written = report.finish().write(sources([(id, window.text.clone())]), &mut text);
     match written {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Ok(()) => named(&String::from_utf8_lossy(&text), diagnostic),
         // What cannot be drawn is still said.
         Err(_) => diagnostic.to_string(),
     }
+}
+
+/// The report with the name of the warning after its first word.
+fn named(report: &str, diagnostic: &Diagnostic) -> String {
+    let Some(rule) = diagnostic.rule else { return report.to_owned() };
+    let word = if diagnostic.is_error() { "Error" } else { "Warning" };
+    report.replacen(word, &format!("{word}[{rule}]"), 1)
 }
 
 /// The part of a source that a finding needs, padded with empty lines so that line numbers stay true.

@@ -139,3 +139,18 @@ fn all_problems_are_told_at_once() {
     let run = yard.call(&["run", "t.wdl"]);
     assert!(run.code == 2 && run.err.contains("3 errors"), "{}", run.err);
 }
+
+#[test]
+fn documents_are_laid_out_in_place() {
+    let yard = Yard::new();
+    yard.write("t.wdl", "version 1.1\ntask t{command<<<\necho # kept\n>>>}\n");
+    let check = yard.call(&["format", "--check", "t.wdl"]);
+    assert!(check.code == 1 && check.err.contains("t.wdl: would change"), "{}", check.err);
+    assert_eq!(yard.call(&["format", "t.wdl"]).code, 0);
+    assert_eq!(yard.read("t.wdl"), "version 1.1\n\ntask t {\n  command <<<\n    echo # kept\n  >>>\n}\n");
+    assert_eq!(yard.call(&["format", "--check", "t.wdl"]).code, 0);
+    yard.write("broken.wdl", "version 1.1\ntask {");
+    let broken = yard.call(&["format", "broken.wdl"]);
+    assert!(broken.code == 2 && broken.err.contains("the name of the task"), "{}", broken.err);
+    assert_eq!(yard.read("broken.wdl"), "version 1.1\ntask {");
+}

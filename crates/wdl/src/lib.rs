@@ -13,6 +13,7 @@ pub mod coerce;
 pub mod diagnostic;
 pub mod eval;
 mod findings;
+pub mod format;
 pub mod graph;
 pub mod inputs;
 pub mod json;

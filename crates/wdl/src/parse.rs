@@ -23,6 +23,7 @@ mod dedent;
 mod document;
 mod escapes;
 mod expressions;
+pub(crate) mod layout;
 mod lexer;
 mod literals;
 mod meta;
@@ -73,6 +74,8 @@ struct Parser<'s> {
     doubtful: Vec<Span>,
     /// Whether an import statement was passed over.
     lost_import: bool,
+    /// What a formatter must know.
+    layout: layout::Layout,
     /// Place of the last syntax error: a second one on the same line is almost always a consequence.
     last_error: Option<usize>,
 }
@@ -101,6 +104,7 @@ impl<'s> Parser<'s> {
             skipped: Vec::new(),
             doubtful: Vec::new(),
             lost_import: false,
+            layout: layout::Layout::default(),
             last_error: None,
         };
         if bytes.len() > MAX_SOURCE_BYTES {

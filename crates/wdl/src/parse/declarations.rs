@@ -76,6 +76,9 @@ impl Parser<'_> {
         let first = Box::new(self.type_expr()?);
         let kind = if word == "Array" {
             self.expect_close(Tok::RightBracket, "`]`", open)?;
+            if self.is(Tok::Plus) {
+                self.layout.quantifiers.insert(self.token.start);
+            }
             TypeKind::Array { item: first, nonempty: self.eat(Tok::Plus) }
         } else {
             self.expect(Tok::Comma, "`,`")?;
@@ -166,9 +169,11 @@ impl Parser<'_> {
             self.recover(self.token.start, level);
             return;
         };
+        self.layout.opens.insert(open.start);
         loop {
             if self.is(Tok::RightBrace) {
-                self.bump();
+                let close = self.bump();
+                self.layout.closes.insert(close.start);
                 break;
             }
             if self.is(Tok::End) || self.at_document_item() || outside(self) {
@@ -178,6 +183,7 @@ impl Parser<'_> {
                 break;
             }
             let start = self.token.start;
+            self.layout.statements.insert(start);
             // An item that took nothing would loop forever.
             if item(self).is_err() || self.token.start == start {
                 self.recover(start, level + 1);

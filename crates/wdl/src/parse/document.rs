@@ -30,6 +30,7 @@ impl Parser<'_> {
         };
         while known && !self.is(Tok::End) {
             let start = self.token.start;
+            self.layout.statements.insert(start);
             if self.item(&mut document).is_err() || self.token.start == start {
                 self.recover_document(start);
             }
@@ -60,6 +61,8 @@ impl Parser<'_> {
         let span = Span::new(start, end);
         if let Some(version) = Version::parse(word) {
             self.version = version;
+            self.layout.statements.insert(start);
+            self.layout.opaque.insert(after + blanks, end);
             self.seek(end);
             return true;
         }
@@ -201,6 +204,7 @@ impl Parser<'_> {
             self.expect_close(Tok::RightBracket, "`]`", open)?;
         }
         let mut choices: Vec<(Name, Option<crate::ast::Expr>)> = Vec::new();
+        self.layout.compact.insert(self.token.start);
         self.block(|p| {
             let choice = p.any_name("the name of a choice")?;
             let value = if p.eat(Tok::Assign) { Some(p.expr()?) } else { None };

@@ -52,6 +52,7 @@ impl Parser<'_> {
                 Tok::Plus => UnaryOp::Plus,
                 _ => break,
             };
+            self.layout.prefixes.insert(self.token.start);
             operators.push((op, self.bump().start));
             self.check_depth(operators.len(), self.token.start)?;
         }

@@ -131,6 +131,13 @@ impl Parser<'_> {
 
     /// A string in which `${` and `~{` mean nothing.
     fn meta_string(&mut self) -> Parsed<String> {
+        let start = self.token.start;
+        let text = self.meta_text();
+        self.layout.opaque.insert(start, self.last_end);
+        text
+    }
+
+    fn meta_text(&mut self) -> Parsed<String> {
         if self.is(Tok::Multiline) {
             let (parts, _) = self.multiline_literal(false)?;
             return Ok(parts.into_iter().filter_map(|part| if let StringPart::Text(text) = part { Some(text) } else { None }).collect());

@@ -321,6 +321,7 @@ impl Parser<'_> {
             }
             Ok(())
         };
+        self.layout.compact.insert(self.token.start);
         self.block_until(item, |p| p.begins_section_line() && !p.is_word("input"));
         inputs
     }
