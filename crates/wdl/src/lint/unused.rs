@@ -10,6 +10,7 @@ use crate::{
     load::namespace_of,
     module::Module,
     rule::Rule,
+    source::Span,
     types::Type,
 };
 
@@ -46,7 +47,8 @@ impl Linter<'_> {
                 self.unused_input(decl, "workflow", &workflow.name.text);
             }
         }
-        let is_input = |decl: &Decl| inputs.iter().any(|input| input.span == decl.span);
+        let places: HashSet<Span> = inputs.iter().map(|input| input.span).collect();
+        let is_input = |decl: &Decl| places.contains(&decl.span);
         nodes(&workflow.body, &mut |node| match node {
             Node::Decl(decl) if !is_input(decl) && !is_version(decl) && !is_used(module, &names, &decl.name.text) => {
                 self.unused_declaration(decl)
