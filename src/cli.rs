@@ -11,6 +11,7 @@ mod resume;
 mod run;
 mod show;
 mod timeline;
+mod upgrade;
 mod view;
 pub mod warnings;
 mod why;
@@ -52,6 +53,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Lay documents out in one style
     Format(format::FormatArgs),
+    /// Rewrite old documents for a newer version of WDL
+    Upgrade(upgrade::UpgradeArgs),
     /// Print a template of the inputs, with types and defaults
     Inputs(inspect::InputsArgs),
     /// Draw the calls of a workflow
@@ -135,6 +138,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Run(args) => run::run(&args, config()?),
         Command::Check(args) => check::check(&args, &config()?),
         Command::Format(args) => format::lay_out(&args),
+        Command::Upgrade(args) => upgrade::rewrite(&args, &config()?),
         Command::Inputs(args) => inspect::inputs(&args, &config()?),
         Command::Graph(args) => inspect::graph(&args, &config()?),
         Command::Ls(args) => show::ls(&args, &config()?),

@@ -154,3 +154,35 @@ fn documents_are_laid_out_in_place() {
     assert!(broken.code == 2 && broken.err.contains("the name of the task"), "{}", broken.err);
     assert_eq!(yard.read("broken.wdl"), "version 1.1\ntask {");
 }
+
+const OLD: &str = r#"task t {
+  Int n
+  String word = "a b"
+  command <<<
+    echo "${word}" "~{plain}" ${n}
+    head -c 3000 /dev/zero > big
+  >>>
+  output { String said = read_string(stdout()) Float kilo = size("big", "KB") String moved = sub(word, "(a) b", "<$1>") }
+}
+workflow w { Int n = 2
+  call t { input: n = n } }
+"#;
+
+#[test]
+fn upgraded_documents_mean_the_same() {
+    let yard = Yard::new();
+    yard.write("w.wdl", OLD);
+    let before = yard.outputs(&["run", "w.wdl", "-d", "before"]);
+    let done = yard.call(&["upgrade", "w.wdl"]);
+    assert!(done.code == 0 && done.err.contains("w.wdl: is of version 1.1 now"), "{}", done.err);
+    assert!(yard.read("w.wdl").starts_with("version 1.1\n"));
+    let after = yard.outputs(&["run", "w.wdl", "-d", "after", "--no-cache"]);
+    for output in ["said", "kilo", "moved"] {
+        assert_eq!(before[format!("w.t.{output}")], after[format!("w.t_{output}")], "{output}");
+    }
+    assert!(yard.call(&["upgrade", "w.wdl"]).err.contains("is of version 1.1 already"));
+    yard.write("loose.wdl", "version 1.0\nworkflow w { Array[Int] a = [1] String s = \"~{a}\" }\n");
+    let refused = yard.call(&["upgrade", "loose.wdl"]);
+    assert!(refused.code == 2 && refused.err.contains("has no text"), "{}", refused.err);
+    assert!(yard.read("loose.wdl").starts_with("version 1.0"));
+}

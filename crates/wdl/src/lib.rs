@@ -31,5 +31,6 @@ pub mod spelling;
 #[cfg(test)]
 mod testing;
 pub mod types;
+pub mod upgrade;
 pub mod value;
 pub mod version;

@@ -10,6 +10,8 @@ mod tests;
 mod unused;
 mod uses;
 
+pub(crate) use uses::visit_exprs;
+
 use std::sync::Arc;
 
 use crate::{
@@ -47,7 +49,7 @@ impl Linter<'_> {
 }
 
 /// Calls `visit` with every expression of a task that is not part of another one; the command's placeholders among them.
-fn task_exprs<'t>(task: &'t Task, visit: &mut dyn FnMut(&'t Expr)) {
+pub(crate) fn task_exprs<'t>(task: &'t Task, visit: &mut dyn FnMut(&'t Expr)) {
     let decls = task.inputs.iter().chain(&task.decls).chain(&task.outputs);
     decls.filter_map(|decl| decl.value.as_ref()).for_each(&mut *visit);
     part_exprs(&task.command.parts, visit);
@@ -65,7 +67,7 @@ fn part_exprs<'p>(parts: &'p [StringPart], visit: &mut dyn FnMut(&'p Expr)) {
 }
 
 /// Calls `visit` with every expression of a workflow that is not part of another one.
-fn workflow_exprs<'w>(workflow: &'w Workflow, visit: &mut dyn FnMut(&'w Expr)) {
+pub(crate) fn workflow_exprs<'w>(workflow: &'w Workflow, visit: &mut dyn FnMut(&'w Expr)) {
     workflow.inputs.iter().filter_map(|decl| decl.value.as_ref()).for_each(&mut *visit);
     nodes(&workflow.body, &mut |node| match node {
         Node::Decl(decl) => decl.value.iter().for_each(&mut *visit),

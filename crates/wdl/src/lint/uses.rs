@@ -86,7 +86,7 @@ fn add_literals<'e>(expr: &'e Expr, names: &mut HashSet<&'e str>) {
 }
 
 /// Calls `visit` with an expression and everything inside it.
-pub(super) fn visit_exprs<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
+pub(crate) fn visit_exprs<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
     visit(expr);
     match &expr.kind {
         ExprKind::Lost | ExprKind::None | ExprKind::Boolean(_) | ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Ident(_) => {}
