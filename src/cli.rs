@@ -7,6 +7,7 @@ mod failure;
 mod format;
 mod inputs;
 mod inspect;
+mod listings;
 mod resume;
 mod run;
 mod show;

@@ -112,6 +112,8 @@ impl fmt::Display for Origin {
 /// The configuration in force.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where state lives.
+    pub home: PathBuf,
     /// The database.
     pub database: Location,
     /// Where run directories are made.
@@ -205,7 +207,7 @@ impl Config {
             if import_map.is_empty() { Origin::Default } else { loader.path.clone().map_or(Origin::Default, Origin::File) },
         ));
         let warnings = loader.warnings(&file.check)?;
-        Ok(Config { database, runs_dir, import_map, warnings, settings, shown: loader.shown })
+        Ok(Config { home, database, runs_dir, import_map, warnings, settings, shown: loader.shown })
     }
 }
 

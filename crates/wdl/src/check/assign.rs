@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::typer::Typer;
+use super::{guess, typer::Typer};
 use crate::{
     ast::{Expr, ExprKind, StringPart},
     coerce::{Coercion, Doubt, can_coerce},
     diagnostic::Diagnostic,
+    load::with_guess,
     rule::Rule,
     types::{StructType, Type},
     version::Dialect,
@@ -19,6 +20,12 @@ impl Typer<'_> {
             && let Some(names) = literal_names(expr)
         {
             self.assign_literal(expr, &names, wanted, what);
+        }
+        if let (Type::Enum(wanted), Some(text)) = (to.required(), plain_text(expr))
+            && !wanted.choices.iter().any(|(name, _)| name == text)
+        {
+            let error = self.error(expr.span, format!("enum `{}` has no choice `{text}`", wanted.name));
+            return self.findings.push(with_guess(error, guess(text, wanted.choices.iter().map(|(name, _)| name.as_str()))));
         }
         match can_coerce(from, to, self.dialect) {
             Coercion::Yes => self.note_lenient(expr, from, to, what),

@@ -651,3 +651,25 @@ fn imports_are_checked_once() {
     let findings: Vec<String> = check(&loaded.module).iter().map(ToString::to_string).collect();
     assert_eq!(findings, ["b.wdl:2:22: error: unknown name `nope`"]);
 }
+
+#[test]
+fn texts_that_are_no_choice_and_structs_that_are_no_rows() {
+    let text = "version 1.3\nenum E { red, green }\nstruct In { Array[Int] xs }\nstruct Row { String s In i }\nworkflow w { input { Array[Row] rows }
+ E a = \"red\"\n E b = \"gren\"\n File f = write_tsv(rows) }";
+    assert_snapshot!(report(text), @r"
+    7:8 error: enum `E` has no choice `gren` (did you mean `green`?)
+    8:21 error: member `i` of struct `Row` has no text to stand in a table
+    ");
+}
+
+#[test]
+fn forms_of_newer_versions() {
+    let body = "workflow w { input { Map[String, Int] m } Int a = length(m)\n Int b = select_first([], 1)\n Array[Int] c = if contains([1], 1) then [1] else [] }";
+    assert_snapshot!(report(&format!("version 1.1\n{body}")), @r"
+    2:51 error: the length of anything but an array is not part of WDL 1.1 (begin the document with `version 1.2`)
+    3:10 error: `select_first` with a default is not part of WDL 1.1 (begin the document with `version 1.2`)
+    4:20 error: function `contains` is not part of WDL 1.1 (begin the document with `version 1.2`)
+    ");
+    assert_eq!(report(&format!("version 1.2\n{body}")), "");
+    assert_snapshot!(report("version 1.1\ntask t { input { Directory d } command <<<>>> }"), @"2:18 error: type `Directory` is not part of WDL 1.1 (begin the document with `version 1.2`)");
+}
