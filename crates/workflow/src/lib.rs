@@ -7,6 +7,7 @@
 //! as happened before `batchyard-store` has it.
 
 pub mod attempt;
+mod attributes;
 pub mod clock;
 mod crash;
 pub mod disks;

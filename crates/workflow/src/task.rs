@@ -21,6 +21,7 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 
 use crate::{
+    attributes::{is_requirement, prevail},
     documents::Failure,
     frame::outputs_object,
     host::{MUST_EXIST, TaskHost, settled},
@@ -371,43 +372,6 @@ fn localize(host: &TaskHost, value: &Value) -> Value {
     match mapped {
         Ok(value) => value,
         Err(never) => match never {},
-    }
-}
-
-/// Hints of these names (`gpu: 2`, `disks: "SSD"`) only tell more about the requirement and never stand for it.
-fn is_requirement(name: &str) -> bool {
-    matches!(
-        name,
-        "container"
-            | "docker"
-            | "cpu"
-            | "memory"
-            | "gpu"
-            | "fpga"
-            | "disks"
-            | "max_retries"
-            | "maxRetries"
-            | "return_codes"
-            | "returnCodes"
-    )
-}
-
-/// Attributes with several names, of which one replaces the others.
-const SAME_ATTRIBUTE: [&[&str]; 3] =
-    [&["container", "docker"], &["max_retries", "maxRetries"], &["return_codes", "returnCodes", "continueOnReturnCode"]];
-
-/// Puts a level of attributes over the levels beneath it. What is undefined there leaves a value beneath in force.
-fn prevail(attributes: &mut IndexMap<String, Value>, level: IndexMap<String, Value>) {
-    for (name, value) in level.iter().filter(|(_, value)| !value.is_none()) {
-        for other in SAME_ATTRIBUTE.iter().filter(|names| names.contains(&name.as_str())).copied().flatten() {
-            if !level.contains_key(*other) {
-                attributes.shift_remove(*other);
-            }
-        }
-        attributes.insert(name.clone(), value.clone());
-    }
-    for (name, value) in level {
-        attributes.entry(name).or_insert(value);
     }
 }
 
