@@ -25,6 +25,8 @@ use batchyard_workflow::{
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use crate::cli::warnings::{Levels, Switches};
+
 /// The file as written; everything may be absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -37,6 +39,7 @@ struct File {
     images: Vec<Image>,
     cache: Cache,
     wdl: Wdl,
+    check: Switches,
     server: ServerFile,
 }
 
@@ -136,12 +139,16 @@ pub struct Server {
 /// The configuration in force.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where state lives.
+    pub home: PathBuf,
     /// The database.
     pub database: Location,
     /// Where run directories are made.
     pub runs_dir: PathBuf,
     /// URL prefixes of imports and what stands in for them.
     pub import_map: Vec<(String, PathBuf)>,
+    /// Which warnings are told.
+    pub warnings: Levels,
     /// Settings of the engine.
     pub settings: Settings,
     /// Settings of the server.
@@ -232,8 +239,9 @@ impl Config {
             format!("{import_map:?}"),
             if import_map.is_empty() { Origin::Default } else { loader.path.clone().map_or(Origin::Default, Origin::File) },
         ));
+        let warnings = loader.warnings(&file.check)?;
         let server = loader.server(&file.server)?;
-        Ok(Config { database, runs_dir, import_map, settings, server, shown: loader.shown })
+        Ok(Config { home, database, runs_dir, import_map, warnings, settings, server, shown: loader.shown })
     }
 }
 
@@ -248,6 +256,14 @@ impl Loader {
         }
         let abort_on_exit = self.take("server.abort_on_exit", file.abort_on_exit, false, bool::to_string);
         Ok(Server { listen, port, allow_remote, max_workflows, abort_on_exit })
+    }
+
+    fn warnings(&mut self, switches: &Switches) -> Result<Levels> {
+        for (name, list) in [("allow", &switches.allow), ("warn", &switches.warn), ("deny", &switches.deny)] {
+            let from_file = (!list.is_empty()).then(|| list.clone());
+            self.take(&format!("check.{name}"), from_file, Vec::new(), |list| format!("{list:?}"));
+        }
+        Levels::default().switched(switches, "the section `[check]`")
     }
 
     fn settings(

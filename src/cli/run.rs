@@ -31,7 +31,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
     documents::{ImportArgs, load_checked},
-    failure, inputs, open_store, print_json, say,
+    failure, inputs, listings, open_store, print_json, say,
     view::{Verbosity, View},
 };
 use crate::config::Config;
@@ -116,6 +116,8 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     inputs::add_arguments(&mut given, &args.arguments, &callee)?;
     let dialect = config.settings.dialect_of(loaded.module.document.version);
     let folders = inputs::folders(args.inputs.as_deref())?;
+    let id = RunId::random();
+    listings::realize(&mut given, &folders, &config.home.join("described").join(id.to_string()))?;
     let Some(bound) = inputs::bind(&callee, &given, dialect, &folders) else { return Ok(None) };
     if !quiet {
         inputs::tell_notes(&bound);
@@ -129,7 +131,6 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
             .with_context(|| format!("cannot write the outputs to `{}`", path.display()))?;
     }
     let store = open_store(&config)?;
-    let id = RunId::random();
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
         None => config.runs_dir.join(callee.name()).join(id.to_string()),

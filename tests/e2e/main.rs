@@ -9,6 +9,7 @@ mod containers;
 mod databases;
 mod faults;
 mod http;
+mod language;
 mod originals;
 mod published;
 mod recovery;

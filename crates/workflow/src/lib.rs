@@ -7,8 +7,10 @@
 //! as happened before `batchyard-store` has it.
 
 pub mod attempt;
+mod attributes;
 pub mod clock;
 mod crash;
+pub mod disks;
 pub mod documents;
 pub mod engine;
 pub mod frame;

@@ -253,8 +253,7 @@ impl Engine<'_> {
                 continue;
             }
             let name_shown = format!("input {name} of call {}", call.name);
-            let value = self.coerced(run, &name_shown, &value, &ty, expr.span)?;
-            values.insert(Arc::clone(&decl.name.text), self.beside_document(run, value));
+            values.insert(Arc::clone(&decl.name.text), self.settled(run, &name_shown, &value, &ty, expr.span)?);
         }
         let mut nested = IndexMap::new();
         let from_file = self.runs.get(run).and_then(|r| r.nested.get(&*call.name));
