@@ -8,6 +8,7 @@ mod clients;
 mod containers;
 mod databases;
 mod faults;
+mod hostile;
 mod http;
 mod language;
 mod originals;

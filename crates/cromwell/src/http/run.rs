@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use axum::{
     Json as Body,
-    body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::StatusCode,
     response::Response,
 };
 use batchyard_model::RunId;
 use serde_json::{Value as Json, json};
 
-use super::{Problem, blocking, body::written};
+use super::{
+    Problem, blocking,
+    body::written,
+    extract::{Content, Segments},
+};
 use crate::{
     metadata::{self, Context, Filter, MetadataError, Query, run_labels},
     service::Service,
@@ -20,7 +23,7 @@ use crate::{
 };
 
 /// Version and id in the path.
-type Place = Path<(String, String)>;
+type Place = Segments<(String, String)>;
 
 /// The id of a path.
 pub fn id_of(text: &str) -> Result<RunId, Problem> {
@@ -39,27 +42,27 @@ async fn view(
 }
 
 /// `GET status`
-pub async fn status(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn status(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, |context, id| Ok(json!({ "status": context.load(id)?.state.name(), "id": id.to_string() }))).await
 }
 
 /// `GET outputs`
-pub async fn outputs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn outputs(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, metadata::outputs).await
 }
 
 /// `GET logs`
-pub async fn logs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn logs(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, metadata::logs).await
 }
 
 /// `GET metadata/failed-jobs`
-pub async fn failed_jobs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn failed_jobs(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, metadata::failed_jobs).await
 }
 
 /// `GET labels`
-pub async fn labels(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn labels(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, |context, id| {
         let record = context.load(id)?;
         Ok(json!({ "id": id.to_string(), "labels": run_labels(context.store, &record)? }))
@@ -68,7 +71,7 @@ pub async fn labels(State(service): State<Arc<Service>>, Path((_, id)): Place) -
 }
 
 /// `GET cost`
-pub async fn cost(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn cost(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, |context, id| {
         let record = context.load(id)?;
         // Own machines have no price by the hour.
@@ -79,7 +82,7 @@ pub async fn cost(State(service): State<Arc<Service>>, Path((_, id)): Place) -> 
 
 /// `GET why` (ours): what kept the calls of a run from taking earlier results. `call` names one of them, with or without
 /// the workflow's name; `index` its place in a scatter.
-pub async fn why(State(service): State<Arc<Service>>, Path((_, id)): Place, RawQuery(text): RawQuery) -> Result<Body<Json>, Problem> {
+pub async fn why(State(service): State<Arc<Service>>, Segments((_, id)): Place, RawQuery(text): RawQuery) -> Result<Body<Json>, Problem> {
     let text = text.unwrap_or_default();
     let value = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let call = value("call").map(|call| call.rsplit('.').next().unwrap_or_default().to_owned());
@@ -91,7 +94,11 @@ pub async fn why(State(service): State<Arc<Service>>, Path((_, id)): Place, RawQ
 }
 
 /// `PATCH labels`
-pub async fn set_labels(State(service): State<Arc<Service>>, Path((_, id)): Place, body: Bytes) -> Result<Body<Json>, Problem> {
+pub async fn set_labels(
+    State(service): State<Arc<Service>>,
+    Segments((_, id)): Place,
+    Content(body): Content,
+) -> Result<Body<Json>, Problem> {
     // The original answers so; its clients know it.
     let id = id_of(&id).map_err(|problem| problem.as_error().code(StatusCode::INTERNAL_SERVER_ERROR))?;
     let text = String::from_utf8(body.to_vec()).map_err(|_| Problem::fail("the labels are no UTF-8 text"))?;
@@ -106,7 +113,7 @@ pub async fn set_labels(State(service): State<Arc<Service>>, Path((_, id)): Plac
 }
 
 /// `POST abort`
-pub async fn abort(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn abort(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     let id = id_of(&id)?;
     let state = blocking(move || service.abort(id)).await?;
     let state = state.map_err(|error| match error {
@@ -121,7 +128,7 @@ pub async fn abort(State(service): State<Arc<Service>>, Path((_, id)): Place) ->
 }
 
 /// `POST releaseHold`
-pub async fn release(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn release(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     let id = id_of(&id)?;
     let state = blocking(move || service.release(id)).await??;
     Ok(Body(json!({ "id": id.to_string(), "status": state.name() })))
@@ -130,14 +137,14 @@ pub async fn release(State(service): State<Arc<Service>>, Path((_, id)): Place) 
 /// `GET metadata`
 pub async fn metadata(
     State(service): State<Arc<Service>>,
-    Path((_, id)): Place,
+    Segments((_, id)): Place,
     RawQuery(parameters): RawQuery,
 ) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     let query = metadata_query(parameters.as_deref().unwrap_or_default())?;
     let known = Arc::clone(&service);
     blocking(move || Context { store: known.store(), options: known.options() }.load(id)).await??;
-    Ok(written(move |out| metadata::write(Context { store: service.store(), options: service.options() }, id, &query, out)))
+    Ok(written(move |out| metadata::write(Context { store: service.store(), options: service.options() }, id, &query, out)).await)
 }
 
 /// The parameters of `metadata`.
