@@ -18,11 +18,7 @@ use serde_json::{Map, Value as Json, json};
 
 use self::{call::OfRun, order::Line};
 pub use self::{
-    call::status as call_status,
-    failures::{cause, of_run as failures_of_run},
-    filter::Filter,
-    order::Numbering,
-    run::labels as run_labels,
+    call::status as call_status, failures::of_run as failures_of_run, filter::Filter, order::Numbering, run::labels as run_labels,
 };
 use crate::service::Options;
 

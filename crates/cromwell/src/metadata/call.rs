@@ -70,7 +70,9 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         put("outputs", Json::Object(end.outputs.clone()));
     }
     if let Some(failure) = &end.failure {
-        put("failures", json!([failures::cause(failure)]));
+        if filter.wants("failures") {
+            put("failures", json!([failures::cause(&run.record.name, failure, true)]));
+        }
         if start.child.is_none() {
             put("retryableFailure", json!(call.state == CallState::Retried));
         }
