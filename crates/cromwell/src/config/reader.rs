@@ -101,6 +101,10 @@ impl<'v> Reader<'v> {
         number
     }
 
+    pub(super) fn duration(&self, path: &str) -> Option<Duration> {
+        self.keep(path, self.root.duration(path))
+    }
+
     pub(super) fn need_duration(&self, path: &str) -> Duration {
         self.need(path, self.root.duration(path))
     }
