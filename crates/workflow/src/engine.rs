@@ -160,6 +160,8 @@ struct Root {
     stop: Stop,
     /// Calls that are prepared, queued or running. Sub-workflows are not counted: without calls nothing goes on.
     active: usize,
+    /// Calls of tasks so far.
+    calls: usize,
     /// Whether an earlier engine worked on it: it may have started calls that it could not record any more.
     resumed: bool,
     /// Temporary folder of its tasks, once one has started.
@@ -284,6 +286,7 @@ impl<'p> Engine<'p> {
             failures: Vec::new(),
             stop: Stop::No,
             active: 0,
+            calls: 0,
             resumed: request.origin == Origin::Resumed,
             scratch: None,
             finished: None,
@@ -424,7 +427,12 @@ impl<'p> Engine<'p> {
         self.progress.tell(event);
         let frame = self.frames.open(&plan.root, run, &|name| given.contains_key(name));
         let empty = plan.root.steps.is_empty();
-        let host = WorkflowHost { written: dir.join("written") };
+        let limits = &self.settings.limits;
+        let host = WorkflowHost {
+            written: dir.join("written"),
+            read_bytes: Arc::clone(&limits.read_bytes),
+            reads_files: limits.workflows_read_files,
+        };
         self.runs.push(RunContext { id, name, root, plan, frame, dir, host, given, nested, overrides, recorded, parent });
         if empty {
             self.run_completed(run);

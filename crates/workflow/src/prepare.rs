@@ -25,6 +25,7 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 
 use crate::{
+    clock::Clock,
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
     identity::{Identities, Identity, task_parts, text_hash},
@@ -184,6 +185,7 @@ impl Shared {
         let version = module.document.version;
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, inputs);
+        frame.host.limit_reads(&settings.limits.read_bytes);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
             let attributes = frame.attributes(&settings.default_attributes, &preparation.overrides)?;
@@ -270,6 +272,10 @@ impl Shared {
         if !prefixes.is_empty() && !prefixes.iter().any(|prefix| outputs.dir.starts_with(prefix.as_str())) {
             return None;
         }
+        let age = preparation.context.settings.limits.result_age.and_then(|age| i64::try_from(age.as_millis()).ok());
+        if age.is_some_and(|age| record.ended_ms.unwrap_or(0) < Clock::start().now_ms().saturating_sub(age)) {
+            return None;
+        }
         // Directories without files have no stamps.
         let mut complete = true;
         outputs
@@ -277,8 +283,10 @@ impl Shared {
             .values()
             .for_each(|value| inputs::files(value, &mut |path, directory| complete &= !directory || Path::new(&**path).is_dir()));
         if !complete || !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
-            // The next call of this kind need not try again.
-            self.store.write_then(vec![Write::ForgetCache { id: record.id.clone() }], drop);
+            if preparation.context.settings.forget_bad_results {
+                // The next call of this kind need not try again.
+                self.store.write_then(vec![Write::ForgetCache { id: record.id.clone() }], drop);
+            }
             return None;
         }
         let from = format!("{} of run {}", record.id, record.id.run);

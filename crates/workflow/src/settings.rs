@@ -1,6 +1,7 @@
 //! How runs are carried out on this machine.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -14,7 +15,10 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use crate::documents::{Failure, ImageUse};
+use crate::{
+    documents::{Failure, ImageUse},
+    limits::Limits,
+};
 
 /// What happens after a call has failed for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +137,16 @@ pub struct Settings {
     pub delete_intermediates: bool,
     /// Only results of calls below one of these folders are taken again; empty allows all.
     pub cache_prefixes: Vec<String>,
+    /// Whether a result whose files are not what they were is never looked at again.
+    pub forget_bad_results: bool,
+    /// Limits of runs.
+    pub limits: Limits,
+    /// Options of runs that do not set them.
+    pub default_options: Map<String, Json>,
+    /// Whether the option `delete_intermediate_output_files` may delete files.
+    pub may_delete_files: bool,
+    /// Whether inputs that a workflow of this version does not have are problems, where the version does not decide it.
+    pub strict_inputs: HashMap<Version, bool>,
 }
 
 impl Default for Settings {
@@ -158,6 +172,11 @@ impl Default for Settings {
             call_logs_dir: None,
             delete_intermediates: false,
             cache_prefixes: Vec::new(),
+            forget_bad_results: true,
+            limits: Limits::default(),
+            default_options: Map::new(),
+            may_delete_files: true,
+            strict_inputs: HashMap::new(),
         }
     }
 }
@@ -233,13 +252,20 @@ impl Settings {
         }
     }
 
-    /// Applies workflow options (Cromwell's names). Returns remarks on those without effect here.
+    /// The options of a run: those given, and for others the defaults.
+    pub fn with_default_options(&self, given: &Map<String, Json>) -> Map<String, Json> {
+        let mut options = self.default_options.clone();
+        options.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
+        options
+    }
+
+    /// Applies workflow options (Cromwell's names), the defaults among them. Returns remarks on those without effect here.
     ///
     /// # Errors
     /// An option whose value makes no sense.
     pub fn apply_options(&mut self, options: &Map<String, Json>) -> Result<Vec<String>, Failure> {
         let mut notes = Vec::new();
-        for (name, value) in options {
+        for (name, value) in &self.with_default_options(options) {
             let wrong = |expected: &str| Failure::new(format!("workflow option `{name}` must be {expected}, not {value}"));
             match name.as_str() {
                 "read_from_cache" => self.read_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
@@ -269,7 +295,13 @@ impl Settings {
                     }
                 }
                 "final_call_logs_dir" => self.call_logs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
-                "delete_intermediate_output_files" => self.delete_intermediates = value.as_bool().ok_or_else(|| wrong("true or false"))?,
+                "delete_intermediate_output_files" => {
+                    let wanted = value.as_bool().ok_or_else(|| wrong("true or false"))?;
+                    self.delete_intermediates = wanted && self.may_delete_files;
+                    if wanted && !self.may_delete_files {
+                        notes.push(format!("workflow option `{name}` has no effect: `system.delete-workflow-files` is not set"));
+                    }
+                }
                 "call_cache_hit_path_prefixes" => {
                     let prefix = |item: &Json| item.as_str().map(str::to_owned);
                     let prefixes: Option<Vec<String>> = value.as_array().and_then(|items| items.iter().map(prefix).collect());

@@ -81,6 +81,9 @@ impl Engine<'_> {
         if self.root_mut(run).is_none_or(|root| root.stop != Stop::No) {
             return;
         }
+        if matches!(call.callee, Callee::Task(..)) && !self.count_call(run) {
+            return;
+        }
         let begun = match &call.callee {
             Callee::Task(module, task) => self.begin_task(frame, call, module, task),
             Callee::Workflow(module, workflow) => self.begin_workflow(frame, step, call, module, workflow),
@@ -417,6 +420,7 @@ impl Engine<'_> {
             may_have_started: call.may_have_started,
         };
         let (outbox, settings) = (self.outbox.clone(), Arc::clone(&self.settings));
+        let pace = settings.limits.pace.clone().filter(|_| !attempt.may_have_started);
         let work = move || {
             // The engine ends only when no call is left; one that is gone has given up its place in the yard.
             let tell = |message| drop(outbox.send(message));
@@ -426,7 +430,12 @@ impl Engine<'_> {
                     Err(end) => return Ok(Some(*end)),
                 };
                 // Nobody sends when the call was withdrawn.
-                Ok(wait.recv().is_ok().then(|| staged.run(&control)))
+                Ok(wait.recv().is_ok().then(|| {
+                    if let Some(pace) = &pace {
+                        pace.wait(&control);
+                    }
+                    staged.run(&control)
+                }))
             });
             // A failure is the engine's to weigh before anything else starts; a success makes room at once.
             if matches!(&end, Ok(Some(End { result: Ok(_), .. }))) {
