@@ -69,9 +69,9 @@ pub fn accepts(callee: &Callee, json: &Map<String, Json>, dialect: Dialect) -> b
     problems.is_empty()
 }
 
-/// Binds inputs. `None` after all problems were printed.
-pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders: &[PathBuf]) -> Option<Bound> {
-    let mut bound = match inputs::bind(callee, json, dialect) {
+/// Binds inputs; `strict` says whether names that mean nothing are problems, else the version does. `None` after all problems were printed.
+pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, strict: Option<bool>, folders: &[PathBuf]) -> Option<Bound> {
+    let mut bound = match inputs::bind_as(callee, json, dialect, strict) {
         Ok(bound) => bound,
         Err(problems) => {
             for problem in problems {

@@ -18,6 +18,7 @@ use super::{
     run::{RunReport, apply, carry_out, claim, conclude, print_outputs, rebind},
     say,
     show::find_run,
+    tell_notes,
     view::Verbosity,
 };
 use crate::config::Config;
@@ -53,6 +54,9 @@ pub struct AbortArgs {
 
 /// Goes on with a run.
 pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
+    if !args.quiet {
+        tell_notes(&config);
+    }
     let store = open_store(&config)?;
     let summary = find_run(&store, &args.run)?;
     if summary.parent.is_some() {
@@ -97,7 +101,7 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         owner: owner(),
         origin: Origin::Resumed,
     };
-    let finished = carry_out(store, config.settings, request, verbosity)?;
+    let finished = carry_out(store, config.settings, request, verbosity, config.server.abort_on_exit.unwrap_or(true))?;
     drop(lock);
     conclude(&RunReport { id: summary.id, dir, finished }, args.outputs.as_deref())
 }

@@ -16,7 +16,7 @@ use batchyard_wdl::{
     module::{Callee, Module},
 };
 use batchyard_workflow::{
-    documents::{RunSpec, Target},
+    documents::{Failure, RunSpec, Target},
     engine::{Engine, Finished, Message, Origin, Request},
     given,
     machine::Machine,
@@ -31,7 +31,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
     documents::{ImportArgs, load_checked},
-    failure, inputs, open_store, print_json, say,
+    failure, inputs, open_store, print_json, say, tell_notes,
     view::{Verbosity, View},
 };
 use crate::config::Config;
@@ -108,7 +108,11 @@ pub fn run(args: &RunArgs, config: Config) -> Result<u8> {
 /// Runs. `None` after problems of the document or the inputs were printed.
 pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> {
     let quiet = args.verbosity() == Verbosity::Quiet;
+    if !quiet {
+        tell_notes(&config);
+    }
     let Some(loaded) = load_checked(&args.wdl, &args.imports, &config, quiet)? else { return Ok(None) };
+    config.accepted().check_document(loaded.module.document.version).map_err(|failure| anyhow!("{}: {}", args.wdl, told(&failure)))?;
     let (callee, target) = choose(&loaded.module, args)?;
     let options = args.options.as_deref().map(|path| inputs::read_object(path, "workflow options")).transpose()?.unwrap_or_default();
     apply(&mut config.settings, &options, args.no_cache, args.jobs)?;
@@ -116,7 +120,8 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     inputs::add_arguments(&mut given, &args.arguments, &callee)?;
     let dialect = config.settings.dialect_of(loaded.module.document.version);
     let folders = inputs::folders(args.inputs.as_deref())?;
-    let Some(bound) = inputs::bind(&callee, &given, dialect, &folders) else { return Ok(None) };
+    let strict = config.settings.strict_inputs.get(&loaded.module.document.version).copied();
+    let Some(bound) = inputs::bind(&callee, &given, dialect, strict, &folders) else { return Ok(None) };
     if !quiet {
         inputs::tell_notes(&bound);
     }
@@ -149,7 +154,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         origin: Origin::New,
     };
     drop(loaded);
-    let finished = carry_out(store, config.settings, request, args.verbosity())?;
+    let finished = carry_out(store, config.settings, request, args.verbosity(), config.server.abort_on_exit.unwrap_or(true))?;
     drop(lock);
     Ok(Some(RunReport { id, dir, finished }))
 }
@@ -172,12 +177,14 @@ pub fn apply(settings: &mut Settings, options: &Map<String, Json>, no_cache: boo
     Ok(())
 }
 
-/// Works on a run until it has ended; Ctrl-C ends it gently, a second one at once.
-pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbosity: Verbosity) -> Result<Finished> {
+/// Works on a run until it has ended; Ctrl-C ends it gently, a second one at once. Unless the run shall end with this
+/// process: then its tasks go on.
+pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbosity: Verbosity, abort: bool) -> Result<Finished> {
     let mut view = View::new(verbosity);
-    let machine = Machine::new(store, settings.capacity, settings.jobs);
+    let machine = Machine::new(Arc::clone(&store), settings.capacity, settings.jobs);
     let mut engine = Engine::new(machine, settings, &mut view);
-    let signals = listen(engine.mailbox())?;
+    let leave = (!abort).then(|| (store, request.id));
+    let signals = listen(engine.mailbox(), leave)?;
     let root = engine.submit(request)?;
     let worked = engine.work();
     let finished = engine.take(root);
@@ -189,12 +196,18 @@ pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbos
 }
 
 /// A closed terminal (SIGHUP) is not listened to: `nohup` shall work, and without it the tasks go on for `resume`.
-fn listen(mailbox: Sender<Message>) -> Result<signal_hook::iterator::Handle> {
+fn listen(mailbox: Sender<Message>, leave: Option<(Arc<Store>, RunId)>) -> Result<signal_hook::iterator::Handle> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot listen to signals")?;
     let handle = signals.handle();
     std::thread::Builder::new().name("signals".into()).stack_size(1 << 18).spawn(move || {
         for _ in signals.forever() {
+            if let Some((store, id)) = leave {
+                // What was decided so far is on disk before the process ends; more is not needed to go on.
+                let _ = store.flush();
+                say(&format!("run {id} is left; its tasks go on, and `batchyard resume {}` takes it up again", id.short()));
+                std::process::exit(EXIT_INTERRUPTED.into());
+            }
             // An engine that is gone has nothing left to end.
             if mailbox.send(Message::Interrupt).is_err() {
                 break;
@@ -202,6 +215,11 @@ fn listen(mailbox: Sender<Message>) -> Result<signal_hook::iterator::Handle> {
         }
     })?;
     Ok(handle)
+}
+
+/// A failure and its mend on one line.
+fn told(failure: &Failure) -> String {
+    failure.hint.as_ref().map_or_else(|| failure.message.clone(), |hint| format!("{} ({hint})", failure.message))
 }
 
 /// The workflow or task that the arguments name.
@@ -324,5 +342,7 @@ fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
 
 /// Bound values of a stored run.
 pub fn rebind(callee: &Callee, spec: &RunSpec, settings: &Settings, module: &Module) -> Option<Bound> {
-    inputs::bind(callee, &spec.inputs, settings.dialect_of(module.document.version), &[PathBuf::from("/")])
+    let version = module.document.version;
+    let strict = settings.strict_inputs.get(&version).copied();
+    inputs::bind(callee, &spec.inputs, settings.dialect_of(version), strict, &[PathBuf::from("/")])
 }

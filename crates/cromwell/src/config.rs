@@ -4,6 +4,7 @@
 //! tells everything that is wrong at once. [`Note`]s tell what is ignored or used in another way; [`explain`] tells it of any
 //! key. Both answer from the one table in `keys/table.rs`: every key that is read here stands there.
 
+mod apply;
 pub mod bcs;
 mod database;
 mod keys;
@@ -78,6 +79,8 @@ pub struct CromwellConfig {
     pub database: DatabaseChoice,
     /// Where tasks run.
     pub backends: Backends,
+    /// Whether it stands on a file: what that does not say is then as in the original.
+    pub whole: bool,
     /// The resolved document.
     values: Value,
 }
@@ -140,7 +143,7 @@ fn load(path: Option<&Path>, overrides: &[(String, String)], environment: &dyn F
     loader.add_settings(overrides);
     let (values, remarks) = loader.resolve(environment)?;
     let reader = Reader::new(&values);
-    let config = read(&reader, &values);
+    let config = read(&reader, &values, path.is_some());
     let (problems, said, keys) = reader.finish();
     if !problems.is_empty() {
         return Err(Problems(problems));
@@ -149,7 +152,7 @@ fn load(path: Option<&Path>, overrides: &[(String, String)], environment: &dyn F
     Ok((config, notes, keys))
 }
 
-fn read(reader: &Reader<'_>, values: &Value) -> CromwellConfig {
+fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
     CromwellConfig {
         log: LogLevel::read(reader),
         webservice: Webservice::read(reader),
@@ -163,6 +166,7 @@ fn read(reader: &Reader<'_>, values: &Value) -> CromwellConfig {
         yaml: YamlLimits::read(reader),
         database: DatabaseChoice::read(reader),
         backends: Backends::read(reader),
+        whole,
         values: values.clone(),
     }
 }

@@ -23,8 +23,6 @@ use crate::archive::inner_path;
 pub const MAX_PROBLEMS: usize = 100;
 /// Time a document from the web may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
-/// Pauses before each try to tell somebody of an end.
-const NOTIFY_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(5)];
 /// Identity of a sent main document; no path of a dependency begins so.
 const MAIN: &str = "workflow.wdl";
 
@@ -164,22 +162,15 @@ pub fn fetch(url: &str) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Sends JSON to a URL, a few times when nobody answers.
+/// Sends JSON to a URL.
 ///
 /// # Errors
-/// What the server or the network said at last.
+/// What the server or the network said.
 pub fn notify(url: &str, body: &serde_json::Value) -> Result<(), String> {
     let config = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build();
     let agent = ureq::Agent::new_with_config(config);
-    let mut last = String::new();
-    for pause in NOTIFY_PAUSES {
-        std::thread::sleep(pause);
-        match agent.post(url).header("Content-Type", "application/json").send(body.to_string()) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = error.to_string(),
-        }
-    }
-    Err(format!("`{url}` could not be told of its end: {last}"))
+    let answer = agent.post(url).header("Content-Type", "application/json").send(body.to_string());
+    answer.map(drop).map_err(|error| format!("`{url}` cannot be told that a workflow has ended: {error}"))
 }
 
 fn text_of(id: &str, text: &str) -> LoadedText {

@@ -32,13 +32,13 @@ use crate::service::Service;
 pub struct Limits {
     /// Most bytes of a request's body.
     pub body_bytes: usize,
-    /// Time until an answer begins; then the client is told to try again.
-    pub answer: Duration,
+    /// Time until an answer begins; then the client is told to try again. Without end when absent.
+    pub answer: Option<Duration>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { body_bytes: 512 << 20, answer: Duration::from_secs(20) }
+        Limits { body_bytes: 512 << 20, answer: Some(Duration::from_secs(20)) }
     }
 }
 
@@ -89,7 +89,8 @@ pub fn router(service: Arc<Service>, limits: Limits) -> Router {
 }
 
 /// An answer that takes too long becomes one that says so.
-async fn within(limit: Duration, request: Request, next: Next) -> Response {
+async fn within(limit: Option<Duration>, request: Request, next: Next) -> Response {
+    let Some(limit) = limit else { return next.run(request).await };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::busy("The server was not able to produce a timely response to your request.").answer(),

@@ -9,6 +9,7 @@ pub mod client;
 pub mod config;
 pub mod documents;
 pub mod http;
+pub mod language;
 pub mod metadata;
 pub mod service;
 pub mod submission;

@@ -6,10 +6,11 @@
 mod accept;
 mod carry;
 mod log;
+mod notices;
+mod options;
 
 use std::{
     collections::{HashMap, VecDeque},
-    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
@@ -22,40 +23,13 @@ use batchyard_workflow::{
     engine::Message,
     machine::Machine,
     owner::{Holder, holder},
-    settings::Settings,
 };
 
-pub use self::{accept::ID_LABEL, carry::LOG_OPTION};
-use crate::{LOCAL, documents::Sources};
+pub use self::{accept::ID_LABEL, carry::LOG_OPTION, options::Options};
+use notices::Notices;
 
 /// Pause before a run whose state could not be recorded is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-
-/// How a server carries out workflows.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What holds for every run unless its options say otherwise.
-    pub settings: Settings,
-    /// Folder in which runs lie: `<root>/<workflow>/<id>`.
-    pub root: PathBuf,
-    /// Where documents may come from.
-    pub sources: Sources,
-    /// Most runs carried out at once; others wait.
-    pub max_concurrent: usize,
-    /// Whether the end of the server ends what runs. Otherwise the next server goes on with it.
-    pub abort_on_terminate: bool,
-    /// Names this server in metadata.
-    pub name: String,
-    /// URL that is told of every run that has ended, unless the run's options name another.
-    pub callback: Option<String>,
-}
-
-impl Options {
-    /// Names of the backends, sorted, and the one that runs what names none.
-    pub fn backends(&self) -> (Vec<String>, String) {
-        (vec![LOCAL.to_owned()], LOCAL.to_owned())
-    }
-}
 
 /// Why something cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +66,7 @@ pub enum ServiceError {
 pub struct Service {
     machine: Arc<Machine>,
     options: Options,
+    notices: Arc<Notices>,
     clock: Clock,
     state: Mutex<State>,
     /// Told whenever a run has ended.
@@ -117,7 +92,8 @@ struct Running {
 impl Service {
     /// A service on this machine; nothing is taken up yet.
     pub fn new(machine: Arc<Machine>, options: Options) -> Arc<Self> {
-        Arc::new(Service { machine, options, clock: Clock::start(), state: Mutex::default(), ended: Condvar::new() })
+        let notices = Arc::default();
+        Arc::new(Service { machine, options, notices, clock: Clock::start(), state: Mutex::default(), ended: Condvar::new() })
     }
 
     /// The state behind it.
@@ -241,7 +217,7 @@ impl Service {
 
     /// Takes nothing more up. With `abort_on_terminate` runs are ended first; otherwise they go on without us, and
     /// the next server finds them.
-    pub fn close(&self, patience: Duration) {
+    pub fn close(&self) {
         let mut state = self.lock();
         state.closing = true;
         state.waiting.clear();
@@ -252,15 +228,19 @@ impl Service {
                     let _ = mailbox.send(Message::Interrupt);
                 }
             }
-            let deadline = Instant::now() + patience;
+            let begin = Instant::now();
             while !state.running.is_empty() {
-                let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+                let Some(left) = self.options.abort_patience.checked_sub(begin.elapsed()) else { break };
                 state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
         drop(state);
         // What was decided so far is on disk before the process ends.
         let _ = self.store().flush();
+        match self.notices.undelivered() {
+            0 => {}
+            count => report(&format!("{count} notices that workflows have ended are not delivered")),
+        }
     }
 
     fn load_run(&self, id: RunId) -> Result<RunRecord, ServiceError> {

@@ -95,6 +95,16 @@ const DUPLICATION: [&str; 3] = ["hard-link", "soft-link", "copy"];
 const HASHING: [&str; 6] = ["md5", "file", "xxh64", "fingerprint", "path", "path+modtime"];
 
 impl Backends {
+    /// Where the default provider wants its runs to lie.
+    pub fn root(&self) -> Option<&str> {
+        self.providers.get(&self.default)?.definition.root.as_deref()
+    }
+
+    /// The key of that.
+    pub fn root_key(&self) -> String {
+        Path(["backend", "providers", &self.default, "config", "root"].map(str::to_owned).to_vec()).to_string()
+    }
+
     pub(super) fn read(reader: &Reader<'_>) -> Backends {
         let default = reader.need_text("backend.default");
         let all = reader.names("backend.providers");

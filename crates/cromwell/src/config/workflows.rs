@@ -145,7 +145,22 @@ pub struct Callback {
     pub max_retries: u32,
 }
 
+impl Default for Callback {
+    /// A few attempts for who is named by the options of a workflow.
+    fn default() -> Self {
+        let (min_wait, max_wait) = (Duration::from_secs(1), Duration::from_secs(5));
+        Callback { endpoint: None, min_wait, max_wait, multiplier: 5.0, max_retries: 2 }
+    }
+}
+
 impl Callback {
+    /// How long to wait after so many failed attempts.
+    pub fn wait_after(&self, failed: u32) -> Duration {
+        let factor = self.multiplier.powi(i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX));
+        let wait = self.min_wait.as_secs_f64() * factor;
+        Duration::try_from_secs_f64(wait).unwrap_or(self.max_wait).min(self.max_wait)
+    }
+
     /// Nothing when call-backs are switched off.
     pub(super) fn read(reader: &Reader<'_>) -> Option<Callback> {
         let key = |name: &str| format!("workflow-state-callback.{name}");
@@ -161,7 +176,7 @@ impl Callback {
 }
 
 /// `ga4gh.wes`: what the service tells about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wes {
     /// How to get access; may be empty.
     pub auth_instructions_url: String,
@@ -185,6 +200,13 @@ pub struct YamlLimits {
     pub max_nodes: usize,
     /// Deepest nesting.
     pub max_depth: usize,
+}
+
+impl Default for YamlLimits {
+    /// Those of the original.
+    fn default() -> Self {
+        YamlLimits { max_nodes: 1_000_000, max_depth: 100 }
+    }
 }
 
 impl YamlLimits {

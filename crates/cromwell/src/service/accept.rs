@@ -66,7 +66,7 @@ impl Service {
             url: submission.url.clone(),
             root: submission.root.clone(),
             inputs: String::new(),
-            options: serde_json::to_string_pretty(&submission.options).unwrap_or_default(),
+            options: serde_json::to_string_pretty(&self.options.shown_options(&submission.options)).unwrap_or_default(),
             labels: to_text(&labels),
             language: submission.language.clone(),
             version: submission.version.clone(),

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,7 +15,6 @@ use batchyard_wdl::{
     inputs::{self, Bound},
     load::Loaded,
     module::Callee,
-    version::Version,
 };
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission, Target, to_text},
@@ -27,8 +27,8 @@ use batchyard_workflow::{
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Service, log::RunLog, report};
-use crate::documents::{MAX_PROBLEMS, Sent, load_checked, notify, target_of};
+use super::{Service, log::RunLog, notices::Notice, report};
+use crate::documents::{MAX_PROBLEMS, Sent, load_checked, target_of};
 
 /// Workflow option that names the folder for a copy of the run's log.
 pub const LOG_OPTION: &str = "final_workflow_log_dir";
@@ -99,8 +99,9 @@ impl Service {
                 return Ok(());
             }
         };
-        let (dir, options) = (ready.request.dir.clone(), ready.request.spec.options.clone());
-        let mut log = RunLog::open(&dir, id);
+        let dir = ready.request.dir.clone();
+        let options = self.options.settings.with_default_options(&ready.request.spec.options);
+        let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
         let root = match engine.submit(ready.request) {
@@ -125,30 +126,36 @@ impl Service {
         drop(engine);
         log.flush();
         if let (Ok(()), Some(finished)) = (&worked, finished) {
-            self.tell_end(id, &options, &dir, &finished);
+            self.tell_end(id, &options, log.path(), &finished);
         }
         worked
     }
 
     /// What is done once a run has ended: its log goes where it was asked for, and who wants to know is told. Neither
     /// changes how it ended.
-    fn tell_end(&self, id: RunId, options: &Map<String, Json>, dir: &Path, finished: &Finished) {
+    fn tell_end(&self, id: RunId, options: &Map<String, Json>, log: &Path, finished: &Finished) {
         let option = |name: &str| options.get(name).and_then(Json::as_str);
         if let Some(target) = option(LOG_OPTION) {
             let name = format!("workflow.{id}.log");
-            let copied = fs::create_dir_all(target).and_then(|()| fs::copy(dir.join(&name), Path::new(target).join(&name)));
+            let copied = fs::create_dir_all(target).and_then(|()| fs::copy(log, Path::new(target).join(&name)));
             if let Err(error) = copied {
                 report(&format!("run {id}: its log cannot be copied to `{target}`: {error}"));
             }
         }
-        if let Some(url) = option("workflow_callback_uri").or(self.options.callback.as_deref()) {
+        if self.options.log_dir.is_some()
+            && self.options.log_temporary
+            && let Err(error) = fs::remove_file(log)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            report(&format!("run {id}: its log `{}` cannot be removed: {error}", log.display()));
+        }
+        let Some(manner) = &self.options.callback else { return };
+        if let Some(url) = option("workflow_callback_uri").or(manner.endpoint.as_deref()) {
             let outputs: Map<String, Json> =
                 finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
             let failures: Vec<&str> = finished.failures.iter().map(|failure| failure.message.as_str()).collect();
-            let told = json!({ "workflowId": id.to_string(), "state": finished.state.name(), "outputs": outputs, "failures": failures });
-            if let Err(problem) = notify(url, &told) {
-                report(&format!("run {id}: {problem}"));
-            }
+            let body = json!({ "workflowId": id.to_string(), "state": finished.state.name(), "outputs": outputs, "failures": failures });
+            self.notices.tell(Notice { url: url.to_owned(), body, manner: manner.clone() });
         }
     }
 
@@ -206,7 +213,7 @@ impl Service {
     }
 
     fn documents(&self, submission: &Submission) -> Result<Loaded, NotReady> {
-        check_language(submission)?;
+        self.options.accepted.check_submission(submission.language.as_deref(), submission.version.as_deref())?;
         let source = submission.source.as_deref().map(|hash| self.blob(hash)).transpose()?;
         let dependencies: BTreeMap<String, String> = match &submission.imports {
             None => BTreeMap::new(),
@@ -214,7 +221,9 @@ impl Service {
                 .map_err(|error| Failure::new(format!("the kept dependencies cannot be read: {error}")))?,
         };
         let sent = Sent { main: source.as_deref(), url: submission.url.as_deref(), dependencies: &dependencies };
-        load_checked(&sent, &self.options.sources).map_err(NotReady::Unusable)
+        let loaded = load_checked(&sent, &self.options.sources).map_err(NotReady::Unusable)?;
+        self.options.accepted.check_document(loaded.module.document.version)?;
+        Ok(loaded)
     }
 
     fn blob(&self, hash: &str) -> Result<String, NotReady> {
@@ -236,24 +245,11 @@ impl Service {
     }
 }
 
-/// Only WDL is understood.
-fn check_language(submission: &Submission) -> Result<(), Failure> {
-    let Some(language) = submission.language.as_deref().filter(|language| !language.is_empty()) else { return Ok(()) };
-    if !language.eq_ignore_ascii_case("wdl") {
-        return Err(Failure::new(format!("Unknown workflow type: {language}")).hint("this server runs WDL"));
-    }
-    match submission.version.as_deref() {
-        None | Some("" | "cascades" | "biscayne") => Ok(()),
-        Some(version) if Version::parse(version).is_some() => Ok(()),
-        Some(version) => Err(Failure::new(format!("Unknown version '{version}' for workflow language 'WDL'"))
-            .hint("known versions: draft-2, 1.0, 1.1, 1.2, 1.3")),
-    }
-}
-
 fn bind(callee: &Callee, given: &Map<String, Json>, settings: &Settings, loaded: &Loaded, folders: &[PathBuf]) -> Result<Bound, NotReady> {
     let dialect = settings.dialect_of(loaded.module.document.version);
     let mut problems = Vec::new();
-    let bound = match inputs::bind(callee, given, dialect) {
+    let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();
+    let bound = match inputs::bind_as(callee, given, dialect, strict) {
         Ok(mut bound) => {
             problems.extend(given::find_files(callee, &mut bound, dialect, folders));
             Some(bound)

@@ -33,6 +33,11 @@ impl RunLog {
         RunLog { path, lines: String::new(), written: Instant::now(), broken: false }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Adds a line.
     pub fn line(&mut self, text: &str) {
         // Writing to a string cannot fail.
