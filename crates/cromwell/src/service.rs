@@ -21,7 +21,7 @@ use batchyard_workflow::{
     documents::RunSpec,
     engine::Message,
     machine::Machine,
-    owner::{Holder, holder},
+    owner::{Holder, holder, owner},
     settings::Settings,
 };
 
@@ -230,6 +230,14 @@ impl Service {
                 }
             }
             return Ok(RunState::Aborting);
+        }
+        if record.owner.as_deref() == Some(owner().as_str()) {
+            // It was ours, and has ended between the two looks.
+            return match self.load_run(id)?.state {
+                RunState::Aborted => Ok(RunState::Aborted),
+                state if state.is_terminal() => Err(ServiceError::NotInProgress(id)),
+                state => Ok(state),
+            };
         }
         match holder(record.owner.as_deref()) {
             Holder::Process(pid) => {
