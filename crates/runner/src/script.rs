@@ -2,9 +2,13 @@
 //!
 //! `rc` holds the number and a line end; a file without the line end is half written and counts as absent.
 
+mod elsewhere;
+
 use std::path::Path;
 
 use regex::Regex;
+
+pub use elsewhere::{Elsewhere, STARTED};
 
 /// Signals that end bash after it ran its EXIT trap with a meaningless status; each gets an `exit 128+n` of its own.
 const ENDING_SIGNALS: [(&str, u8); 5] = [("HUP", 1), ("INT", 2), ("TERM", 15), ("USR1", 10), ("USR2", 12)];
