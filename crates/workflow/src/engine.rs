@@ -64,6 +64,8 @@ pub enum Message {
     Prepared(u64, Box<Result<Prepared, Failure>>),
     /// An attempt has succeeded; these were let go in its place, and this is left to do.
     Released(Vec<u64>, Vec<Action>),
+    /// A scheduler has taken an attempt, under this id.
+    Submitted(u64, String),
     /// An attempt has ended.
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
@@ -347,6 +349,7 @@ impl<'p> Engine<'p> {
                 started.into_iter().for_each(|call| self.started(call));
                 self.act(actions);
             }
+            Message::Submitted(call, job_id) => self.submitted(call, job_id),
             Message::Ended(call, end) => self.ended(call, *end),
             Message::Recorded(event, Ok(())) => {
                 if let Some(event) = event {

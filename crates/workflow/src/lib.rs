@@ -21,6 +21,7 @@ pub mod outputs;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
+pub mod provider;
 pub mod runtime;
 pub mod settings;
 pub mod stamps;

@@ -6,7 +6,7 @@ use batchyard_wdl::{value::Value, version::Dialect};
 use indexmap::IndexMap;
 
 /// Attributes that other engines and clouds use and that have no effect here.
-const IGNORED: [&str; 40] = [
+const IGNORED: [&str; 39] = [
     "disks",
     "disk",
     "bootDiskSizeGb",
@@ -19,7 +19,6 @@ const IGNORED: [&str; 40] = [
     "cpuPlatform",
     "dockerWorkingDir",
     "docker_user",
-    "backend",
     "shortTask",
     "short_task",
     "maxCpu",
