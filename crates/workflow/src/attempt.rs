@@ -11,7 +11,11 @@ use std::{
     time::Duration,
 };
 
-use batchyard_runner::{Control, EndedBy, Exit, LocalRunner, Outcome, RunError, Trace, Usage, local::{NOT_STARTED_RC, remove_container}, stage::Staging};
+use batchyard_runner::{
+    Control, EndedBy, Exit, LocalRunner, Outcome, RunError, Trace, Usage,
+    local::{NOT_STARTED_RC, remove_container},
+    stage::Staging,
+};
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
 
@@ -294,8 +298,10 @@ impl Attempt {
 
     /// A job that its scheduler does not know any more.
     fn lost(&self, stderr: &Path, failure: impl Fn(String) -> Failure) -> Failed {
-        let message =
-            format!("job {} is gone: `check-alive` does not know it any more, and it left no return code (79 was written in its place)", self.tag);
+        let message = format!(
+            "job {} is gone: `check-alive` does not know it any more, and it left no return code (79 was written in its place)",
+            self.tag
+        );
         let failure = failure(message).hint("ask the scheduler what became of it: a limit on time or memory, a lost node");
         Failed { retry: true, out_of_memory: self.ran_out_of_memory(stderr), ..Failed::for_good(failure) }
     }

@@ -181,7 +181,6 @@ impl Writer<'_> {
         text.push(close);
         Ok(())
     }
-
 }
 
 impl Identities {

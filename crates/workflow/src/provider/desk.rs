@@ -6,10 +6,7 @@ use std::{
 };
 
 use batchyard_core::Pool;
-use batchyard_runner::{
-    Control, Dispatcher, Order,
-    dispatch::Done,
-};
+use batchyard_runner::{Control, Dispatcher, Order, dispatch::Done};
 use batchyard_wdl::limits::STACK_BYTES;
 
 /// Threads that put inputs in place for jobs that run elsewhere.
@@ -27,7 +24,11 @@ pub struct Desk {
 
 impl Desk {
     pub(super) fn new() -> Self {
-        Desk { stagers: Pool::new("stager", STAGERS, STACK_BYTES), hands: Pool::new("hand", HANDS, STACK_BYTES), dispatcher: Mutex::default() }
+        Desk {
+            stagers: Pool::new("stager", STAGERS, STACK_BYTES),
+            hands: Pool::new("hand", HANDS, STACK_BYTES),
+            dispatcher: Mutex::default(),
+        }
     }
 
     /// The threads on which attempts that run elsewhere are got ready.

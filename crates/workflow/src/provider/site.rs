@@ -91,7 +91,13 @@ impl Site {
     }
 
     /// The commands of an attempt in this directory with so much memory.
-    pub(crate) fn commands(&self, call_dir: &Path, execution_dir: &Path, runtime: &Runtime, memory: Option<u64>) -> Result<Commands, Failure> {
+    pub(crate) fn commands(
+        &self,
+        call_dir: &Path,
+        execution_dir: &Path,
+        runtime: &Runtime,
+        memory: Option<u64>,
+    ) -> Result<Commands, Failure> {
         let mut values = self.values(runtime, memory)?;
         let path = |name: &str| Value::string(execution_dir.join(name).to_string_lossy().as_ref());
         let mut set = |name: &str, value: Value| drop(values.insert(name.into(), value));

@@ -51,9 +51,15 @@ impl Snippet {
     }
 
     /// Has an evaluator with these values.
-    pub(super) fn with<T>(&self, values: &Values, dir: &Path, work: impl FnOnce(&Evaluator<'_>) -> Result<T, EvalError>) -> Result<T, String> {
+    pub(super) fn with<T>(
+        &self,
+        values: &Values,
+        dir: &Path,
+        work: impl FnOnce(&Evaluator<'_>) -> Result<T, EvalError>,
+    ) -> Result<T, String> {
         let host = WorkflowHost { written: dir.into() };
-        let evaluator = Evaluator { module: &self.module, scope: values, host: &host, version: Version::Draft2, dialect: Dialect::Cromwell };
+        let evaluator =
+            Evaluator { module: &self.module, scope: values, host: &host, version: Version::Draft2, dialect: Dialect::Cromwell };
         work(&evaluator).map_err(|e| match &e.hint {
             Some(hint) => format!("{} ({hint})", e.message),
             None => e.message.clone(),
