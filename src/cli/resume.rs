@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeSet,
     io,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use batchyard_model::{CallState, RunId, RunState};
-use batchyard_runner::{container::Engine, local::remove_container, tree};
+use batchyard_model::{CallState, RunState};
+use batchyard_runner::{container::Engine, dispatch::end_left_behind, local::remove_container, tree};
 use batchyard_store::{RunMove, RunSummary, Store, Write};
 use batchyard_wdl::{
     load::{MemoryLoader, load},
@@ -134,7 +135,7 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         return Ok(0);
     }
     let Some(pid) = engine_of(&run) else {
-        let ended = end_orphans(&store, run.id, config.settings.engine.get())?;
+        let ended = end_orphans(&store, &run, config.settings.engine.get())?;
         say(&format!("run {} was ended; {} of its tasks were still running", run.id.short(), ended));
         return Ok(0);
     };
@@ -151,12 +152,17 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
 }
 
 /// Ends what a dead engine left running and records the run as aborted. Returns the number of tasks ended.
-fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usize> {
+fn end_orphans(store: &Store, summary: &RunSummary, engine: Option<&Engine>) -> Result<usize> {
+    let run = summary.id;
     // The engine may have died before it could record what it had started: the processes themselves are asked.
     let living = tree::markers_below(&format!("{run}/"));
     let recorded = all_calls(store, run)?.into_iter().filter(|(_, call)| call.state == CallState::Running);
     let recorded = recorded.map(|(_, call)| format!("{run}/{}/{}", call.id.run, call.id));
     let markers: BTreeSet<String> = living.iter().cloned().chain(recorded).collect();
+    let jobs = match end_left_behind(Path::new(&summary.dir)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => 0,
+        result => result.with_context(|| format!("cannot end the jobs of `{}`", summary.dir))?,
+    };
     for marker in &markers {
         if let Some(engine) = engine {
             remove_container(engine, marker);
@@ -179,5 +185,5 @@ fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usi
     let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
     let end = RunMove { id: run, from, held_by: None, to: RunState::Aborted, at_ms, owner: Some(None), result: None };
     store.write(vec![Write::MoveRun(end)]).wait()?;
-    Ok(living.len())
+    Ok(living.len() + jobs)
 }

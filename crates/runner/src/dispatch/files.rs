@@ -103,18 +103,42 @@ pub fn trace(execution_dir: &Path, pattern: &JobIdPattern) -> Trace {
     if helper::is_running(execution_dir, "submit") || job_left(execution_dir, pattern).is_some() { Trace::Running } else { Trace::Gone }
 }
 
-/// Ends what a dead engine has started for an attempt by a command of the configuration. Returns whether there was
-/// something to end.
+/// Ends what a dead engine has started below a run's directory by commands of the configuration. Returns how many
+/// jobs of schedulers there were to end.
+///
+/// A job whose id the engine did not live to read cannot be told to end; it finds its `rc` when it starts, and does
+/// nothing.
 ///
 /// # Errors
-/// Its directory cannot be written.
-pub fn end_left_behind(execution_dir: &Path) -> io::Result<bool> {
-    if !execution_dir.join("script.kill").exists() || execution_dir.join("rc").exists() {
+/// A directory that cannot be read or written.
+pub fn end_left_behind(run_dir: &Path) -> io::Result<usize> {
+    let mut ended = 0;
+    let mut open = vec![run_dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !entry.file_type()?.is_dir() || ["inputs", "outputs", "cacheCopy", "tmp"].iter().any(|own| name == *own) {
+                continue;
+            }
+            if name == "execution" {
+                ended += usize::from(end_attempt(&entry.path())?);
+            } else {
+                open.push(entry.path());
+            }
+        }
+    }
+    Ok(ended)
+}
+
+fn end_attempt(execution_dir: &Path) -> io::Result<bool> {
+    let has = |name: &str| execution_dir.join(name).exists();
+    if !has("script.submit") || has("rc") || !leave_rc(execution_dir, ABORTED_RC)? {
         return Ok(false);
     }
-    if !leave_rc(execution_dir, ABORTED_RC)? {
-        return Ok(false);
+    if has("script.kill") {
+        helper::run(execution_dir, "kill", KILL_LIMIT)?;
     }
-    helper::run(execution_dir, "kill", KILL_LIMIT)?;
-    Ok(true)
+    // What ran on this machine is found by its processes.
+    Ok(has("stdout.submit"))
 }

@@ -233,6 +233,22 @@ fn an_id_that_nobody_could_read_any_more_is_found_in_what_was_printed() {
 }
 
 #[test]
+fn what_a_dead_engine_has_left_is_ended_by_its_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let attempt = dir.path().join("call-a/shard-0/execution");
+    fs::create_dir_all(&attempt).unwrap();
+    fs::create_dir_all(dir.path().join("call-b/execution")).unwrap();
+    let first = dispatcher();
+    let _told = start(&first, order(&attempt, "sleep 300", SUBMIT), &Control::new("toy"));
+    wait_for(|| attempt.join("script.kill").exists() && attempt.join("started").exists());
+    drop(first);
+    assert_eq!(end_left_behind(dir.path()).unwrap(), 1);
+    assert_eq!(fs::read_to_string(attempt.join("rc")).unwrap(), "143\n");
+    wait_for(|| helper_status(&attempt) == 1);
+    assert_eq!(end_left_behind(dir.path()).unwrap(), 0);
+}
+
+#[test]
 fn patterns_have_one_group() {
     assert!(JobIdPattern::new("Submitted batch job \\d+").unwrap_err().contains("exactly one group"));
     assert!(JobIdPattern::new("(").is_err());
