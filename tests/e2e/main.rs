@@ -4,9 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod caching;
+mod cluster;
 mod containers;
 mod databases;
+mod dispatched;
 mod faults;
+mod providers;
 mod published;
 mod recovery;
 mod running;
