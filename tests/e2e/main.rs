@@ -8,6 +8,7 @@ mod cluster;
 mod containers;
 mod databases;
 mod dispatched;
+mod engines;
 mod faults;
 mod providers;
 mod published;

@@ -165,9 +165,15 @@ impl Shared {
                 None
             }
             Some(Went::Refused(error)) => {
-                let old = door.refused;
-                let pause = old.map_or(REFUSED_PAUSE, |old| old.pause.mul_f64(REFUSED_PAUSE_GROWTH).min(REFUSED_PAUSE_MAX));
-                let refused = Refused { since: old.map_or(now, |old| old.since), pause, until: now + pause };
+                let refused = match door.refused {
+                    // Several that were turned away together are one refusal.
+                    Some(old) if now < old.until => old,
+                    Some(old) => {
+                        let pause = old.pause.mul_f64(REFUSED_PAUSE_GROWTH).min(REFUSED_PAUSE_MAX);
+                        Refused { pause, until: now + pause, ..old }
+                    }
+                    None => Refused { since: now, pause: REFUSED_PAUSE, until: now + REFUSED_PAUSE },
+                };
                 door.refused = Some(refused);
                 if now.duration_since(refused.since) < REFUSED_FOR_GOOD {
                     door.queue.push_front(key);
