@@ -1,6 +1,8 @@
 //! Configuration: one TOML file, every value with a default; environment and flags override, and each value knows
 //! where it came from.
 
+mod providers;
+
 use std::{
     fmt,
     net::IpAddr,
@@ -19,6 +21,7 @@ use batchyard_runner::{
 use batchyard_store::Location;
 use batchyard_wdl::version::Dialect;
 use batchyard_workflow::{
+    provider::LOCAL,
     runtime::parse_bytes,
     settings::{ContainerPolicy, EngineChoice, ImageRule, Settings, StandIn},
 };
@@ -41,6 +44,8 @@ struct File {
     wdl: Wdl,
     check: Switches,
     server: ServerFile,
+    default_provider: Option<String>,
+    providers: Vec<toml::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -232,7 +237,8 @@ impl Config {
         };
         let database = if database.contains("://") { Location::Url(database) } else { Location::Sqlite(database.into()) };
         let runs_dir = PathBuf::from(loader.take("runs_dir", file.runs_dir, "batchyard-runs".into(), text));
-        let settings = loader.settings(file.local, file.containers, file.images, &file.cache, file.wdl.rules)?;
+        let mut settings = loader.settings(file.local, file.containers, file.images, &file.cache, file.wdl.rules)?;
+        loader.providers(&mut settings, file.default_provider, file.providers)?;
         let import_map = file.wdl.import_map.into_iter().map(|(url, dir)| (url, PathBuf::from(dir))).collect::<Vec<_>>();
         loader.shown.push((
             "wdl.import_map".into(),
@@ -324,6 +330,19 @@ impl Loader {
             dialect,
             ..Settings::default()
         })
+    }
+
+    fn providers(&mut self, settings: &mut Settings, default: Option<String>, entries: Vec<toml::Table>) -> Result<()> {
+        let origin = if entries.is_empty() { Origin::Default } else { self.path.clone().map_or(Origin::Default, Origin::File) };
+        settings.providers = providers::read(entries)?;
+        let names = settings.providers.names();
+        self.shown.push(("providers".into(), format!("{names:?}"), origin));
+        let default = self.take("default_provider", default, LOCAL.into(), |v: &String| format!("{v:?}"));
+        if !settings.providers.knows(&default) {
+            bail!("`default_provider` must be one of {}, not {default:?}", settings.providers.names().join(", "));
+        }
+        settings.default_provider = Some(default);
+        Ok(())
     }
 
     fn engine(&mut self, name: Option<String>, command: Option<Vec<String>>, arguments: Option<Vec<String>>) -> Result<EngineChoice> {

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, mpsc::Sender},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -35,6 +36,10 @@ use super::{
     view::{Verbosity, View},
 };
 use crate::config::Config;
+
+/// How long the lock of a run directory is waited for, and between two tries.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Arguments of `run`.
 #[derive(Args, Default)]
@@ -257,7 +262,13 @@ pub fn claim(dir: &Path, store: &Store, resume: bool) -> Result<(PathBuf, File)>
     fs::create_dir_all(dir).with_context(|| format!("cannot make the run directory `{}`", dir.display()))?;
     let dir = fs::canonicalize(dir).with_context(|| format!("cannot use the run directory `{}`", dir.display()))?;
     let lock = File::open(&dir).with_context(|| format!("cannot open the run directory `{}`", dir.display()))?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+    // A killed engine may have been about to start a task: that process lets go of the lock when it becomes the task.
+    let deadline = Instant::now() + LOCK_WAIT;
+    while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() < deadline {
+            std::thread::sleep(LOCK_PAUSE);
+            continue;
+        }
         bail!("another run is going on in `{}`: give another directory with `-d`", dir.display());
     }
     if !resume {

@@ -179,6 +179,8 @@ pub struct TaskHost {
     directories: Vec<PathBuf>,
     /// Whether the command has run: relative paths are then below the execution directory.
     finished: bool,
+    /// Whether the script has collected the matches of globs.
+    pub listed_globs: bool,
 }
 
 impl TaskHost {
@@ -190,6 +192,7 @@ impl TaskHost {
             localized: RefCell::default(),
             directories: Vec::new(),
             finished: false,
+            listed_globs: false,
         }
     }
 
@@ -291,7 +294,10 @@ impl Host for TaskHost {
         if !self.finished {
             return Err(only_in_outputs("glob"));
         }
-        glob::collect(&self.execution_dir, pattern)
+        match glob::listed(&self.execution_dir, pattern).filter(|_| self.listed_globs) {
+            Some(files) => Ok(files),
+            None => glob::collect(&self.execution_dir, pattern),
+        }
     }
     fn stdout(&self) -> io::Result<Arc<str>> {
         self.stream("stdout")

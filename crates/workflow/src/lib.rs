@@ -26,6 +26,7 @@ pub mod owner;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
+pub mod provider;
 pub mod runtime;
 pub mod settings;
 pub mod stamps;
