@@ -6,14 +6,18 @@ mod demo;
 mod documents;
 mod explain;
 mod failure;
+mod format;
 mod inputs;
 mod inspect;
+mod listings;
 mod resume;
 mod run;
 mod server;
 mod show;
 mod timeline;
+mod upgrade;
 mod view;
+pub mod warnings;
 mod why;
 mod widdler;
 mod womtool;
@@ -55,6 +59,10 @@ enum Command {
     Run(run::RunArgs),
     /// Look for everything that is wrong in WDL documents
     Check(check::CheckArgs),
+    /// Lay documents out in one style
+    Format(format::FormatArgs),
+    /// Rewrite old documents for a newer version of WDL
+    Upgrade(upgrade::UpgradeArgs),
     /// Print a template of the inputs, with types and defaults
     Inputs(inspect::InputsArgs),
     /// Draw the calls of a workflow
@@ -160,6 +168,8 @@ fn carry_out(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Run(args) => run::run(&args, config()?),
         Command::Check(args) => check::check(&args, &config()?),
+        Command::Format(args) => format::lay_out(&args),
+        Command::Upgrade(args) => upgrade::rewrite(&args, &config()?),
         Command::Inputs(args) => inspect::inputs(&args, &config()?),
         Command::Graph(args) => inspect::graph(&args, &config()?),
         Command::Ls(args) => show::ls(&args, &config()?),

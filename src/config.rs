@@ -3,6 +3,7 @@
 
 mod file;
 pub mod original;
+mod providers;
 
 use std::{
     fmt,
@@ -22,6 +23,7 @@ use batchyard_runner::{
 use batchyard_store::Location;
 use batchyard_wdl::version::Dialect;
 use batchyard_workflow::{
+    provider::LOCAL,
     runtime::parse_bytes,
     settings::{ContainerPolicy, EngineChoice, ImageRule, Settings, StandIn},
 };
@@ -30,6 +32,7 @@ use self::{
     file::{Cache, Containers, File, Image, Local, ServerFile},
     original::{EXECUTIONS, Original, is_original},
 };
+use crate::cli::warnings::{Levels, Switches};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +84,16 @@ pub struct Server {
 /// The configuration in force.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Where state lives.
+    pub home: PathBuf,
     /// The database.
     pub database: Location,
     /// Where run directories are made.
     pub runs_dir: PathBuf,
     /// URL prefixes of imports and what stands in for them.
     pub import_map: Vec<(String, PathBuf)>,
+    /// Which warnings are told.
+    pub warnings: Levels,
     /// Settings of the engine.
     pub settings: Settings,
     /// Settings of the server.
@@ -233,6 +240,7 @@ impl Config {
         let root = |config: &CromwellConfig| Some(config.backends.root().unwrap_or(EXECUTIONS).to_owned());
         let runs_dir = PathBuf::from(loader.take_with("runs_dir", file.runs_dir, (&root_key, root), "batchyard-runs".into(), text));
         let mut settings = loader.settings(file.local, file.containers, file.images, &file.cache, file.wdl.rules)?;
+        loader.providers(&mut settings, file.default_provider, file.providers)?;
         let import_map = file.wdl.import_map.into_iter().map(|(url, dir)| (url, PathBuf::from(dir))).collect::<Vec<_>>();
         loader.shown.push((
             "wdl.import_map".into(),
@@ -242,8 +250,9 @@ impl Config {
         if let Some(original) = &loader.original {
             original.config.apply_to(&mut settings);
         }
+        let warnings = loader.warnings(&file.check)?;
         let server = loader.server(&file.server)?;
-        Ok(Config { database, runs_dir, import_map, settings, server, original: loader.original, shown: loader.shown })
+        Ok(Config { home, database, runs_dir, import_map, warnings, settings, server, original: loader.original, shown: loader.shown })
     }
 }
 
@@ -268,6 +277,14 @@ impl Loader {
         let shown = |abort: &Option<bool>| abort.map_or_else(|| "by command".into(), |abort| abort.to_string());
         let abort_on_exit = self.take_with("server.abort_on_exit", file.abort_on_exit.map(Some), abort, None, shown);
         Ok(Server { listen, listens_by_default, port, allow_remote, opened, max_workflows, abort_on_exit })
+    }
+
+    fn warnings(&mut self, switches: &Switches) -> Result<Levels> {
+        for (name, list) in [("allow", &switches.allow), ("warn", &switches.warn), ("deny", &switches.deny)] {
+            let from_file = (!list.is_empty()).then(|| list.clone());
+            self.take(&format!("check.{name}"), from_file, Vec::new(), |list| format!("{list:?}"));
+        }
+        Levels::default().switched(switches, "the section `[check]`")
     }
 
     fn settings(
@@ -329,6 +346,19 @@ impl Loader {
             dialect,
             ..Settings::default()
         })
+    }
+
+    fn providers(&mut self, settings: &mut Settings, default: Option<String>, entries: Vec<toml::Table>) -> Result<()> {
+        let origin = if entries.is_empty() { Origin::Default } else { self.path.clone().map_or(Origin::Default, Origin::File) };
+        settings.providers = providers::read(entries)?;
+        let names = settings.providers.names();
+        self.shown.push(("providers".into(), format!("{names:?}"), origin));
+        let default = self.take("default_provider", default, LOCAL.into(), |v: &String| format!("{v:?}"));
+        if !settings.providers.knows(&default) {
+            bail!("`default_provider` must be one of {}, not {default:?}", settings.providers.names().join(", "));
+        }
+        settings.default_provider = Some(default);
+        Ok(())
     }
 
     fn engine(&mut self, name: Option<String>, command: Option<Vec<String>>, arguments: Option<Vec<String>>) -> Result<EngineChoice> {

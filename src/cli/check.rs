@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use batchyard_wdl::{check, diagnostic::Diagnostic, load::load, module::Callee, module::Module};
+use batchyard_wdl::{diagnostic::Diagnostic, lint::lint, load::load, module::Callee, module::Module, rule::Rule};
 use clap::Args;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 use super::{
     EXIT_USAGE, complain,
-    documents::{ImportArgs, count, report},
+    documents::{ImportArgs, count, findings, report},
     inputs, print_json, say,
+    warnings::Switches,
 };
 use crate::config::Config;
 
@@ -19,7 +20,7 @@ use crate::config::Config;
 #[derive(Args)]
 pub struct CheckArgs {
     /// WDL documents
-    #[arg(required = true, value_name = "WDL")]
+    #[arg(required_unless_present = "list_warnings", value_name = "WDL")]
     wdls: Vec<String>,
     /// Also check these inputs against the (single) document
     #[arg(short, long, value_name = "FILE")]
@@ -31,11 +32,21 @@ pub struct CheckArgs {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    switches: Switches,
+    /// Print all kinds of warnings with what becomes of them
+    #[arg(long)]
+    list_warnings: bool,
+    #[command(flatten)]
     imports: ImportArgs,
 }
 
 /// Checks documents; the exit status tells whether all are free of errors.
 pub fn check(args: &CheckArgs, config: &Config) -> Result<u8> {
+    let levels = config.warnings.switched(&args.switches, "the command line")?;
+    if args.list_warnings {
+        levels.list();
+        return Ok(0);
+    }
     let loader = args.imports.loader(config)?;
     let mut errors = 0;
     let mut documents = Vec::new();
@@ -48,8 +59,7 @@ pub fn check(args: &CheckArgs, config: &Config) -> Result<u8> {
                 continue;
             }
         };
-        let mut found = loaded.diagnostics.clone();
-        found.extend(check::check(&loaded.module));
+        let found = levels.applied(findings(&loaded, lint(&loaded.module)));
         let (bad, warnings) = (found.iter().filter(|d| d.is_error()).count(), found.iter().filter(|d| !d.is_error()).count());
         errors += bad;
         if args.json {
@@ -95,6 +105,7 @@ fn finding(diagnostic: &Diagnostic) -> Json {
     let (line, column) = diagnostic.source.position(diagnostic.span.start);
     json!({
         "severity": if diagnostic.is_error() { "error" } else { "warning" },
+        "name": diagnostic.rule.map(Rule::name),
         "file": diagnostic.source.name,
         "line": line,
         "column": column,

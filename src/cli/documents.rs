@@ -42,10 +42,8 @@ impl ImportArgs {
 /// A document that may run, or `None` after its problems were printed.
 pub fn load_checked(path: &str, imports: &ImportArgs, config: &Config, quiet: bool) -> Result<Option<Loaded>> {
     let loaded = load(path, &imports.loader(config)?)?;
-    let mut found = loaded.diagnostics.clone();
-    if !found.iter().any(Diagnostic::is_error) {
-        found.extend(check::check(&loaded.module));
-    }
+    let mut found = findings(&loaded, Vec::new());
+    found.retain(|finding| config.warnings.concerns_run(finding));
     let errors = found.iter().filter(|d| d.is_error()).count();
     report(found.iter().filter(|d| d.is_error() || !quiet));
     if errors > 0 {
@@ -53,6 +51,17 @@ pub fn load_checked(path: &str, imports: &ImportArgs, config: &Config, quiet: bo
         return Ok(None);
     }
     Ok(Some(loaded))
+}
+
+/// Everything that is wrong with a document and its imports, and what else was found, document by document, in the order of
+/// the places.
+pub fn findings(loaded: &Loaded, others: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut found = loaded.diagnostics.clone();
+    found.extend(others);
+    found.extend(check::check(&loaded.module));
+    let order = |d: &Diagnostic| loaded.sources.iter().position(|(_, source)| Arc::ptr_eq(source, &d.source));
+    found.sort_by_cached_key(|d| (order(d), d.span.start, d.span.end));
+    found
 }
 
 /// `1 error`, `2 errors`.
@@ -91,10 +100,17 @@ fn render(diagnostic: &Diagnostic) -> String {
     let mut text = Vec::new();
     let written = report.finish().write(sources([(id, window.text.clone())]), &mut text);
     match written {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Ok(()) => named(&String::from_utf8_lossy(&text), diagnostic),
         // What cannot be drawn is still said.
         Err(_) => diagnostic.to_string(),
     }
+}
+
+/// The report with the name of the warning after its first word.
+fn named(report: &str, diagnostic: &Diagnostic) -> String {
+    let Some(rule) = diagnostic.rule else { return report.to_owned() };
+    let word = if diagnostic.is_error() { "Error" } else { "Warning" };
+    report.replacen(word, &format!("{word}[{rule}]"), 1)
 }
 
 /// The part of a source that a finding needs, padded with empty lines so that line numbers stay true.

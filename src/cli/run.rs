@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, mpsc::Sender},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -31,10 +32,14 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
     documents::{ImportArgs, load_checked},
-    failure, inputs, open_store, print_json, say, tell_notes,
+    failure, inputs, listings, open_store, print_json, say, tell_notes,
     view::{Verbosity, View},
 };
 use crate::config::Config;
+
+/// How long the lock of a run directory is waited for, and between two tries.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Arguments of `run`.
 #[derive(Args, Default)]
@@ -120,6 +125,8 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     inputs::add_arguments(&mut given, &args.arguments, &callee)?;
     let dialect = config.settings.dialect_of(loaded.module.document.version);
     let folders = inputs::folders(args.inputs.as_deref())?;
+    let id = RunId::random();
+    listings::realize(&mut given, &folders, &config.home.join("described").join(id.to_string()))?;
     let strict = config.settings.strict_inputs.get(&loaded.module.document.version).copied();
     let Some(bound) = inputs::bind(&callee, &given, dialect, strict, &folders) else { return Ok(None) };
     if !quiet {
@@ -134,7 +141,6 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
             .with_context(|| format!("cannot write the outputs to `{}`", path.display()))?;
     }
     let store = open_store(&config)?;
-    let id = RunId::random();
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
         None => config.runs_dir.join(callee.name()).join(id.to_string()),
@@ -274,7 +280,13 @@ pub fn claim(dir: &Path, store: &Store, resume: bool) -> Result<(PathBuf, File)>
     fs::create_dir_all(dir).with_context(|| format!("cannot make the run directory `{}`", dir.display()))?;
     let dir = fs::canonicalize(dir).with_context(|| format!("cannot use the run directory `{}`", dir.display()))?;
     let lock = File::open(&dir).with_context(|| format!("cannot open the run directory `{}`", dir.display()))?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+    // A killed engine may have been about to start a task: that process lets go of the lock when it becomes the task.
+    let deadline = Instant::now() + LOCK_WAIT;
+    while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() < deadline {
+            std::thread::sleep(LOCK_PAUSE);
+            continue;
+        }
         bail!("another run is going on in `{}`: give another directory with `-d`", dir.display());
     }
     if !resume {

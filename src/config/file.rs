@@ -5,6 +5,8 @@ use std::{net::IpAddr, path::PathBuf};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use crate::cli::warnings::Switches;
+
 /// The file as written; everything may be absent.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -17,8 +19,11 @@ pub struct File {
     pub images: Vec<Image>,
     pub cache: Cache,
     pub wdl: Wdl,
+    pub check: Switches,
     pub server: ServerFile,
     pub cromwell: CromwellFile,
+    pub default_provider: Option<String>,
+    pub providers: Vec<toml::Table>,
 }
 
 /// What stands in a configuration file of the original.

@@ -5,11 +5,16 @@
 
 mod caching;
 mod clients;
+mod cluster;
 mod containers;
 mod databases;
+mod dispatched;
+mod engines;
 mod faults;
 mod http;
+mod language;
 mod originals;
+mod providers;
 mod published;
 mod recovery;
 mod restart;

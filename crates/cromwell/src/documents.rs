@@ -54,9 +54,7 @@ pub fn load_checked(sent: &Sent<'_>, sources: &Sources) -> Result<Loaded, Vec<Fa
     let loader = SubmittedLoader { main: sent.main, dependencies: sent.dependencies, sources };
     let loaded = load(sent.url.unwrap_or(MAIN), &loader).map_err(|error| vec![Failure::new(error.to_string())])?;
     let mut found = loaded.diagnostics.clone();
-    if !found.iter().any(Diagnostic::is_error) {
-        found.extend(check::check(&loaded.module));
-    }
+    found.extend(check::check(&loaded.module));
     let problems: Vec<Failure> = found.iter().filter(|finding| finding.is_error()).take(MAX_PROBLEMS).map(failure_of).collect();
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }

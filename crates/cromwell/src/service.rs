@@ -22,12 +22,14 @@ use batchyard_workflow::{
     documents::RunSpec,
     engine::Message,
     machine::Machine,
-    owner::{Holder, holder},
+    owner::{Holder, holder, owner},
 };
 
 pub use self::{accept::ID_LABEL, carry::LOG_OPTION, options::Options};
 use notices::Notices;
 
+/// Most bytes of accepted submissions that are kept in memory until their runs begin; others are read again.
+const MAX_KEPT_BYTES: usize = 8 << 20;
 /// Pause before a run whose state could not be recorded is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
@@ -77,7 +79,36 @@ pub struct Service {
 struct State {
     waiting: VecDeque<RunId>,
     running: HashMap<RunId, Running>,
+    /// Waiting runs that were accepted a moment ago, so that they need not be read again.
+    accepted: HashMap<RunId, Accepted>,
+    /// Bytes of their texts.
+    accepted_bytes: usize,
     closing: bool,
+}
+
+/// A run as it was accepted.
+struct Accepted {
+    record: RunRecord,
+    /// Its texts by hash.
+    texts: Arc<HashMap<String, String>>,
+    bytes: usize,
+}
+
+impl State {
+    /// Keeps a run that was accepted, while there is room for it.
+    fn keep(&mut self, accepted: Accepted) {
+        if self.accepted_bytes + accepted.bytes <= MAX_KEPT_BYTES {
+            self.accepted_bytes += accepted.bytes;
+            self.accepted.insert(accepted.record.id, accepted);
+        }
+    }
+
+    /// A run as it was accepted, if it was kept.
+    fn take(&mut self, id: RunId) -> Option<Accepted> {
+        let accepted = self.accepted.remove(&id)?;
+        self.accepted_bytes -= accepted.bytes;
+        Some(accepted)
+    }
 }
 
 /// A run that is carried out.
@@ -155,7 +186,9 @@ impl Service {
             let end = RunMove::new(id, from, RunState::Aborted, self.clock.now_ms());
             match self.store().write(vec![Write::MoveRun(end)]).wait() {
                 Ok(()) => {
-                    self.lock().waiting.retain(|waiting| *waiting != id);
+                    let mut state = self.lock();
+                    state.waiting.retain(|waiting| *waiting != id);
+                    state.take(id);
                     return Ok(RunState::Aborted);
                 }
                 // It has begun meanwhile.
@@ -173,6 +206,14 @@ impl Service {
                 }
             }
             return Ok(RunState::Aborting);
+        }
+        if record.owner.as_deref() == Some(owner().as_str()) {
+            // It was ours, and has ended between the two looks.
+            return match self.load_run(id)?.state {
+                RunState::Aborted => Ok(RunState::Aborted),
+                state if state.is_terminal() => Err(ServiceError::NotInProgress(id)),
+                state => Ok(state),
+            };
         }
         match holder(record.owner.as_deref()) {
             Holder::Process(pid) => {
@@ -258,8 +299,7 @@ impl Service {
             state.running.insert(id, Running::default());
             drop(state);
             let service = Arc::clone(self);
-            let thread = std::thread::Builder::new().name("run".into()).stack_size(batchyard_wdl::limits::STACK_BYTES);
-            if let Err(error) = thread.spawn(move || service.carry(id)) {
+            if let Err(error) = self.machine.engage(move || service.carry(id)) {
                 // The machine has no thread to give: later, when a run has ended, it is tried again.
                 report(&format!("no thread for run {id}: {error}"));
                 let mut state = self.lock();

@@ -6,6 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
+    losses::Losses,
     source::{Source, Span},
     version::Version,
 };
@@ -36,8 +37,8 @@ pub struct Document {
     pub tasks: Vec<Arc<Task>>,
     /// The workflow, if there is one.
     pub workflow: Option<Arc<Workflow>>,
-    /// Whether parts are missing because of syntax errors; the checker then keeps quiet about unknown names.
-    pub damaged: bool,
+    /// What is missing because of syntax errors and unreadable imports.
+    pub losses: Losses,
     /// Index of each task by name; of equal names the first.
     pub(crate) task_index: HashMap<Arc<str>, usize>,
 }
@@ -322,6 +323,8 @@ pub struct Expr {
 /// The forms of [`Expr`].
 #[derive(Clone, Debug)]
 pub enum ExprKind {
+    /// Text that is no expression and was reported; a document with one never runs
+    Lost,
     /// `None` (1.1)
     None,
     /// `true`, `false`

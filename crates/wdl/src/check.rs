@@ -13,7 +13,7 @@ use crate::{
     ast::{Decl, Expr, Workflow},
     diagnostic::Diagnostic,
     findings::Findings,
-    load::with_guess,
+    load::{newer_type, with_guess},
     module::Module,
     source::Span,
     types::Type,
@@ -31,7 +31,7 @@ mod members;
 mod operators;
 mod outputs;
 mod placeholders;
-mod requirements;
+pub(crate) mod requirements;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -56,7 +56,8 @@ pub fn check(module: &Arc<Module>) -> Vec<Diagnostic> {
         }
         let mut checker = Checker::new(&module);
         checker.document();
-        found.extend(checker.findings.finish());
+        let losses = &module.document.losses;
+        found.extend(checker.findings.finish().into_iter().filter(|finding| !losses.doubts(finding.span)));
         waiting.extend(module.namespaces.iter().rev().map(|(_, imported)| Arc::clone(imported)));
     }
     found
@@ -127,13 +128,12 @@ impl<'m> Checker<'m> {
                 ty
             }
             Err(name) => {
-                if !self.module.document.damaged {
-                    let error = self.error(name.span, format!("unknown type `{}`", name.text));
-                    let known = self.module.structs.keys().chain(self.module.enums.keys()).map(String::as_str);
-                    let error = match (&*name.text, self.version) {
-                        ("Directory", Version::Draft2) => error.hint("directories need `version 1.2`"),
-                        _ => with_guess(error, guess(&name.text, known.chain(crate::load::BUILT_IN.iter().copied()))),
-                    };
+                if !self.module.document.losses.may_define(&name.text) {
+                    let error = newer_type(&self.module.document, &name).unwrap_or_else(|| {
+                        let error = self.error(name.span, format!("unknown type `{}`", name.text));
+                        let known = self.module.structs.keys().chain(self.module.enums.keys()).map(String::as_str);
+                        with_guess(error, guess(&name.text, known.chain(crate::load::BUILT_IN.iter().copied())))
+                    });
                     self.findings.push(error);
                 }
                 Type::Any

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 pub use self::{
     describe::short,
-    types::{Coercion, can_coerce, unify},
+    types::{Coercion, Doubt, can_coerce, unify},
 };
 use crate::{
     eval::{number_text, parse_float},

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::source::{Source, Span};
+use crate::{
+    rule::Rule,
+    source::{Source, Span},
+};
 
 /// How bad a [`Diagnostic`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +23,8 @@ pub enum Severity {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
+    /// The kind of a warning; an error has none.
+    pub rule: Option<Rule>,
     /// What is wrong, in one sentence.
     pub message: String,
     /// The document it is about.
@@ -39,6 +44,7 @@ impl Diagnostic {
     pub fn error(source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
         Diagnostic {
             severity: Severity::Error,
+            rule: None,
             message: message.into(),
             source: Arc::clone(source),
             span,
@@ -48,9 +54,27 @@ impl Diagnostic {
         }
     }
 
-    /// A warning at a place.
+    /// A warning at a place; of the kind [`Rule::Portability`] unless [`Self::rule`] says otherwise.
     pub fn warning(source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
-        Diagnostic { severity: Severity::Warning, ..Self::error(source, span, message) }
+        Self::error(source, span, message).into_warning()
+    }
+
+    /// The same finding as a warning.
+    pub fn into_warning(self) -> Self {
+        Diagnostic { severity: Severity::Warning, rule: Some(self.rule.unwrap_or(Rule::Portability)), ..self }
+    }
+
+    /// The same finding as an error; it keeps its kind.
+    pub fn into_error(self) -> Self {
+        Diagnostic { severity: Severity::Error, ..self }
+    }
+
+    /// Sets the kind, if this is a warning.
+    pub fn rule(mut self, rule: Rule) -> Self {
+        if self.severity == Severity::Warning {
+            self.rule = Some(rule);
+        }
+        self
     }
 
     /// Adds the text under the marked place.
@@ -77,11 +101,12 @@ impl Diagnostic {
     }
 }
 
-/// `file:line:column: severity: message`, the form that editors and `grep` understand.
+/// `file:line:column: severity[kind]: message`, the form that editors and `grep` understand.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, column) = self.source.position(self.span.start);
         let severity = if self.is_error() { "error" } else { "warning" };
-        write!(f, "{}:{line}:{column}: {severity}: {}", self.source.name, self.message)
+        let rule = self.rule.map(|rule| format!("[{rule}]")).unwrap_or_default();
+        write!(f, "{}:{line}:{column}: {severity}{rule}: {}", self.source.name, self.message)
     }
 }

@@ -146,6 +146,7 @@ impl Evaluator<'_> {
     /// The value of an expression.
     pub fn eval(&self, expr: &Expr) -> Result<Value, EvalError> {
         match &expr.kind {
+            ExprKind::Lost => Err(EvalError::new(expr.span, "this is not an expression")),
             ExprKind::None => Ok(Value::None),
             ExprKind::Boolean(b) => Ok(Value::Boolean(*b)),
             ExprKind::Int(i) => Ok(Value::Int(*i)),

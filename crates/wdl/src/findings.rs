@@ -1,9 +1,6 @@
 //! Collects findings up to a limit, so that a broken document cannot flood memory or the reader.
 
-use crate::{
-    diagnostic::{Diagnostic, Severity},
-    limits::MAX_DIAGNOSTICS,
-};
+use crate::{diagnostic::Diagnostic, limits::MAX_DIAGNOSTICS};
 
 /// Longest text of a finding, in characters.
 const MAX_TEXT: usize = 1_000;
@@ -28,6 +25,11 @@ impl Findings {
             diagnostic.hint.iter_mut().for_each(shorten);
             self.list.push(diagnostic);
         }
+    }
+
+    /// Adds several.
+    pub(crate) fn extend(&mut self, list: impl IntoIterator<Item = Diagnostic>) {
+        list.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
     /// Whether further errors are only counted: then there is no use in finding hints for them.
@@ -60,8 +62,8 @@ impl Findings {
         if hidden > 0
             && let Some(last) = self.list.last()
         {
-            let severity = if self.errors > MAX_DIAGNOSTICS { Severity::Error } else { Severity::Warning };
-            let more = Diagnostic { severity, ..Diagnostic::error(&last.source, last.span, format!("... and {hidden} more")) };
+            let more = Diagnostic::error(&last.source, last.span, format!("... and {hidden} more"));
+            let more = if self.errors > MAX_DIAGNOSTICS { more } else { more.into_warning() };
             self.list.push(more);
         }
         self.list

@@ -30,7 +30,7 @@ pub fn free_names_in_parts(parts: &[StringPart], out: &mut Vec<Arc<str>>) {
 /// Calls `visit` with every name an expression refers to, and the expression that is the name.
 pub(crate) fn visit_names<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Arc<str>, &'e Expr)) {
     match &expr.kind {
-        ExprKind::None | ExprKind::Boolean(_) | ExprKind::Int(_) | ExprKind::Float(_) => {}
+        ExprKind::Lost | ExprKind::None | ExprKind::Boolean(_) | ExprKind::Int(_) | ExprKind::Float(_) => {}
         ExprKind::Ident(name) => visit(name, expr),
         ExprKind::String(parts) => {
             for part in parts {

@@ -17,6 +17,7 @@ use crate::{
     limits::{MAX_DOCUMENTS, MAX_IMPORT_DEPTH},
     module::Module,
     parse::parse,
+    rule::Rule,
     source::{Source, Span},
     version::Version,
 };
@@ -30,7 +31,7 @@ mod tests;
 
 pub use files::FileLoader;
 pub use memory::MemoryLoader;
-pub(crate) use structs::{BUILT_IN, with_guess};
+pub(crate) use structs::{BUILT_IN, newer_type, with_guess};
 
 /// Texts asked for in all: more than this is not a pipeline but an attack.
 const MAX_LOADS: usize = 8 * MAX_DOCUMENTS;
@@ -136,9 +137,9 @@ impl<'a> Linker<'a> {
         let mut namespaces: Vec<(String, Arc<Module>)> = Vec::new();
         let mut linked = Vec::new();
         for import in document.imports.clone() {
+            let namespace = namespace_of(&import);
             match self.import(&source, &import) {
                 Ok(module) => {
-                    let namespace = import.namespace.as_ref().map_or_else(|| stem(&import.uri), |n| n.text.to_string());
                     note_import(&document, &import, &namespace, &module, &mut findings);
                     note_clash(&document, &import, &namespace, &namespaces, &module, &mut findings);
                     namespaces.push((namespace, Arc::clone(&module)));
@@ -146,7 +147,7 @@ impl<'a> Linker<'a> {
                 }
                 Err(diagnostic) => {
                     // What it would have defined is unknown now: the checker must not report that as well.
-                    document.damaged = true;
+                    document.losses.add_import(namespace);
                     findings.push(*diagnostic);
                 }
             }
@@ -218,6 +219,11 @@ fn decode(name: &str, bytes: Vec<u8>, findings: &mut Findings) -> Arc<Source> {
     }
 }
 
+/// The namespace of an import.
+pub(crate) fn namespace_of(import: &Import) -> String {
+    import.namespace.as_ref().map_or_else(|| stem(&import.uri), |name| name.text.to_string())
+}
+
 /// The namespace of an import without `as`: the last part of the path without its ending.
 fn stem(uri: &str) -> String {
     let path = uri.split(['?', '#']).next().unwrap_or(uri);
@@ -239,7 +245,7 @@ fn note_clash(
     let message = format!("namespace `{namespace}` is already taken");
     // The same document twice is clumsy, but means only one thing.
     let finding = if Arc::ptr_eq(earlier, module) {
-        Diagnostic::warning(&document.source, span, message)
+        Diagnostic::warning(&document.source, span, message).rule(Rule::RepeatedName)
     } else {
         Diagnostic::error(&document.source, span, message)
     };
@@ -255,6 +261,7 @@ fn note_types_named_like_callables(document: &Document, findings: &mut Findings)
     for (name, kind) in structs.chain(document.enums.iter().map(|definition| (&definition.name, "enum"))) {
         if let Some((span, other)) = callables.get(&*name.text) {
             let finding = graded(document, Version::V1_1, name.span, format!("{kind} and {other} are both named `{}`", name.text));
+            let finding = finding.rule(Rule::RepeatedName);
             findings.push(finding.hint("rename one of them").related(*span, format!("the {other}")));
         }
     }
@@ -270,7 +277,7 @@ fn note_import(document: &Document, import: &Import, namespace: &str, module: &M
     }
     let (ours, theirs) = (document.version, module.document.version);
     // Without a `version` statement there is no rule: draft-2 documents import newer ones.
-    if theirs > ours && ours > Version::Draft2 && !module.document.damaged {
+    if theirs > ours && ours > Version::Draft2 {
         let message = format!("a document of version {ours} cannot import one of version {theirs}");
         let finding = if ours >= Version::V1_1 {
             Diagnostic::error(&document.source, import.uri_span, message)
@@ -307,7 +314,7 @@ fn note_repeated_names(document: &Document, findings: &mut Findings) {
     {
         // Published documents do this, and a call then means the task.
         let message = format!("workflow and task are both named `{}`; calls in this document mean the task", workflow.name.text);
-        let warning = Diagnostic::warning(&document.source, workflow.name.span, message);
+        let warning = Diagnostic::warning(&document.source, workflow.name.span, message).rule(Rule::RepeatedName);
         findings.push(warning.hint("rename one of them").related(*task, "the task"));
     }
 }

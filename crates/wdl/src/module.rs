@@ -44,6 +44,11 @@ impl Module {
         self.namespaces.iter().find(|(n, _)| n == name).map(|(_, m)| m)
     }
 
+    /// Whether this document or one it imports may say more about a name than could be read.
+    pub(crate) fn may_hold(&self, name: &str) -> bool {
+        self.document.losses.may_hold(name) || self.namespaces.iter().any(|(_, module)| module.document.losses.may_hold(name))
+    }
+
     /// The folder the document lies in; `None` when it is no file of this machine.
     pub fn folder(&self) -> Option<&Path> {
         let path = Path::new(&self.id);
@@ -56,7 +61,7 @@ impl Module {
     /// `None` when the path stands as it is: older documents, absolute paths and URLs, nothing there, or something else
     /// under that path in the working directory, which older habits count from.
     pub fn beside(&self, path: &str) -> Option<PathBuf> {
-        if self.document.version < Version::V1_2 || path.contains("://") || Path::new(path).is_absolute() {
+        if self.document.version < Version::V1_2 || !self.is_beside(path) {
             return None;
         }
         let found = clean(&self.folder()?.join(path));
@@ -66,6 +71,17 @@ impl Module {
         let here = Path::new(path).canonicalize().ok();
         let other = here.is_some_and(|here| found.canonicalize().ok() != Some(here));
         (!other).then_some(found)
+    }
+
+    /// Whether a path counts from the folder of this document: it is relative, and the document lies on this machine.
+    pub fn is_beside(&self, path: &str) -> bool {
+        !path.contains("://") && !Path::new(path).is_absolute() && self.folder().is_some()
+    }
+
+    /// What a relative path means from 1.3 on: an existing file or directory, found from the folder of the document, with links
+    /// followed.
+    pub fn found(&self, path: &str) -> Option<PathBuf> {
+        clean(&self.folder()?.join(path)).canonicalize().ok()
     }
 
     /// A task of this document by name.
@@ -114,7 +130,7 @@ impl Module {
 }
 
 /// The path with `.` and `..` taken out.
-pub(crate) fn clean(path: &Path) -> PathBuf {
+pub fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {

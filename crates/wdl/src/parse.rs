@@ -23,6 +23,7 @@ mod dedent;
 mod document;
 mod escapes;
 mod expressions;
+pub(crate) mod layout;
 mod lexer;
 mod literals;
 mod meta;
@@ -67,6 +68,14 @@ struct Parser<'s> {
     inner_outputs: Vec<OutputSection>,
     /// Whether findings are dropped: while skipping, and after a limit was hit.
     quiet: bool,
+    /// Places that were passed over after errors.
+    skipped: Vec<Span>,
+    /// Lines with such errors.
+    doubtful: Vec<Span>,
+    /// Whether an import statement was passed over.
+    lost_import: bool,
+    /// What a formatter must know.
+    layout: layout::Layout,
     /// Place of the last syntax error: a second one on the same line is almost always a consequence.
     last_error: Option<usize>,
 }
@@ -92,6 +101,10 @@ impl<'s> Parser<'s> {
             findings: Findings::default(),
             inner_outputs: Vec::new(),
             quiet: false,
+            skipped: Vec::new(),
+            doubtful: Vec::new(),
+            lost_import: false,
+            layout: layout::Layout::default(),
             last_error: None,
         };
         if bytes.len() > MAX_SOURCE_BYTES {
@@ -272,6 +285,7 @@ impl<'s> Parser<'s> {
         self.push(diagnostic);
         self.quiet = true;
         let end = self.bytes.len();
+        self.skipped.push(Span::new(span.start as usize, end));
         self.token = Token { kind: Tok::End, start: end, end, first_on_line: true };
         Reported
     }
@@ -286,8 +300,17 @@ impl<'s> Parser<'s> {
         }
     }
 
-    /// Warns that a construct belongs to a newer version, though it works here.
+    /// Like [`Self::needs`], but a warning in draft-2, where published documents have it and it works.
     fn newer(&mut self, version: Version, span: Span, what: &str) {
+        if self.version > Version::Draft2 {
+            self.needs(version, span, what);
+        } else {
+            self.early(version, span, what);
+        }
+    }
+
+    /// Warns that a construct belongs to a newer version, though it works here.
+    fn early(&mut self, version: Version, span: Span, what: &str) {
         if self.version < version {
             let diagnostic = self
                 .diagnostic_warning(span, format!("{what} is not part of WDL {}; other engines may refuse it", self.version))

@@ -20,9 +20,11 @@ use batchyard_wdl::{
     check::check,
     diagnostic::Diagnostic,
     eval::{Evaluator, Host, PathKind},
+    format::format,
     inputs::{bind, list_inputs},
     json::{from_json, from_json_any, to_json},
     limits::STACK_BYTES,
+    lint::lint,
     load::{LoadedText, Loader, load},
     module::{Callee, Module},
     parse::parse,
@@ -239,6 +241,11 @@ fn loader_and_checker() {
         let loaded = load("main.wdl", &Corpus(bytes)).unwrap();
         sound(&loaded.diagnostics);
         sound(&check(&loaded.module));
+        sound(&lint(&loaded.module));
+        if let Ok(once) = format(&loaded.module.document.source) {
+            let twice = format(&Source::new("main.wdl", once.as_str()));
+            assert_eq!(twice.ok(), Some(once), "the layout of a layout is itself");
+        }
     });
 }
 

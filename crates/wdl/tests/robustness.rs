@@ -6,10 +6,13 @@ use batchyard_wdl::{
     ast::Workflow,
     check::{check, workflow_outputs, workflow_scope_types},
     diagnostic::Diagnostic,
+    format::{FormatError, format},
     graph::{dot, mermaid},
     limits::STACK_BYTES,
+    lint::lint,
     load::{Loaded, MemoryLoader, load},
     module::Module,
+    source::Source,
 };
 use proptest::{
     prelude::{Strategy, any, prop, proptest},
@@ -99,6 +102,11 @@ fn exercise(id: &str, text: &str) {
         let (start, end) = (finding.span.start as usize, finding.span.end as usize);
         assert!(start <= end && text.get(start..end).is_some(), "{finding} at {start}..{end}");
         assert!(!finding.message.is_empty());
+    }
+    lint(&loaded.module);
+    match format(&loaded.module.document.source) {
+        Ok(once) => assert_eq!(format(&Source::new(id, once.as_str())).expect("a layout can be read"), once),
+        Err(error) => assert!(matches!(error, FormatError::Syntax(_)), "no safe layout for {text:?}"),
     }
     if let Some(workflow) = &loaded.module.document.workflow {
         draw(&loaded.module, workflow);

@@ -54,6 +54,8 @@ pub enum Message {
     Released(Vec<u64>, Vec<Action>),
     /// What happened to another engine's task lets this be done.
     Act(Vec<Action>),
+    /// A scheduler has taken an attempt, under this id.
+    Submitted(u64, String),
     /// An attempt has ended.
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
@@ -354,6 +356,7 @@ impl<'p> Engine<'p> {
                 self.act(actions);
             }
             Message::Act(actions) => self.act(actions),
+            Message::Submitted(call, job_id) => self.submitted(call, job_id),
             Message::Ended(call, end) => self.ended(call, *end),
             Message::Recorded(event, Ok(())) => {
                 if let Some(event) = event {

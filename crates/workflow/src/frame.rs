@@ -263,7 +263,8 @@ impl Frames {
         for (n, slot) in gather.exports.iter().enumerate() {
             let Some(kind) = section.slots.get(*slot).map(|s| &s.kind) else { continue };
             let column = || gather.results.iter().map(|row| row.get(n).cloned().unwrap_or(Value::None));
-            let value = if gather.scatter { gathered(kind, column().collect()) } else { column().next().unwrap_or(Value::None) };
+            let value =
+                if gather.scatter { gathered(kind, column().collect()) } else { complete(kind, column().next().unwrap_or(Value::None)) };
             self.fill(frame, *slot, value);
         }
         self.finish(frame)
@@ -290,6 +291,16 @@ fn gathered(kind: &SlotKind, column: Vec<Value>) -> Value {
         Value::array(values.collect())
     };
     outputs_object(outputs.iter().map(|name| (Arc::clone(name), member(name))))
+}
+
+/// The value of a slot after one of several branches; what only calls in the other branches give is undefined.
+fn complete(kind: &SlotKind, value: Value) -> Value {
+    match (kind, value) {
+        (SlotKind::Call(outputs), Value::Object(object)) if outputs.iter().any(|name| !object.members.contains_key(name)) => {
+            outputs_object(outputs.iter().map(|name| (Arc::clone(name), object.members.get(name).cloned().unwrap_or(Value::None))))
+        }
+        (_, value) => value,
+    }
 }
 
 /// The value of a slot in a branch that was not taken.

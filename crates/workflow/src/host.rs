@@ -13,7 +13,9 @@ use batchyard_wdl::{
     eval::{Host, PathKind},
     inputs,
     module::Module,
+    types::Type,
     value::Value,
+    version::Version,
 };
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_128;
@@ -25,16 +27,43 @@ pub fn local_path(path: &str) -> &str {
     path.strip_prefix("file://").map_or(path, |rest| rest.strip_prefix("localhost").unwrap_or(rest))
 }
 
-/// The value with every path that the document means to lie beside it (see [`Module::beside`]) replaced by what `place` makes
-/// of the file there. Keys of maps stay.
-pub fn beside_document(module: &Module, value: &Value, place: impl Fn(&Path) -> Arc<str>) -> Value {
-    let mapped = inputs::map_files_except_keys(value, &mut |path: &Arc<str>, _| {
-        Ok::<_, Infallible>(Some(module.beside(path).map_or_else(|| Arc::clone(path), |found| place(&found))))
-    });
-    match mapped {
-        Ok(value) => value,
-        Err(never) => match never {},
+/// The mend for a path that leads nowhere.
+pub const MUST_EXIST: &str =
+    "from 1.3 on a file must exist before its path is a value; a relative path counts from the folder of the document";
+
+/// The value of a declaration with the paths it means, see [`Module::beside`] and [`Module::found`]; `place` makes of such a
+/// path what the value holds, `exists` tells whether an absolute one exists.
+///
+/// # Errors
+/// From 1.3 on a path that does not exist where the type is not optional.
+pub fn settled(
+    module: &Module,
+    value: &Value,
+    ty: &Type,
+    exists: impl Fn(&str) -> bool,
+    place: impl Fn(&Path) -> Arc<str>,
+) -> Result<Value, String> {
+    if module.document.version < Version::V1_3 {
+        let mapped = inputs::map_files_except_keys(value, &mut |path: &Arc<str>, _| {
+            Ok::<_, Infallible>(Some(module.beside(path).map_or_else(|| Arc::clone(path), |found| place(&found))))
+        });
+        return match mapped {
+            Ok(value) => Ok(value),
+            Err(never) => match never {},
+        };
     }
+    let mapped = inputs::map_files_typed_except_keys(value, ty, &mut |path, _| {
+        Ok::<_, Infallible>(if module.is_beside(path) {
+            module.found(path).map(|found| place(&found))
+        } else {
+            (is_remote(path) || exists(path)).then(|| Arc::clone(path))
+        })
+    });
+    mapped.map_err(|missing| missing.to_string())
+}
+
+fn is_remote(path: &str) -> bool {
+    path.contains("://") && !path.starts_with("file://")
 }
 
 /// Reads a whole file of at most `limit` bytes.
@@ -168,6 +197,8 @@ pub struct TaskHost {
     finished: bool,
     /// What functions accept.
     read_bytes: ReadBytes,
+    /// Whether the script has collected the matches of globs.
+    pub listed_globs: bool,
 }
 
 impl TaskHost {
@@ -180,6 +211,7 @@ impl TaskHost {
             directories: Vec::new(),
             finished: false,
             read_bytes: ReadBytes::default(),
+            listed_globs: false,
         }
     }
 
@@ -289,7 +321,10 @@ impl Host for TaskHost {
         if !self.finished {
             return Err(only_in_outputs("glob"));
         }
-        glob::collect(&self.execution_dir, pattern)
+        match glob::listed(&self.execution_dir, pattern).filter(|_| self.listed_globs) {
+            Some(files) => Ok(files),
+            None => glob::collect(&self.execution_dir, pattern),
+        }
     }
     fn stdout(&self) -> io::Result<Arc<str>> {
         self.stream("stdout")

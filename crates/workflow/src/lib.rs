@@ -7,8 +7,10 @@
 //! as happened before `batchyard-store` has it.
 
 pub mod attempt;
+mod attributes;
 pub mod clock;
 mod crash;
+pub mod disks;
 pub mod documents;
 pub mod engine;
 pub mod frame;
@@ -26,6 +28,7 @@ pub mod pace;
 pub mod plan;
 pub mod prepare;
 pub mod progress;
+pub mod provider;
 pub mod runtime;
 pub mod settings;
 pub mod stamps;

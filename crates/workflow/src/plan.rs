@@ -22,6 +22,17 @@ pub enum SlotKind {
     Call(Arc<[Arc<str>]>),
 }
 
+impl SlotKind {
+    /// Adds outputs that another call of the same name has.
+    fn add_outputs(&mut self, more: &[Arc<str>]) {
+        let SlotKind::Call(outputs) = self else { return };
+        let new: Vec<Arc<str>> = more.iter().filter(|name| !outputs.contains(name)).cloned().collect();
+        if !new.is_empty() {
+            *outputs = outputs.iter().cloned().chain(new).collect();
+        }
+    }
+}
+
 /// A named place for a value.
 #[derive(Clone, Debug)]
 pub struct Slot {
@@ -170,6 +181,10 @@ impl Plan {
 impl Section {
     fn add_slot(&mut self, name: &Arc<str>, kind: SlotKind) -> usize {
         if let Some(slot) = self.index.get(name) {
+            // Calls of one name in several clauses (1.3) give all their outputs to the outside.
+            if let (Some(known), SlotKind::Call(more)) = (self.slots.get_mut(*slot), kind) {
+                known.kind.add_outputs(&more);
+            }
             return *slot;
         }
         let slot = self.slots.len();

@@ -5,8 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use batchyard_wdl::{value::Value, version::Dialect};
 use indexmap::IndexMap;
 
+use crate::disks::{self, Disk};
+
 /// Attributes that other engines and clouds use and that have no effect here.
-const IGNORED: [&str; 40] = [
+const IGNORED: [&str; 39] = [
     "disks",
     "disk",
     "bootDiskSizeGb",
@@ -19,7 +21,6 @@ const IGNORED: [&str; 40] = [
     "cpuPlatform",
     "dockerWorkingDir",
     "docker_user",
-    "backend",
     "shortTask",
     "short_task",
     "maxCpu",
@@ -79,6 +80,8 @@ pub struct Runtime {
     pub memory_bytes: Option<u64>,
     /// Image names in order of preference; empty runs on the host.
     pub images: Vec<String>,
+    /// Disks it asks for; told by the `task` variable, and without effect here.
+    pub disks: Vec<Disk>,
     /// Further attempts after a failure.
     pub max_retries: u32,
     /// Exit statuses that count as success.
@@ -125,6 +128,7 @@ impl Runtime {
             memory_mib: memory_bytes.map(|bytes| bytes.div_ceil(1 << 20)),
             memory_bytes,
             images: get(&["container", "docker"]).map_or(Ok(Vec::new()), |a| a.images())?,
+            disks: get(&["disks"]).map_or(Ok(Vec::new()), |a| a.disks(dialect))?,
             max_retries: get(&["max_retries", "maxRetries"]).map_or(Ok(0), |a| a.count())?,
             return_codes,
             fail_on_stderr: get(&["failOnStderr"]).map_or(Ok(false), |a| a.boolean())?,
@@ -212,6 +216,16 @@ impl Attribute<'_> {
         codes
             .map(ReturnCodes::Only)
             .ok_or_else(|| self.problem(format!("must be a status, a list of them, true or \"*\", not {}", self.shown())))
+    }
+
+    /// Older documents write what they like: there the attribute never meant anything here.
+    fn disks(&self, dialect: Dialect) -> Result<Vec<Disk>, RuntimeError> {
+        match disks::read(self.value, dialect) {
+            None if dialect == Dialect::Specification => {
+                Err(self.problem(format!("must be a size such as \"10 GiB\", with a mount point or without, not {}", self.shown())))
+            }
+            disks => Ok(disks.unwrap_or_default()),
+        }
     }
 
     fn memory_bytes(&self, dialect: Dialect) -> Result<u64, RuntimeError> {

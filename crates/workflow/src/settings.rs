@@ -6,7 +6,8 @@ use std::{
     time::Duration,
 };
 
-use batchyard_core::yard::Need;
+use batchyard_core::yard::{Berth, Need};
+use batchyard_model::RunId;
 use batchyard_runner::{container::Engine, host, stage::Strategy};
 use batchyard_wdl::{
     value::Value,
@@ -17,7 +18,9 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     documents::{Failure, ImageUse},
+    identity::text_hash,
     limits::Limits,
+    provider::{LOCAL, Mode, Provider, Providers, Site},
 };
 
 /// What happens after a call has failed for good.
@@ -137,6 +140,14 @@ pub struct Settings {
     pub delete_intermediates: bool,
     /// Only results of calls below one of these folders are taken again; empty allows all.
     pub cache_prefixes: Vec<String>,
+    /// Where tasks can run besides the built-in [`LOCAL`].
+    pub providers: Providers,
+    /// The provider of tasks that name none; the built-in one if there is none.
+    pub default_provider: Option<String>,
+    /// The provider of all tasks, whatever they name.
+    pub provider: Option<String>,
+    /// Runs of one group share the berths of a provider; a run without a group is one of its own.
+    pub hog_group: Option<String>,
     /// Whether a result whose files are not what they were is never looked at again.
     pub forget_bad_results: bool,
     /// Limits of runs.
@@ -172,6 +183,10 @@ impl Default for Settings {
             call_logs_dir: None,
             delete_intermediates: false,
             cache_prefixes: Vec::new(),
+            providers: Providers::default(),
+            default_provider: None,
+            provider: None,
+            hog_group: None,
             forget_bad_results: true,
             limits: Limits::default(),
             default_options: Map::new(),
@@ -194,6 +209,20 @@ pub struct Place {
     pub image: Option<ImageUse>,
     /// Remark for the user, once per image.
     pub note: Option<String>,
+    /// The provider that runs it, if it is one of the configuration.
+    pub site: Option<Site>,
+}
+
+impl Place {
+    /// How a provider of the configuration runs it.
+    pub fn mode(&self) -> Mode {
+        self.site.as_ref().map_or(Mode::BuiltIn, |site| site.provider().mode())
+    }
+
+    /// Name of its provider.
+    pub fn provider(&self) -> &str {
+        self.site.as_ref().map_or(LOCAL, |site| site.provider().name())
+    }
 }
 
 impl Settings {
@@ -252,6 +281,74 @@ impl Settings {
         }
     }
 
+    /// The place of a task that names these images at a provider of the configuration, and the image that it gets there.
+    ///
+    /// # Errors
+    /// Images are required and the provider cannot run them.
+    pub fn place_at(&self, provider: &Provider, images: &[String]) -> Result<(Place, Option<String>), Failure> {
+        if provider.mode() == Mode::BuiltIn {
+            return Ok((self.place(images)?, None));
+        }
+        let Some(first) = images.first() else { return Ok((Place::default(), None)) };
+        let rule = images.iter().find_map(|image| Some((image, self.images.iter().find(|r| r.pattern.matches(image))?)));
+        let (requested, used) = match rule {
+            Some((image, ImageRule { stand_in: StandIn::Image(other), .. })) => (image, other),
+            Some((_, ImageRule { stand_in: StandIn::Host { .. }, .. })) => return Ok((self.place(images)?, None)),
+            None => (first, first),
+        };
+        let why = if self.containers == ContainerPolicy::Off {
+            "containers are switched off".to_owned()
+        } else if provider.knows_images() {
+            let image = ImageUse { requested: requested.clone(), used: used.clone(), mode: "container".into() };
+            return Ok((Place { image: Some(image), ..Place::default() }, Some(used.clone())));
+        } else {
+            format!("provider `{}` declares neither `docker` nor `container` in its `runtime-attributes`", provider.name())
+        };
+        if self.containers == ContainerPolicy::Required {
+            return Err(Failure::new(format!("image `{requested}` cannot be used: {why}")).hint("set `containers.policy = \"optional\"`"));
+        }
+        let image = ImageUse { requested: requested.clone(), used: "host".into(), mode: "host".into() };
+        let note = format!("image `{requested}` is not used: {why}; its tasks run with the programs they find");
+        Ok((Place { image: Some(image), note: Some(note), ..Place::default() }, None))
+    }
+
+    /// The provider of a task with these attributes; `None` is the built-in one.
+    ///
+    /// # Errors
+    /// It names one that does not exist.
+    pub fn provider_of(&self, attributes: &IndexMap<String, Value>) -> Result<Option<&Arc<Provider>>, Failure> {
+        let asked = match attributes.get("backend") {
+            Some(Value::String(name)) => Some(&**name),
+            _ => None,
+        };
+        let name = self.provider.as_deref().or(asked).or(self.default_provider.as_deref()).unwrap_or(LOCAL);
+        if self.providers.knows(name) { Ok(self.providers.get(name)) } else { Err(self.unknown_provider(name)) }
+    }
+
+    fn unknown_provider(&self, name: &str) -> Failure {
+        Failure::new(format!("there is no provider (backend) `{name}`; there are: {}", self.providers.names().join(", ")))
+            .hint("name one of these, or override all tasks with the workflow option `backend`")
+    }
+
+    /// What a task needs in the queue of its provider, where that is not only room on this machine.
+    pub fn berth(&self, place: &Place, root: RunId, need: Need) -> Option<Berth> {
+        let provider = place.site.as_ref()?.provider();
+        let elsewhere = provider.mode() == Mode::Dispatched;
+        let limit = provider.definition().concurrent_job_limit;
+        if !elsewhere && limit.is_none() {
+            return None;
+        }
+        let limit = limit.unwrap_or(usize::MAX);
+        let group = self.hog_group.clone().unwrap_or_else(|| root.to_string());
+        Some(Berth {
+            lane: number_of(provider.name()),
+            limit,
+            group: number_of(&group),
+            group_limit: limit.div_ceil(provider.definition().hog_factor.max(1) as usize),
+            need: (!elsewhere).then_some(need),
+        })
+    }
+
     /// The options of a run: those given, and for others the defaults.
     pub fn with_default_options(&self, given: &Map<String, Json>) -> Map<String, Json> {
         let mut options = self.default_options.clone();
@@ -286,6 +383,14 @@ impl Settings {
                     self.default_attributes.extend(object.iter().map(|(k, v)| (k.clone(), batchyard_wdl::json::from_json_any(v))));
                 }
                 "final_workflow_outputs_dir" => self.final_outputs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
+                "backend" => {
+                    let name = value.as_str().ok_or_else(|| wrong("the name of a provider"))?;
+                    if !self.providers.knows(name) {
+                        return Err(self.unknown_provider(name));
+                    }
+                    self.provider = Some(name.into());
+                }
+                "hogGroup" => self.hog_group = Some(value.as_str().ok_or_else(|| wrong("a text"))?.into()),
                 "use_relative_output_paths" => self.relative_output_paths = value.as_bool().ok_or_else(|| wrong("true or false"))?,
                 "final_workflow_outputs_dir_metadata" => {
                     self.outputs_are_copies = match value.as_str() {
@@ -316,4 +421,9 @@ impl Settings {
         }
         Ok(notes)
     }
+}
+
+/// A number for a name, the same everywhere.
+fn number_of(name: &str) -> u64 {
+    u64::from_str_radix(text_hash(name).get(..16).unwrap_or_default(), 16).unwrap_or_default()
 }

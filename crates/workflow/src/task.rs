@@ -12,7 +12,7 @@ use batchyard_wdl::{
     diagnostic::Diagnostic,
     eval::{EvalError, Evaluator, Host, PathKind, Scope},
     inputs,
-    module::Module,
+    module::{Module, clean},
     source::Span,
     types::Type,
     value::Value,
@@ -21,9 +21,10 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 
 use crate::{
+    attributes::{is_requirement, prevail},
     documents::Failure,
     frame::outputs_object,
-    host::{TaskHost, beside_document},
+    host::{MUST_EXIST, TaskHost, settled},
     runtime::Runtime,
 };
 
@@ -72,6 +73,11 @@ impl TaskFrame {
 
     /// The task.
     pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// The task, to keep.
+    pub fn shared_task(&self) -> &Arc<Task> {
         &self.task
     }
 
@@ -151,19 +157,26 @@ impl TaskFrame {
         defaults: &IndexMap<String, Value>,
         overrides: &IndexMap<String, Value>,
     ) -> Result<IndexMap<String, Value>, Failure> {
-        let mut attributes = defaults.clone();
-        let sections: [&[(Name, Expr)]; 3] = [&self.task.hints, &self.task.runtime, &self.task.requirements];
-        for (name, expr) in sections.into_iter().flatten() {
+        let mut own = IndexMap::new();
+        let sections: [(bool, &[(Name, Expr)]); 3] =
+            [(true, &self.task.hints), (false, &self.task.runtime), (false, &self.task.requirements)];
+        for (hint, (name, expr)) in sections.into_iter().flat_map(|(hint, entries)| entries.iter().map(move |entry| (hint, entry))) {
             let value = self.eval(expr)?;
+            if hint && is_requirement(&name.text) {
+                continue;
+            }
             // An undefined attribute leaves the default in force.
-            if !value.is_none() || !attributes.contains_key(&*name.text) {
-                attributes.insert(name.text.to_string(), value);
+            if !value.is_none() || !own.contains_key(&*name.text) {
+                own.insert(name.text.to_string(), value);
             }
         }
-        for (key, value) in overrides {
-            if let Some((_, name)) = key.split_once('.') {
-                attributes.insert(name.to_owned(), value.clone());
-            }
+        let given = overrides.iter().filter_map(|(key, value)| {
+            let (section, name) = key.split_once('.')?;
+            (section != "hints" || !is_requirement(name)).then(|| (name.to_owned(), value.clone()))
+        });
+        let mut attributes = defaults.clone();
+        for level in [own, given.collect()] {
+            prevail(&mut attributes, level);
         }
         Ok(attributes)
     }
@@ -188,7 +201,7 @@ impl TaskFrame {
                 entry("memory", Value::Int(runtime.memory_bytes.map_or(2 << 30, |m| m as i64))),
                 entry("gpu", Value::array(Vec::new())),
                 entry("fpga", Value::array(Vec::new())),
-                entry("disks", Value::Map(Arc::default())),
+                entry("disks", self.disks(runtime)),
                 entry("max_retries", Value::Int(i64::from(runtime.max_retries))),
             ]
         };
@@ -211,6 +224,16 @@ impl TaskFrame {
             members.push(entry("return_code", return_code.map_or(Value::None, |c| Value::Int(i64::from(c)))));
         }
         self.values.borrow_mut().insert("task".into(), outputs_object(members));
+    }
+
+    /// The disks of a task by mount point, in bytes. One without a mount point is where the task works.
+    fn disks(&self, runtime: &Runtime) -> Value {
+        let mut sizes: IndexMap<String, u64> = IndexMap::new();
+        for disk in &runtime.disks {
+            let mount = disk.mount.clone().unwrap_or_else(|| self.host.execution_dir().to_string_lossy().into_owned());
+            *sizes.entry(mount).or_default() += disk.bytes;
+        }
+        Value::Map(Arc::new(sizes.into_iter().map(|(mount, bytes)| (Value::string(mount), Value::Int(bytes as i64))).collect()))
     }
 
     /// Evaluates the outputs after the command has run; file paths are made absolute and must exist.
@@ -270,9 +293,13 @@ impl TaskFrame {
     /// An output's value as later outputs see it: optional files that the command has not made are undefined. What
     /// must exist and does not is left alone, it is reported with the output itself.
     fn without_missing(&self, value: Value, ty: &Type) -> Value {
-        let mapped = inputs::map_files_typed(&value, ty, &mut |path, _| {
-            let known = path.contains("://") || self.host.exists(path).is_some();
-            Ok::<_, std::convert::Infallible>(known.then(|| Arc::clone(path)))
+        let mapped = inputs::map_files_typed_except_keys(&value, ty, &mut |path, _| {
+            let remote = path.contains("://");
+            let known = remote || self.host.exists(path).is_some();
+            // From 1.3 on the value is the whole path.
+            let whole = known && !remote && self.module.document.version >= Version::V1_3 && Path::new(&**path).is_relative();
+            let path = if whole { clean(&self.host.resolve(path)).to_string_lossy().into() } else { Arc::clone(path) };
+            Ok::<_, std::convert::Infallible>(known.then_some(path))
         });
         mapped.unwrap_or(value)
     }
@@ -303,7 +330,9 @@ impl TaskFrame {
         let value = if self.finished {
             self.without_missing(value, &ty)
         } else {
-            beside_document(&self.module, &value, |path| self.host.localize(&path.to_string_lossy()))
+            let exists = |path: &str| self.host.exists(path).is_some();
+            settled(&self.module, &value, &ty, exists, |path| self.host.localize(&path.to_string_lossy()))
+                .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)).hint(MUST_EXIST))?
         };
         let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
         let value = if input { localize(&self.host, &value) } else { value };

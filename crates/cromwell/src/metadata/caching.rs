@@ -99,7 +99,7 @@ pub fn hashes(start: &StartDoc) -> Map<String, Json> {
             },
         }
     }
-    hashes.insert("backend name".into(), json!(upper_md5(LOCAL)));
+    hashes.insert("backend name".into(), json!(upper_md5(start.provider.as_deref().unwrap_or(LOCAL))));
     hashes.insert("input count".into(), json!(upper_md5(&inputs.len().to_string())));
     hashes.insert("output count".into(), json!(upper_md5(&outputs.len().to_string())));
     hashes.insert("runtime attribute".into(), Json::Object(attributes));

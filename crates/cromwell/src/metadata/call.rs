@@ -86,7 +86,12 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         put("subWorkflowId", json!(child));
         return Ok(keys);
     }
-    put("backend", json!(LOCAL));
+    put("backend", json!(start.provider.as_deref().unwrap_or(LOCAL)));
+    if start.provider.is_some()
+        && let Some(job) = end.job_id.clone().or_else(|| layout::read_job_id(Path::new(&start.dir)))
+    {
+        put("jobId", json!(job));
+    }
     if call.started_ms.is_some() && !call.cached {
         let backend = match call.state {
             CallState::Queued | CallState::Running => "Running",

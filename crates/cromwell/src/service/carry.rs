@@ -1,7 +1,7 @@
 //! Carrying out one run, on a thread of its own: documents, inputs, engine, end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File},
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -32,6 +32,9 @@ use crate::documents::{MAX_PROBLEMS, Sent, load_checked, target_of};
 
 /// Workflow option that names the folder for a copy of the run's log.
 pub const LOG_OPTION: &str = "final_workflow_log_dir";
+
+/// Texts of a submission by hash.
+type Texts = HashMap<String, String>;
 
 /// A run that may begin.
 struct Ready {
@@ -82,7 +85,14 @@ impl Service {
     }
 
     fn carry_out(self: &Arc<Self>, id: RunId) -> Result<(), EngineError> {
-        let Some(record) = self.store().load_run(id)? else { return Ok(()) };
+        let accepted = self.lock().take(id);
+        let (record, texts) = match accepted {
+            Some(accepted) => (accepted.record, accepted.texts),
+            None => match self.store().load_run(id)? {
+                Some(record) => (record, Arc::default()),
+                None => return Ok(()),
+            },
+        };
         match record.state {
             RunState::Submitted | RunState::Running => {}
             RunState::Aborting => {
@@ -91,7 +101,7 @@ impl Service {
             }
             _ => return Ok(()),
         }
-        let ready = match self.ready(&record) {
+        let ready = match self.ready(&record, &texts) {
             Ok(ready) => ready,
             Err(NotReady::Later(error)) => return Err(error.into()),
             Err(NotReady::Unusable(failures)) => {
@@ -160,13 +170,13 @@ impl Service {
     }
 
     /// Everything that a run needs, from what was submitted or from what an earlier server has kept.
-    fn ready(&self, record: &RunRecord) -> Result<Ready, NotReady> {
+    fn ready(&self, record: &RunRecord, texts: &Texts) -> Result<Ready, NotReady> {
         let mut spec: RunSpec = serde_json::from_str(&record.spec)
             .map_err(|error| Failure::new(format!("the record of run {} cannot be read: {error}", record.id)))?;
         let mut settings = self.options.settings.clone();
         let mut notes = settings.apply_options(&spec.options)?;
         let begun = !spec.documents.is_empty();
-        let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings)? };
+        let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings, texts)? };
         notes.extend(bound.notes.iter().cloned());
         let name = callee.name().to_owned();
         let dir = match record.dir.as_str() {
@@ -188,11 +198,11 @@ impl Service {
     }
 
     /// A run that nobody has worked on: its documents are loaded and checked, and kept.
-    fn fresh(&self, spec: &mut RunSpec, settings: &Settings) -> Result<(Loaded, Callee, Bound), NotReady> {
+    fn fresh(&self, spec: &mut RunSpec, settings: &Settings, texts: &Texts) -> Result<(Loaded, Callee, Bound), NotReady> {
         let submission = spec.submission.clone().ok_or_else(|| Failure::new("the run has no submission"))?;
-        let loaded = self.documents(&submission)?;
+        let loaded = self.documents(&submission, texts)?;
         let callee = target_of(&loaded)?;
-        let text = self.blob(&submission.inputs)?;
+        let text = self.text(&submission.inputs, texts)?;
         let given: Map<String, Json> =
             serde_json::from_str(&text).map_err(|error| Failure::new(format!("the inputs cannot be read: {error}")))?;
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
@@ -212,12 +222,12 @@ impl Service {
         Ok((loaded, callee, bound))
     }
 
-    fn documents(&self, submission: &Submission) -> Result<Loaded, NotReady> {
+    fn documents(&self, submission: &Submission, texts: &Texts) -> Result<Loaded, NotReady> {
         self.options.accepted.check_submission(submission.language.as_deref(), submission.version.as_deref())?;
-        let source = submission.source.as_deref().map(|hash| self.blob(hash)).transpose()?;
+        let source = submission.source.as_deref().map(|hash| self.text(hash, texts)).transpose()?;
         let dependencies: BTreeMap<String, String> = match &submission.imports {
             None => BTreeMap::new(),
-            Some(hash) => serde_json::from_str(&self.blob(hash)?)
+            Some(hash) => serde_json::from_str(&self.text(hash, texts)?)
                 .map_err(|error| Failure::new(format!("the kept dependencies cannot be read: {error}")))?,
         };
         let sent = Sent { main: source.as_deref(), url: submission.url.as_deref(), dependencies: &dependencies };
@@ -226,7 +236,11 @@ impl Service {
         Ok(loaded)
     }
 
-    fn blob(&self, hash: &str) -> Result<String, NotReady> {
+    /// A text of a submission, from what was kept of it or from the store.
+    fn text(&self, hash: &str, texts: &Texts) -> Result<String, NotReady> {
+        if let Some(text) = texts.get(hash) {
+            return Ok(text.clone());
+        }
         let text = self.store().load_blob(hash)?;
         Ok(text.ok_or_else(|| Failure::new("a text of the submission is gone from the state"))?)
     }

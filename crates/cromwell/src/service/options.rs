@@ -102,7 +102,11 @@ impl Options {
 
     /// Names of the backends, sorted, and the one that runs what names none.
     pub fn backends(&self) -> (Vec<String>, String) {
-        (vec![LOCAL.to_owned()], LOCAL.to_owned())
+        let mut names: Vec<String> = self.settings.providers.names().into_iter().map(str::to_owned).collect();
+        names.push(LOCAL.to_owned());
+        names.sort_unstable();
+        names.dedup();
+        (names, self.settings.default_provider.clone().unwrap_or_else(|| LOCAL.to_owned()))
     }
 
     /// Options of a workflow as they may be shown.

@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::typer::Typer;
+use super::{guess, typer::Typer};
 use crate::{
     ast::{Expr, ExprKind, StringPart},
-    coerce::{Coercion, can_coerce},
+    coerce::{Coercion, Doubt, can_coerce},
     diagnostic::Diagnostic,
+    load::with_guess,
+    rule::Rule,
     types::{StructType, Type},
     version::Dialect,
 };
@@ -19,9 +21,15 @@ impl Typer<'_> {
         {
             self.assign_literal(expr, &names, wanted, what);
         }
+        if let (Type::Enum(wanted), Some(text)) = (to.required(), plain_text(expr))
+            && !wanted.choices.iter().any(|(name, _)| name == text)
+        {
+            let error = self.error(expr.span, format!("enum `{}` has no choice `{text}`", wanted.name));
+            return self.findings.push(with_guess(error, guess(text, wanted.choices.iter().map(|(name, _)| name.as_str()))));
+        }
         match can_coerce(from, to, self.dialect) {
-            Coercion::Yes => {}
-            Coercion::Discouraged(why) => self.discouraged(expr, from, to, why, what),
+            Coercion::Yes => self.note_lenient(expr, from, to, what),
+            Coercion::Discouraged(doubt) => self.discouraged(expr, from, to, doubt, what),
             Coercion::No => {
                 let message = format!("{what} is of type `{to}` and cannot be given `{from}`");
                 // An undefined value fits every optional type.
@@ -32,15 +40,32 @@ impl Typer<'_> {
         }
     }
 
-    fn discouraged(&mut self, expr: &Expr, from: &Type, to: &Type, why: &str, what: &str) {
+    fn discouraged(&mut self, expr: &Expr, from: &Type, to: &Type, doubt: Doubt, what: &str) {
         let empty = matches!(&expr.kind, ExprKind::Array(items) if items.is_empty());
         if empty && matches!(to.required(), Type::Array { nonempty: true, .. }) {
             let error = self.error(expr.span, format!("{what} is of type `{to}` and cannot be empty"));
             self.findings.push(error);
-        } else if self.dialect == Dialect::Specification {
-            let message = format!("{what} is of type `{to}` and is given `{from}`: {why}");
-            self.findings.push(Diagnostic::warning(&self.module.document.source, expr.span, message).label(format!("this is `{from}`")));
+        } else {
+            self.doubt(expr, from, to, doubt, what);
         }
+    }
+
+    /// What Cromwell converts without a word, and what still is worth one.
+    fn note_lenient(&mut self, expr: &Expr, from: &Type, to: &Type, what: &str) {
+        if self.dialect == Dialect::Cromwell
+            && let Coercion::Discouraged(doubt) = can_coerce(from, to, Dialect::Specification)
+            && doubt != Doubt::Text
+        {
+            self.doubt(expr, from, to, doubt, what);
+        }
+    }
+
+    fn doubt(&mut self, expr: &Expr, from: &Type, to: &Type, doubt: Doubt, what: &str) {
+        let message = format!("{what} is of type `{to}` and is given `{from}`: {}", doubt.text());
+        // From 1.1 on it is not even part of the language.
+        let rule = if self.dialect == Dialect::Specification && doubt == Doubt::FileText { Rule::Coercion } else { doubt.rule() };
+        let warning = Diagnostic::warning(&self.module.document.source, expr.span, message).rule(rule);
+        self.findings.push(warning.label(format!("this is `{from}`")));
     }
 
     /// Object and map literals show their members, so missing ones are found before the run.
@@ -48,14 +73,14 @@ impl Typer<'_> {
         let given: HashSet<&str> = names.iter().copied().collect();
         let known: HashSet<&str> = wanted.members.iter().map(|(name, _)| name.as_str()).collect();
         let missing = wanted.members.iter().filter(|(n, t)| !t.is_optional() && !given.contains(n.as_str()));
-        let missing: Vec<&str> = missing.map(|(n, _)| n.as_str()).collect();
+        let missing: Vec<&str> = missing.map(|(n, _)| n.as_str()).filter(|name| !self.module.may_hold(name)).collect();
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "" } else { "s" };
             let error =
                 self.error(expr.span, format!("{what} lacks the member{plural} `{}` of struct `{}`", missing.join("`, `"), wanted.name));
             self.findings.push(error);
         }
-        for name in names.iter().filter(|n| !known.contains(**n)) {
+        for name in names.iter().filter(|n| !known.contains(**n) && !self.module.may_hold(n)) {
             let finding = self.graded(expr.span, format!("struct `{}` has no member `{name}`", wanted.name));
             self.findings.push(finding);
         }

@@ -10,6 +10,7 @@ use crate::{
     ast::{Expr, Name},
     coerce::unify,
     load::with_guess,
+    rule::Rule,
     types::{StructType, Type},
 };
 
@@ -49,7 +50,7 @@ impl Typer<'_> {
         for (member, value) in members {
             if !given.insert(&member.text) {
                 let finding = self.graded(member.span, format!("member `{}` is given twice", member.text));
-                self.findings.push(finding);
+                self.findings.push(finding.rule(Rule::RepeatedName));
             }
             self.value(value);
         }
@@ -64,7 +65,7 @@ impl Typer<'_> {
             return Type::Object;
         }
         let Some(ty) = self.module.structs.get(&*name.text).map(Arc::clone) else {
-            if !self.module.document.damaged {
+            if !self.module.document.losses.may_define(&name.text) {
                 let error = self.error(name.span, format!("unknown struct `{}`", name.text));
                 self.findings.push(with_guess(error, guess(&name.text, self.module.structs.keys().map(String::as_str))));
             }
@@ -88,14 +89,15 @@ impl Typer<'_> {
             let from = self.value(value);
             match types.get(&*member.text) {
                 Some(wanted) => self.assign(value, &from, wanted, &format!("member `{}` of `{}`", member.text, ty.name)),
+                None if self.module.may_hold(&member.text) => {}
                 None => {
                     let error = self.error(member.span, format!("struct `{}` has no member `{}`", ty.name, member.text));
                     self.findings.push(with_guess(error, guess(&member.text, ty.members.iter().map(|(n, _)| n.as_str()))));
                 }
             }
         }
-        let missing: Vec<&str> =
-            ty.members.iter().filter(|(n, t)| !t.is_optional() && !given.contains(n.as_str())).map(|(n, _)| n.as_str()).collect();
+        let missing = ty.members.iter().filter(|(n, t)| !t.is_optional() && !given.contains(n.as_str())).map(|(n, _)| n.as_str());
+        let missing: Vec<&str> = missing.filter(|name| !self.module.may_hold(name)).collect();
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "" } else { "s" };
             let error = self.error(name.span, format!("struct `{}` lacks the member{plural} `{}`", ty.name, missing.join("`, `")));

@@ -9,13 +9,16 @@ use crate::{
     diagnostic::Diagnostic,
     load::with_guess,
     types::{StructType, Type},
-    version::Dialect,
+    version::{Dialect, Version},
 };
 
 impl Typer<'_> {
     pub(super) fn member(&mut self, base: &Expr, name: &Name) -> Type {
         if let Some(ty) = self.choice_of_enum(base, name) {
             return ty;
+        }
+        if self.is_unread_enum(base) {
+            return Type::Any;
         }
         let ty = self.expr(base);
         self.note_optional(&ty, base.span);
@@ -24,6 +27,7 @@ impl Typer<'_> {
             Type::Call(outputs) => self.call_output(base, outputs, name),
             Type::Struct(s) => match s.member(&name.text) {
                 Some(ty) => ty.clone(),
+                None if self.module.may_hold(&name.text) => Type::Any,
                 None => {
                     let error = self.error(name.span, format!("struct `{}` has no member `{}`", s.name, name.text));
                     let task = s.name == "task" && &*name.text == "return_code";
@@ -67,7 +71,8 @@ impl Typer<'_> {
         if self.names.get(base_name).is_some() {
             return None;
         }
-        if !ty.choices.iter().any(|(choice, _)| **choice == *name.text) {
+        let known = ty.choices.iter().any(|(choice, _)| **choice == *name.text);
+        if !known && !self.module.may_hold(&name.text) {
             let error = self.error(name.span, format!("enum `{base_name}` has no choice `{}`", name.text));
             let error = with_guess(error, guess(&name.text, ty.choices.iter().map(|(n, _)| n.as_str())));
             self.findings.push(error);
@@ -75,9 +80,18 @@ impl Typer<'_> {
         Some(Type::Enum(ty))
     }
 
+    /// Whether the name may be that of an enum in an import that cannot be read.
+    fn is_unread_enum(&self, base: &Expr) -> bool {
+        let ExprKind::Ident(name) = &base.kind else { return false };
+        self.version >= Version::V1_3 && self.module.document.losses.lacks_imports() && &**name != "task" && self.names.get(name).is_none()
+    }
+
     fn call_output(&mut self, base: &Expr, outputs: &StructType, name: &Name) -> Type {
         if let Some(ty) = outputs.member(&name.text) {
             return ty.clone();
+        }
+        if self.module.may_hold(&name.text) {
+            return Type::Any;
         }
         let call = self.module.document.source.slice(base.span);
         let error = self.error(name.span, format!("call `{call}` has no output `{}`", name.text));

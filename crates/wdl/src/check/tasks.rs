@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     ast::{Decl, Task},
+    rule::Rule,
     types::Type,
     version::Version,
 };
@@ -59,7 +60,7 @@ impl Checker<'_> {
         for decl in task.inputs.iter().chain(&task.decls) {
             let name = &decl.name;
             if let Some(first) = places.get(&name.text) {
-                let finding = self.graded(Version::V1_1, name.span, format!("`{}` is declared twice", name.text));
+                let finding = self.graded(Version::V1_1, name.span, format!("`{}` is declared twice", name.text)).rule(Rule::RepeatedName);
                 self.findings.push(finding.hint("rename one of them").related(*first, "the first one"));
                 continue;
             }
@@ -70,6 +71,7 @@ impl Checker<'_> {
             if let Some(first) = places.get(&output.name.text) {
                 // Published tasks do this (an example of the 1.2 text as well), and callers then see the output.
                 let warning = self.warning(output.name.span, format!("output `{}` has the name of a declaration", output.name.text));
+                let warning = warning.rule(Rule::ShadowedName);
                 self.findings.push(warning.hint("rename one of them").related(*first, "the declaration"));
             }
         }
@@ -100,7 +102,8 @@ impl Checker<'_> {
         let mut places = HashMap::new();
         for decl in decls {
             if let Some(first) = places.insert(&decl.name.text, decl.name.span) {
-                let finding = self.graded(Version::V1_1, decl.name.span, format!("second output `{}`", decl.name.text));
+                let finding =
+                    self.graded(Version::V1_1, decl.name.span, format!("second output `{}`", decl.name.text)).rule(Rule::RepeatedName);
                 self.findings.push(finding.hint("rename one of them").related(first, "the first one"));
             }
             own.insert(Arc::clone(&decl.name.text), self.module.resolve(&decl.ty).unwrap_or(Type::Any));

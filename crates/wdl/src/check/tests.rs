@@ -83,7 +83,16 @@ fn unknown_names() {
 
 #[test]
 fn syntax_errors_do_not_bring_unknown_names() {
-    assert_snapshot!(strict("Int = 1\nInt b = a"), @"3:5 error: expected a name for the declaration, found `=`");
+    assert_snapshot!(strict("Int a = (1\nInt b = a + c"), @r"
+    4:1 error: expected `)`, found `Int`
+    4:13 error: unknown name `c` (did you mean `a`?)
+    ");
+    // What was passed over may declare the name; its type is unknown then.
+    assert_snapshot!(strict("Int = c\nInt b = c\nArray[Int] d = c"), @"3:5 error: expected a name for the declaration, found `=`");
+    assert_snapshot!(strict("scatter (i in [1, 2 {\n  Int a = i\n}\nInt b = a\nInt n = i"), @r"
+    3:21 error: expected `]`, found `{`
+    6:9 error: `b` is of type `Int` and cannot be given `Array[Int]`
+    ");
     assert_snapshot!(report("version 1.1\nimport \"gone.wdl\"\nworkflow w { call gone.t Missing m = t.out }"), @"2:8 error: cannot import `gone.wdl`: no such document");
 }
 
@@ -203,7 +212,7 @@ fn optionals_in_operators() {
     4:9 warning: value of type `Int?` may be undefined (use `select_first([x, default])`, or test it with `defined(x)`)
     6:18 warning: value of type `String?` may be undefined (use `select_first([x, default])`, or test it with `defined(x)`)
     ");
-    assert_eq!(lenient(text), "");
+    assert_snapshot!(lenient(text), @"6:12 warning: `t` is of type `String` and is given `String?`: the value may be undefined");
 }
 
 #[test]
@@ -264,12 +273,8 @@ workflow w {
     8:14 warning: `e` is of type `Sample` and is given `Map[String, Int]`: the specification does not convert this to `String`, use `"~{...}"`
     9:16 error: struct `Sample` has no member `nme` (did you mean `name`?)
     "#);
-    assert_eq!(
-        report(
-            "version 1.0\nimport \"old.wdl\" as lib\nworkflow w { Map[String, String] m = {\"name\": \"x\"}\n Sample s = m\n Int? d = s.depth }"
-        ),
-        ""
-    );
+    let old = "version 1.0\nimport \"old.wdl\" as lib\nworkflow w { Map[String, String] m = {\"name\": \"x\"}\n Sample s = m\n Int? d = s.depth }";
+    assert_snapshot!(report(old), @"4:13 warning: `s` is of type `Sample` and is given `Map[String, String]`: not every text is such a value");
 }
 
 #[test]
@@ -282,7 +287,7 @@ fn functions() {
     7:17 error: function `glob` only works in the outputs of a task
     ");
     assert_snapshot!(lenient("Int a = min(1, 2)\nFile d = stdout()"), @r"
-    3:9 warning: function `min` is not part of WDL 1.0; other engines may refuse it (begin the document with `version 1.1`)
+    3:9 error: function `min` is not part of WDL 1.0 (begin the document with `version 1.1`)
     4:10 warning: function `stdout` only works in the outputs of a task
     ");
     assert_snapshot!(report("version 1.1\ntask t { File a = stderr()\n command <<< ~{stdout()} >>> output { File b = stdout()\n Array[File] c = glob(\"*\") } }"), @r"
@@ -363,7 +368,13 @@ fn assignments() {
     12:9 error: `i` is of type `Int` and cannot be given `Array[Int]+`
     13:9 error: `j` is of type `Int` and cannot be given `None`
     "#);
-    assert_snapshot!(lenient(&text.replace("\nInt j = None", "")), @"12:9 error: `i` is of type `Int` and cannot be given `Array[Int]+`");
+    assert_snapshot!(lenient(&text.replace("\nInt j = None", "")), @r"
+    3:9 warning: `a` is of type `Int` and is given `String`: not every text is such a value
+    4:9 warning: `b` is of type `Int` and is given `Float`: only whole numbers convert, use `floor`, `ceil` or `round`
+    8:9 warning: `e` is of type `Int` and is given `Int?`: the value may be undefined
+    9:17 warning: `f` is of type `Array[Int]+` and is given `Array[Int]`: the array may be empty
+    12:9 error: `i` is of type `Int` and cannot be given `Array[Int]+`
+    ");
 }
 
 #[test]
@@ -403,7 +414,7 @@ task v { Int x = task.attempt command {} }
     9:40 error: `contaner` is not a requirement (did you mean `container`?)
     11:52 warning: `cpu` must be `Int` or `Float`, not `Boolean`
     11:65 error: unknown name `nope`
-    12:18 error: unknown name `task`
+    12:18 error: unknown name `task` (`task` is known in the command, the outputs and the requirements of a task)
     ");
     assert_eq!(
         report("version 1.0\ntask t { input { Int g } command {} runtime { memory: g + \" GB\" cpu: \"1\" disks: [1] zones: \"a b\" } }"),
@@ -415,8 +426,8 @@ task v { Int x = task.attempt command {} }
 fn task_variable_before_the_command() {
     let text = "task t { command {} requirements { memory: if task.attempt > 0 then \"2 GiB\" else \"1 GiB\" cpu: task.cpu } }";
     assert_snapshot!(report(&format!("version 1.2\n{text}")), @r"
-    2:47 error: unknown name `task`
-    2:95 error: unknown name `task`
+    2:47 error: unknown name `task` (in this section `task` needs `version 1.3`)
+    2:95 error: unknown name `task` (in this section `task` needs `version 1.3`)
     ");
     assert_snapshot!(report(&format!("version 1.3\n{text}")), @"2:100 error: struct `task` has no member `cpu`");
 }
@@ -474,6 +485,8 @@ workflow w {
     6:55 error: `align` has no input `private` (it is declared there, but not in the `input` section)
     6:85 warning: input `threads` is given twice; the last one counts
     7:38 error: input `bam` of `align` is of type `File` and cannot be given `Array[Int]+`
+    7:65 warning: input `threads` of `align` is of type `Int?` and is given `String`: not every text is such a value
+    9:34 warning: input `n` of `sub` is of type `Int` and is given `Int?`: the value may be undefined
     ");
     let nested = "version 1.1\nimport \"lib.wdl\"\nworkflow w { call lib.align meta { allowNestedInputs: true } }";
     assert_eq!(report(nested), "");
@@ -637,4 +650,26 @@ fn imports_are_checked_once() {
     let loaded = load("main.wdl", &loader).unwrap();
     let findings: Vec<String> = check(&loaded.module).iter().map(ToString::to_string).collect();
     assert_eq!(findings, ["b.wdl:2:22: error: unknown name `nope`"]);
+}
+
+#[test]
+fn texts_that_are_no_choice_and_structs_that_are_no_rows() {
+    let text = "version 1.3\nenum E { red, green }\nstruct In { Array[Int] xs }\nstruct Row { String s In i }\nworkflow w { input { Array[Row] rows }
+ E a = \"red\"\n E b = \"gren\"\n File f = write_tsv(rows) }";
+    assert_snapshot!(report(text), @r"
+    7:8 error: enum `E` has no choice `gren` (did you mean `green`?)
+    8:21 error: member `i` of struct `Row` has no text to stand in a table
+    ");
+}
+
+#[test]
+fn forms_of_newer_versions() {
+    let body = "workflow w { input { Map[String, Int] m } Int a = length(m)\n Int b = select_first([], 1)\n Array[Int] c = if contains([1], 1) then [1] else [] }";
+    assert_snapshot!(report(&format!("version 1.1\n{body}")), @r"
+    2:51 error: the length of anything but an array is not part of WDL 1.1 (begin the document with `version 1.2`)
+    3:10 error: `select_first` with a default is not part of WDL 1.1 (begin the document with `version 1.2`)
+    4:20 error: function `contains` is not part of WDL 1.1 (begin the document with `version 1.2`)
+    ");
+    assert_eq!(report(&format!("version 1.2\n{body}")), "");
+    assert_snapshot!(report("version 1.1\ntask t { input { Directory d } command <<<>>> }"), @"2:18 error: type `Directory` is not part of WDL 1.1 (begin the document with `version 1.2`)");
 }

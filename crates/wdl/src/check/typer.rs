@@ -12,6 +12,7 @@ use crate::{
     findings::Findings,
     load::with_guess,
     module::Module,
+    rule::Rule,
     source::Span,
     types::{StructType, Type},
     version::{Dialect, Version},
@@ -76,6 +77,7 @@ impl<'a> Typer<'a> {
     /// The type of an expression.
     pub(super) fn expr(&mut self, expr: &Expr) -> Type {
         match &expr.kind {
+            ExprKind::Lost => Type::Any,
             ExprKind::None => Type::None,
             ExprKind::Boolean(_) => Type::Boolean,
             ExprKind::Int(_) => Type::Int,
@@ -131,7 +133,7 @@ impl<'a> Typer<'a> {
                 _ => {}
             }
         }
-        if self.module.document.damaged {
+        if self.module.document.losses.may_hold(name) {
             return Type::Any;
         }
         let unknown = self.error(span, format!("unknown name `{name}`"));
@@ -140,6 +142,10 @@ impl<'a> Typer<'a> {
         }
         let unknown = if &**name == "None" {
             unknown.hint("`None` needs `version 1.1`")
+        } else if &**name == "task" && self.place == Place::Runtime {
+            unknown.hint("in this section `task` needs `version 1.3`")
+        } else if &**name == "task" {
+            unknown.hint("`task` is known in the command, the outputs and the requirements of a task")
         } else if self.module.namespace(name).is_some() {
             unknown.label("this is an import").hint("only tasks and workflows of an import can be called")
         } else if self.module.enums.contains_key(&**name) {
@@ -253,7 +259,7 @@ impl<'a> Typer<'a> {
         let error = self.error(span, message);
         match self.dialect {
             Dialect::Specification => error,
-            Dialect::Cromwell => Diagnostic { severity: crate::diagnostic::Severity::Warning, ..error },
+            Dialect::Cromwell => error.into_warning(),
         }
     }
 
@@ -272,6 +278,7 @@ impl<'a> Typer<'a> {
             }
             Type::Optional(_) if self.dialect == Dialect::Specification && !self.in_placeholder => {
                 let warning = Diagnostic::warning(&self.module.document.source, span, format!("value of type `{ty}` may be undefined"));
+                let warning = warning.rule(Rule::OptionalValue);
                 self.findings.push(warning.hint("use `select_first([x, default])`, or test it with `defined(x)`"));
             }
             _ => {}

@@ -9,8 +9,9 @@ use super::{
     typer::{Names, Place},
 };
 use crate::{
-    ast::{Node, Scatter, Workflow},
+    ast::{Name, Node, Scatter, Workflow},
     diagnostic::Diagnostic,
+    rule::Rule,
     types::Type,
     version::{Dialect, Version},
 };
@@ -114,6 +115,7 @@ impl Checker<'_> {
             self.findings.push(error.hint("choose another name"));
         } else if chain.declares(&name.text) {
             let finding = self.graded(Version::V1_1, name.span, format!("`{}` hides a name of the workflow", name.text));
+            let finding = finding.rule(Rule::ShadowedName);
             self.findings.push(finding.hint("choose another name"));
         }
         if let Some(frame) = inner.next() {
@@ -162,7 +164,7 @@ impl Checker<'_> {
                     .hint("rename one of them: names inside of blocks are known outside as well")
                     .related(first.span, "the first one"),
             };
-            self.findings.push(finding);
+            self.findings.push(finding.rule(Rule::RepeatedName));
         }
         for inner in &frame.inner {
             self.clashes(inner);
@@ -172,7 +174,8 @@ impl Checker<'_> {
     fn workflow_outputs(&mut self, workflow: &Workflow, frame: &Frame, chain: &Chain<'_>) {
         let Some(section) = &workflow.outputs else { return };
         for line in &section.legacy {
-            if legacy_outputs(frame, line).is_none() && !self.module.document.damaged {
+            let lost = |name: &Name| self.module.document.losses.may_hold(&name.text);
+            if legacy_outputs(frame, line).is_none() && !line.path.iter().any(lost) {
                 let path = line.path.iter().map(|name| &*name.text).collect::<Vec<_>>().join(".");
                 let error = self.error(line.span, format!("`{path}` is no output of a call and no declaration"));
                 let known = frame.known();
@@ -186,7 +189,7 @@ impl Checker<'_> {
             if let Some(entry) = frame.entry(&decl.name.text) {
                 let what = if entry.origin == Origin::Call { "call" } else { "declaration" };
                 let message = format!("output `{}` has the name of a {what}", decl.name.text);
-                let finding = self.graded(Version::V1_1, decl.name.span, message);
+                let finding = self.graded(Version::V1_1, decl.name.span, message).rule(Rule::ShadowedName);
                 self.findings.push(finding.hint("rename the output").related(entry.span, format!("the {what}")));
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    rule::Rule,
     types::{StructType, Type},
     version::Dialect,
 };
@@ -12,19 +13,66 @@ use crate::{
 pub enum Coercion {
     /// Always, or as a matter of course.
     Yes,
-    /// It may work, but the author should know: the text says why, as the end of a sentence.
-    Discouraged(&'static str),
+    /// It may work, but the author should know.
+    Discouraged(Doubt),
     /// Never.
     No,
 }
 
-const FROM_OPTIONAL: Coercion = Coercion::Discouraged("the value may be undefined");
-const TO_NONEMPTY: Coercion = Coercion::Discouraged("the array may be empty");
-const TO_STRING: Coercion = Coercion::Discouraged("the specification does not convert this to `String`, use `\"~{...}\"`");
-const FROM_STRING: Coercion = Coercion::Discouraged("not every text is such a value");
-const FROM_FLOAT: Coercion = Coercion::Discouraged("only whole numbers convert, use `floor`, `ceil` or `round`");
-const MAP_AND_PAIRS: Coercion = Coercion::Discouraged("use `as_pairs` or `as_map`");
-const FROM_OBJECT: Coercion = Coercion::Discouraged("only an object with `left` and `right` converts");
+/// Why a conversion may not work, or not mean what it seems to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// Entries of a map as pairs, or pairs as a map.
+    Entries,
+    /// A number, truth value or path as text.
+    Text,
+    /// A file as text: the text is a path, and the file stays where it is.
+    FileText,
+    /// A text as number or truth value.
+    Unreadable,
+    /// A number with decimals as `Int`.
+    Fraction,
+    /// An object as pair.
+    Members,
+    /// An array as one that is never empty.
+    Empty,
+    /// An optional value as one that is always defined.
+    Undefined,
+}
+
+impl Doubt {
+    /// The end of a sentence that tells it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Doubt::Entries => "use `as_pairs` or `as_map`",
+            Doubt::Text | Doubt::FileText => "the specification does not convert this to `String`, use `\"~{...}\"`",
+            Doubt::Unreadable => "not every text is such a value",
+            Doubt::Fraction => "only whole numbers convert, use `floor`, `ceil` or `round`",
+            Doubt::Members => "only an object with `left` and `right` converts",
+            Doubt::Empty => "the array may be empty",
+            Doubt::Undefined => "the value may be undefined",
+        }
+    }
+
+    /// The kind of the warning.
+    pub fn rule(self) -> Rule {
+        match self {
+            Doubt::Empty => Rule::PossiblyEmpty,
+            Doubt::Undefined => Rule::OptionalValue,
+            Doubt::FileText => Rule::FileAsText,
+            _ => Rule::Coercion,
+        }
+    }
+}
+
+const FROM_OPTIONAL: Coercion = Coercion::Discouraged(Doubt::Undefined);
+const TO_NONEMPTY: Coercion = Coercion::Discouraged(Doubt::Empty);
+const TO_STRING: Coercion = Coercion::Discouraged(Doubt::Text);
+const FILE_TO_STRING: Coercion = Coercion::Discouraged(Doubt::FileText);
+const FROM_STRING: Coercion = Coercion::Discouraged(Doubt::Unreadable);
+const FROM_FLOAT: Coercion = Coercion::Discouraged(Doubt::Fraction);
+const MAP_AND_PAIRS: Coercion = Coercion::Discouraged(Doubt::Entries);
+const FROM_OBJECT: Coercion = Coercion::Discouraged(Doubt::Members);
 
 impl Coercion {
     /// The worse of two.
@@ -66,7 +114,8 @@ fn primitive(from: &Type, to: &Type, dialect: Dialect) -> Coercion {
         (Type::Int, Type::Float) | (Type::String, Type::File | Type::Directory | Type::Enum(_)) | (Type::Enum(_), Type::String) => {
             Coercion::Yes
         }
-        (Type::File | Type::Directory | Type::Boolean | Type::Int | Type::Float, Type::String) => TO_STRING.silent_in(dialect),
+        (Type::File | Type::Directory, Type::String) => FILE_TO_STRING.silent_in(dialect),
+        (Type::Boolean | Type::Int | Type::Float, Type::String) => TO_STRING.silent_in(dialect),
         (Type::String, Type::Int | Type::Float) => FROM_STRING.silent_in(dialect),
         (Type::String, Type::Boolean) if dialect == Dialect::Cromwell => Coercion::Yes,
         (Type::Float, Type::Int) => FROM_FLOAT,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{InputSpec, calls, collect, resolved};
 use crate::{
+    check::requirements::{REQUIREMENTS, fits, wanted},
     json::{from_json, from_json_any},
     module::Callee,
     spelling,
@@ -82,10 +83,16 @@ pub fn bind_as(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, stri
         binding.key(key, value);
     }
     binding.find_missing();
+    let version = callee.module().document.version;
     if let Some(first) = binding.nested.take()
-        && callee.module().document.version > Version::V1_0
+        && version > Version::V1_0
         && !callee.allows_nested_inputs()
     {
+        if version >= Version::V1_2 {
+            let message = format!("`{first}` sets an input of a call, which workflow `{}` does not allow", callee.name());
+            binding.problem(&first, message, Some("add `hints { allow_nested_inputs: true }` to the workflow".to_owned()));
+            return Err(binding.problems);
+        }
         binding.bound.notes.push(format!(
             "`{first}` sets an input of a call, for which workflow `{}` should have `allowNestedInputs: true` in its `meta`",
             callee.name()
@@ -163,6 +170,7 @@ impl Binding<'_> {
     fn target(&mut self, key: &str, path: &str, target: Target, json: &Json) {
         match target {
             Target::Override => {
+                self.check_override(key, path, json);
                 self.bound.overrides.insert(path.to_owned(), from_json_any(json));
             }
             Target::Set { call } => {
@@ -181,6 +189,25 @@ impl Binding<'_> {
                 }
                 self.input(key, path, &ty, has_default, json);
             }
+        }
+    }
+
+    /// Requirements are a closed list, each with its types.
+    fn check_override(&mut self, key: &str, path: &str, json: &Json) {
+        let mut steps = path.rsplit('.');
+        let (Some(name), Some("requirements")) = (steps.next(), steps.next()) else { return };
+        if !REQUIREMENTS.contains(&name) {
+            let hint = match spelling::nearest(name, REQUIREMENTS.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the requirements are {}", REQUIREMENTS.join(", ")),
+            };
+            return self.problem(key, format!("`{key}` names no requirement"), Some(hint));
+        }
+        let types = wanted(name);
+        let given = from_json_any(json).type_of();
+        if !json.is_null() && !types.iter().any(|ty| fits(&given, ty)) {
+            let list = types.iter().map(|ty| format!("`{ty}`")).collect::<Vec<_>>().join(" or ");
+            self.problem(key, format!("`{key}` must be {list}, not `{given}`"), None);
         }
     }
 

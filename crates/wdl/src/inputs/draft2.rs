@@ -51,7 +51,7 @@ fn uses(expr: &Expr, names: &HashSet<Arc<str>>) -> bool {
         false
     };
     match &expr.kind {
-        ExprKind::None | ExprKind::Boolean(_) | ExprKind::Int(_) | ExprKind::Float(_) => false,
+        ExprKind::Lost | ExprKind::None | ExprKind::Boolean(_) | ExprKind::Int(_) | ExprKind::Float(_) => false,
         ExprKind::Ident(name) => names.contains(name),
         ExprKind::String(parts) => parts.iter().any(|part| match part {
             StringPart::Text(_) => false,

@@ -65,6 +65,12 @@ pub fn map_files_typed<E>(value: &Value, ty: &Type, f: &mut PathMapper<'_, E>) -
     Ok(changed.unwrap_or_else(|| value.clone()))
 }
 
+/// Like [`map_files_typed`], but keys of maps stay as they are.
+pub fn map_files_typed_except_keys<E>(value: &Value, ty: &Type, f: &mut PathMapper<'_, E>) -> Result<Value, MapFilesError<E>> {
+    let changed = Mapper { f, strict: true, keys: false }.changed(value, ty)?;
+    Ok(changed.unwrap_or_else(|| value.clone()))
+}
+
 struct Mapper<'f, 'a, E> {
     f: &'f mut PathMapper<'a, E>,
     strict: bool,

@@ -199,7 +199,13 @@ pub(super) fn write_objects(p: &Params<'_>) -> Signature {
 
 pub(super) fn write_tsv(p: &Params<'_>) -> Signature {
     match p.array(0)?.0.required() {
-        Type::Any | Type::Object | Type::Struct(_) | Type::Array { .. } => {}
+        Type::Struct(s) => {
+            if let Some((name, _)) = s.members.iter().find(|(_, ty)| !has_text(ty.required())) {
+                let message = format!("member `{name}` of struct `{}` has no text to stand in a table", s.name);
+                return Err(SignatureError { message, argument: Some(0), hint: None });
+            }
+        }
+        Type::Any | Type::Object | Type::Array { .. } => {}
         Type::Boolean | Type::Int | Type::Float | Type::String | Type::File if p.dialect == Dialect::Cromwell => {}
         _ => return Err(p.wrong(0, "an array of arrays or structs")),
     }

@@ -96,7 +96,8 @@ struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     fn take_import(&mut self, import: &Import, module: &Module) {
         for (from, _) in &import.aliases {
-            if !module.structs.contains_key(&*from.text) && !module.enums.contains_key(&*from.text) && !module.document.damaged {
+            let known = module.structs.contains_key(&*from.text) || module.enums.contains_key(&*from.text);
+            if !known && !module.document.losses.may_define(&from.text) {
                 let error = Diagnostic::error(&self.document.source, from.span, format!("`{}` has no struct `{}`", import.uri, from.text));
                 let known = module.structs.keys().chain(module.enums.keys()).map(String::as_str);
                 self.findings.push(with_guess(error, nearest(&from.text, known)));
@@ -284,7 +285,11 @@ impl<'a> Resolver<'a> {
         if let Some(ty) = self.enums.get(&*name.text) {
             return Type::Enum(Arc::clone(ty));
         }
-        if !self.document.damaged {
+        if !self.document.losses.may_define(&name.text) {
+            if let Some(newer) = newer_type(self.document, name) {
+                self.findings.push(newer);
+                return Type::Any;
+            }
             let error = Diagnostic::error(&self.document.source, name.span, format!("unknown type `{}`", name.text));
             let own = self.document.structs.iter().map(|s| &*s.name.text);
             let known = self.structs.keys().chain(self.enums.keys()).map(String::as_str).chain(own).chain(BUILT_IN.iter().copied());
@@ -296,6 +301,15 @@ impl<'a> Resolver<'a> {
 
 /// Types every document knows.
 pub(crate) const BUILT_IN: &[&str] = &["Array", "Boolean", "Directory", "File", "Float", "Int", "Map", "Object", "Pair", "String"];
+
+/// The finding about a type that only newer versions have.
+pub(crate) fn newer_type(document: &Document, name: &Name) -> Option<Diagnostic> {
+    if &*name.text != "Directory" {
+        return None;
+    }
+    let error = Diagnostic::error(&document.source, name.span, format!("type `Directory` is not part of WDL {}", document.version));
+    Some(error.hint(format!("begin the document with `version {}`", Version::V1_2)))
+}
 
 /// Adds the nearest known name as a hint.
 pub(crate) fn with_guess(diagnostic: Diagnostic, guess: Option<&str>) -> Diagnostic {

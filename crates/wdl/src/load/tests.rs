@@ -77,7 +77,7 @@ fn cycles_are_shown() {
 fn missing_documents_are_findings_unless_they_are_the_main_one() {
     let documents = loaded(&[("main", "version 1.0\nimport \"nowhere.wdl\" as n\nworkflow w { call n.t }")]);
     assert_snapshot!(report(&documents), @"main:2:8: error: cannot import `nowhere.wdl`: no such document");
-    assert!(documents.module.document.damaged);
+    assert!(documents.module.document.losses.is_any());
     let failure = load("nowhere", &MemoryLoader::default()).unwrap_err();
     assert_eq!(failure.to_string(), "cannot read `nowhere`: no such document");
 }
@@ -96,10 +96,10 @@ fn names_and_versions_that_newer_documents_do_not_allow() {
         ])
     };
     assert_snapshot!(report(&documents("1.0")), @r"
-    main:2:8: warning: namespace `my-tasks` is no identifier: nothing in it can be called (give it a name with `as`)
-    main:2:8: warning: document of version 1.0 imports one of version 1.3; other engines may refuse it (begin this document with `version 1.3`)
-    main:3:8: warning: struct and task are both named `t` (rename one of them)
-    main:4:8: warning: struct and workflow are both named `w` (rename one of them)
+    main:2:8: warning[portability]: namespace `my-tasks` is no identifier: nothing in it can be called (give it a name with `as`)
+    main:2:8: warning[portability]: document of version 1.0 imports one of version 1.3; other engines may refuse it (begin this document with `version 1.3`)
+    main:3:8: warning[repeated-name]: struct and task are both named `t` (rename one of them)
+    main:4:8: warning[repeated-name]: struct and workflow are both named `w` (rename one of them)
     my-tasks.wdl:2:6: error: enum and task are both named `E` (rename one of them)
     ");
     assert_snapshot!(report(&documents("1.2")), @r"
@@ -121,8 +121,8 @@ fn namespaces() {
     ]);
     assert_snapshot!(report(&documents), @r"
     main:3:8: error: namespace `a` is already taken (give another name with `as`)
-    main:4:8: warning: namespace `a` is already taken (give another name with `as`)
-    main:5:8: warning: namespace `my-tasks` is no identifier: nothing in it can be called (give it a name with `as`)
+    main:4:8: warning[repeated-name]: namespace `a` is already taken (give another name with `as`)
+    main:5:8: warning[portability]: namespace `my-tasks` is no identifier: nothing in it can be called (give it a name with `as`)
     ");
     assert_eq!(documents.module.namespaces.last().unwrap().0, "my-tasks");
 }
@@ -132,7 +132,7 @@ fn repeated_tasks() {
     let documents = loaded(&[("main", "version 1.1\ntask t { command {} }\ntask t { command {} }\nworkflow t {}")]);
     assert_snapshot!(report(&documents), @r"
     main:3:6: error: second task named `t` (rename one of them)
-    main:4:10: warning: workflow and task are both named `t`; calls in this document mean the task (rename one of them)
+    main:4:10: warning[repeated-name]: workflow and task are both named `t`; calls in this document mean the task (rename one of them)
     ");
 }
 

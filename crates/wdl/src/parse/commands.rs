@@ -45,6 +45,8 @@ impl Parser<'_> {
             }
         }
         self.seek(pos);
+        self.layout.opaque.insert(start, pos);
+        self.layout.commands.insert(start);
         pieces.dedent();
         Ok(Command { span: Span::new(start, pos), parts: pieces.into_parts() })
     }

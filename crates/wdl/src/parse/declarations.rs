@@ -51,9 +51,9 @@ impl Parser<'_> {
             return Err(self.fail(Diagnostic { hint: hint.map(String::from), ..error }));
         }
         if let TypeKind::Directory = kind
-            && self.version == Version::Draft2
+            && self.version < Version::V1_2
         {
-            // Draft-2 knows neither directories nor structs: let the checker say that the type is unknown.
+            // There it is the name of a struct, or a type of a newer version: the checker knows.
             kind = TypeKind::Named(Name { text: word.into(), span: self.span_from(start) });
         }
         self.quantifiers(start, kind)
@@ -76,6 +76,9 @@ impl Parser<'_> {
         let first = Box::new(self.type_expr()?);
         let kind = if word == "Array" {
             self.expect_close(Tok::RightBracket, "`]`", open)?;
+            if self.is(Tok::Plus) {
+                self.layout.quantifiers.insert(self.token.start);
+            }
             TypeKind::Array { item: first, nonempty: self.eat(Tok::Plus) }
         } else {
             self.expect(Tok::Comma, "`,`")?;
@@ -116,10 +119,12 @@ impl Parser<'_> {
         let ty = self.type_expr()?;
         let name = self.name("a name for the declaration")?;
         let expr = if self.eat(Tok::Assign) {
-            Some(self.expr()?)
+            Some(self.expr_or_lost())
         } else if self.is(Tok::Colon) {
             let error = self.diagnostic_error(self.token_span(), "expected `=`, found `:`");
             return Err(self.fail(error.hint("values are assigned with `=`")));
+        } else if value == Value::Required && !self.token.first_on_line && self.is(Tok::Ident) {
+            return Err(self.unexpected("`=`"));
         } else {
             None
         };
@@ -164,9 +169,11 @@ impl Parser<'_> {
             self.recover(self.token.start, level);
             return;
         };
+        self.layout.opens.insert(open.start);
         loop {
             if self.is(Tok::RightBrace) {
-                self.bump();
+                let close = self.bump();
+                self.layout.closes.insert(close.start);
                 break;
             }
             if self.is(Tok::End) || self.at_document_item() || outside(self) {
@@ -176,6 +183,7 @@ impl Parser<'_> {
                 break;
             }
             let start = self.token.start;
+            self.layout.statements.insert(start);
             // An item that took nothing would loop forever.
             if item(self).is_err() || self.token.start == start {
                 self.recover(start, level + 1);

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Parsed, Parser, lexer::Tok, tasks::Seen};
 use crate::{
     ast::{Document, EnumDef, Import, Name, StructDef},
+    losses::Losses,
     source::Span,
     version::Version,
 };
@@ -24,17 +25,22 @@ impl Parser<'_> {
             enums: Vec::new(),
             tasks: Vec::new(),
             workflow: None,
-            damaged: false,
+            losses: Losses::default(),
             task_index: HashMap::new(),
         };
         while known && !self.is(Tok::End) {
             let start = self.token.start;
+            self.layout.statements.insert(start);
             if self.item(&mut document).is_err() || self.token.start == start {
                 self.recover_document(start);
             }
             self.braces = 0;
         }
-        document.damaged = self.findings.has_errors();
+        let (skipped, doubtful) = (std::mem::take(&mut self.skipped), std::mem::take(&mut self.doubtful));
+        document.losses = if known { Losses::of(self.text, skipped, doubtful) } else { Losses::everything() };
+        if self.lost_import {
+            document.losses.add_unknown_import();
+        }
         for (index, task) in document.tasks.iter().enumerate() {
             document.task_index.entry(Arc::clone(&task.name.text)).or_insert(index);
         }
@@ -55,6 +61,8 @@ impl Parser<'_> {
         let span = Span::new(start, end);
         if let Some(version) = Version::parse(word) {
             self.version = version;
+            self.layout.statements.insert(start);
+            self.layout.opaque.insert(after + blanks, end);
             self.seek(end);
             return true;
         }
@@ -71,7 +79,11 @@ impl Parser<'_> {
 
     fn item(&mut self, document: &mut Document) -> Parsed<()> {
         match self.word() {
-            "import" => document.imports.push(self.import()?),
+            "import" => {
+                let import = self.import();
+                self.lost_import |= import.is_err();
+                document.imports.push(import?);
+            }
             "task" => document.tasks.push(self.task()?),
             "struct" => document.structs.push(self.struct_definition()?),
             "enum" => document.enums.push(self.enum_definition()?),
@@ -192,6 +204,7 @@ impl Parser<'_> {
             self.expect_close(Tok::RightBracket, "`]`", open)?;
         }
         let mut choices: Vec<(Name, Option<crate::ast::Expr>)> = Vec::new();
+        self.layout.compact.insert(self.token.start);
         self.block(|p| {
             let choice = p.any_name("the name of a choice")?;
             let value = if p.eat(Tok::Assign) { Some(p.expr()?) } else { None };

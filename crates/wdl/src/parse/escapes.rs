@@ -88,6 +88,7 @@ impl Parser<'_> {
         }
         let end = pos + 1 + c.len_utf8();
         let warning = self.diagnostic_warning(Span::new(pos, end), format!("unknown escape sequence `\\{c}`; the backslash is kept"));
+        let warning = warning.rule(crate::rule::Rule::UnknownEscape);
         self.push(warning.hint(format!("write `\\\\{c}`")));
         out.push(c);
         end

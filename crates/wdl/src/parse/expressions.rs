@@ -52,6 +52,7 @@ impl Parser<'_> {
                 Tok::Plus => UnaryOp::Plus,
                 _ => break,
             };
+            self.layout.prefixes.insert(self.token.start);
             operators.push((op, self.bump().start));
             self.check_depth(operators.len(), self.token.start)?;
         }
@@ -81,6 +82,9 @@ impl Parser<'_> {
             let kind = match self.token.kind {
                 Tok::Dot => {
                     self.bump();
+                    if self.token.first_on_line {
+                        return Err(self.unexpected("the name of a member"));
+                    }
                     ExprKind::Member(Box::new(expr), self.any_name("the name of a member")?)
                 }
                 Tok::LeftBracket => {
@@ -121,6 +125,9 @@ impl Parser<'_> {
     fn word_expr(&mut self) -> Parsed<(ExprKind, usize)> {
         let word = self.word();
         let second = self.second().kind;
+        if self.statement_begins() {
+            return Err(self.unexpected("an expression"));
+        }
         Ok(match word {
             "true" | "false" => {
                 self.bump();
@@ -137,17 +144,40 @@ impl Parser<'_> {
                 (ExprKind::None, 0)
             }
             _ if second == Tok::LeftParen => self.call()?,
-            _ if second == Tok::LeftBrace => self.struct_literal()?,
+            _ if second == Tok::LeftBrace && !self.opens_body() => self.struct_literal()?,
             "then" | "else" | "as" | "call" | "task" | "workflow" | "scatter" | "import" | "command" | "runtime"
                 if word != "task" || !self.at_least(Version::V1_2) =>
             {
-                return Err(self.unexpected("an expression"));
+                let error = self.unexpected_diagnostic("an expression");
+                let error = if word == "task" { error.hint("the `task` variable needs `version 1.2`") } else { error };
+                return Err(self.fail(error));
             }
             _ => {
                 self.bump();
                 (ExprKind::Ident(word.into()), 0)
             }
         })
+    }
+
+    /// Whether the current word begins the next statement: then the expression before it has no end.
+    fn statement_begins(&self) -> bool {
+        let second = self.second().kind;
+        match self.word() {
+            "scatter" => second == Tok::LeftParen,
+            "Array" | "Map" | "Pair" => self.token.first_on_line && second == Tok::LeftBracket,
+            "Boolean" | "Int" | "Float" | "String" | "File" | "Directory" | "Object" => {
+                self.token.first_on_line && matches!(second, Tok::Ident | Tok::Question)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the brace after the current word opens the body of a block and no literal: the bracket before it is missing.
+    fn opens_body(&self) -> bool {
+        let first = self.lex_at(self.second().end);
+        first.kind == Tok::Ident
+            && first.first_on_line
+            && matches!(self.lex_at(first.end).kind, Tok::Ident | Tok::LeftParen | Tok::LeftBracket)
     }
 
     fn call(&mut self) -> Parsed<(ExprKind, usize)> {

@@ -3,6 +3,7 @@
 use super::{Parsed, Parser, lexer::Tok};
 use crate::{
     ast::{Expr, MetaValue, Name, StringPart},
+    rule::Rule,
     source::Span,
 };
 
@@ -48,7 +49,8 @@ impl Parser<'_> {
                     error.hint("remove one of them").related(earlier, "the first one")
                 } else {
                     let message = format!("`{}` is given twice; the last one counts", name.text);
-                    self.diagnostic_warning(name.span, message).label("counts").related(earlier, "has no effect")
+                    let warning = self.diagnostic_warning(name.span, message).rule(Rule::RepeatedName);
+                    warning.label("counts").related(earlier, "has no effect")
                 };
                 self.push(finding);
             }
@@ -129,6 +131,13 @@ impl Parser<'_> {
 
     /// A string in which `${` and `~{` mean nothing.
     fn meta_string(&mut self) -> Parsed<String> {
+        let start = self.token.start;
+        let text = self.meta_text();
+        self.layout.opaque.insert(start, self.last_end);
+        text
+    }
+
+    fn meta_text(&mut self) -> Parsed<String> {
         if self.is(Tok::Multiline) {
             let (parts, _) = self.multiline_literal(false)?;
             return Ok(parts.into_iter().filter_map(|part| if let StringPart::Text(text) = part { Some(text) } else { None }).collect());

@@ -1,7 +1,11 @@
 //! Finding the next place that makes sense after an error.
 
 use super::{Parser, lexer::Tok};
-use crate::version::Version;
+use crate::{
+    ast::{Expr, ExprKind},
+    source::Span,
+    version::Version,
+};
 
 /// Words that begin a statement or section inside a task or workflow.
 const STATEMENTS: &[&str] = &[
@@ -35,6 +39,11 @@ impl Parser<'_> {
         if self.token.start == start && !(self.is(Tok::RightBrace) && self.braces <= level) {
             self.skip_token();
         }
+        self.skip_statement(level);
+        self.note_skipped(start);
+    }
+
+    fn skip_statement(&mut self, level: usize) {
         loop {
             match self.token.kind {
                 Tok::End => return,
@@ -55,6 +64,48 @@ impl Parser<'_> {
         }
     }
 
+    /// After an error in what stands before the body of a block: skips to the `{` of the body. False when there is none.
+    pub(super) fn recover_body(&mut self, start: usize) -> bool {
+        let level = self.braces;
+        self.seek(start);
+        self.skip_token();
+        let found = loop {
+            match self.token.kind {
+                Tok::LeftBrace if self.second().first_on_line || self.braces <= level => break true,
+                Tok::End | Tok::RightBrace => break false,
+                Tok::Ident if self.begins_section_line() || self.at_document_item() => break false,
+                _ => self.skip_token(),
+            }
+        };
+        self.note_skipped(start);
+        found
+    }
+
+    /// Remembers what was passed over from `start` to the current token, and the lines of the error.
+    fn note_skipped(&mut self, start: usize) {
+        self.skipped.push(Span::new(start, self.token.start.max(start)));
+        let error = match self.last_error {
+            // What comes next is as it should be; what is wrong ends before it.
+            Some(error) if error >= self.token.start => self.last_end,
+            error => error.unwrap_or(start),
+        };
+        let (first, last) = (start.min(error), start.max(error));
+        let line_start = self.bytes.get(..first).and_then(|before| before.iter().rposition(|b| *b == b'\n')).map_or(0, |i| i + 1);
+        let line_end =
+            self.bytes.get(last..).and_then(|after| after.iter().position(|b| *b == b'\n')).map_or(self.bytes.len(), |i| last + i);
+        self.doubtful.push(Span::new(line_start, line_end));
+    }
+
+    /// The expression, or [`ExprKind::Lost`] after an error was reported and the rest of the statement skipped.
+    pub(super) fn expr_or_lost(&mut self) -> Expr {
+        let (start, level) = (self.token.start, self.braces);
+        self.expr().unwrap_or_else(|_| {
+            let end = self.last_end.max(start);
+            self.recover(start, level);
+            Expr { span: Span::new(start, end), kind: ExprKind::Lost }
+        })
+    }
+
     /// Skips to the next top-level item.
     pub(super) fn recover_document(&mut self, start: usize) {
         if self.token.start == start {
@@ -63,6 +114,7 @@ impl Parser<'_> {
         while !self.is(Tok::End) && !self.at_document_item() {
             self.skip_token();
         }
+        self.note_skipped(start);
         self.braces = 0;
     }
 

@@ -20,6 +20,13 @@ struct Quotes {
 impl Parser<'_> {
     /// A string literal of any kind, with the depth of the deepest placeholder.
     pub(super) fn string_literal(&mut self) -> Parsed<(Vec<StringPart>, usize)> {
+        let start = self.token.start;
+        let literal = self.literal();
+        self.layout.opaque.insert(start, self.last_end);
+        literal
+    }
+
+    fn literal(&mut self) -> Parsed<(Vec<StringPart>, usize)> {
         if self.is(Tok::Multiline) {
             return self.multiline_literal(true);
         }
@@ -132,7 +139,11 @@ impl Parser<'_> {
                 pieces.push(Piece::Placeholder(Box::new(placeholder)));
                 end
             }
-            Err(_) => self.skip_placeholder(self.token.start.max(pos + 2), one_line),
+            Err(_) => {
+                let end = self.skip_placeholder(self.token.start.max(pos + 2), one_line);
+                self.skipped.push(Span::new(pos, end));
+                end
+            }
         }
     }
 

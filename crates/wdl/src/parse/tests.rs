@@ -60,6 +60,7 @@ fn show(expr: &Expr) -> String {
         members.iter().map(|(n, v)| format!("{}: {}", n.text, show(v))).collect::<Vec<_>>().join(", ")
     };
     match &expr.kind {
+        ExprKind::Lost => "?".into(),
         ExprKind::None => "None".into(),
         ExprKind::Boolean(b) => b.to_string(),
         ExprKind::Int(i) => i.to_string(),
@@ -223,8 +224,8 @@ fn newer_constructs_name_their_version() {
     assert_snapshot!(report("version 1.0\nworkflow w { Int x = 2 ** 3 String s = <<<a>>> S t = S { a: 1 } call u { input: x } }"), @r"
     2:24 error: operator `**` is not part of WDL 1.0 (begin the document with `version 1.2`)
     2:40 error: a multi-line string is not part of WDL 1.0 (begin the document with `version 1.2`)
-    2:54 warning: a struct literal is not part of WDL 1.0; other engines may refuse it (begin the document with `version 1.1`)
-    2:81 warning: a call input without a value is not part of WDL 1.0; other engines may refuse it (begin the document with `version 1.1`)
+    2:54 error: a struct literal is not part of WDL 1.0 (begin the document with `version 1.1`)
+    2:81 error: a call input without a value is not part of WDL 1.0 (begin the document with `version 1.1`)
     ");
     assert_snapshot!(report("version 1.2\nworkflow w {\nif (true) {} else {}\n}"), @"3:14 error: `else` is not part of WDL 1.2 (begin the document with `version 1.3`)");
     assert_snapshot!(report("task t { input { Int x }\n command {}\n requirements { cpu: 1 } hints { a: 1 } }\nstruct S { Int x }"), @r"

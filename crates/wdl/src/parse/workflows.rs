@@ -2,9 +2,14 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Parsed, Parser, declarations::Value, lexer::Tok, tasks::Seen};
+use super::{
+    Parsed, Parser,
+    declarations::Value,
+    lexer::{Tok, Token},
+    tasks::Seen,
+};
 use crate::{
-    ast::{Call, Clause, Conditional, Decl, Expr, LegacyOutput, Name, Node, OutputSection, Scatter, Workflow},
+    ast::{Call, Clause, Conditional, Decl, Expr, ExprKind, LegacyOutput, Name, Node, OutputSection, Scatter, Workflow},
     graph::visit_names,
     source::Span,
     version::Version,
@@ -193,13 +198,26 @@ impl Parser<'_> {
         let start = self.bump().start;
         let open = self.bump();
         let variable = self.name("the name of the loop variable")?;
-        if !self.eat_word("in") {
-            return Err(self.unexpected("`in`"));
-        }
-        let collection = self.expr()?;
-        self.expect_close(Tok::RightParen, "`)`", open)?;
+        let collection = self.header(start, |p| if p.eat_word("in") { p.expr_in_parentheses(open) } else { Err(p.unexpected("`in`")) })?;
         let body = self.body()?;
         Ok(Scatter { span: self.span_from(start), variable, collection, body })
+    }
+
+    fn expr_in_parentheses(&mut self, open: Token) -> Parsed<Expr> {
+        let expr = self.expr()?;
+        self.expect_close(Tok::RightParen, "`)`", open)?;
+        Ok(expr)
+    }
+
+    /// What stands before the body of a block; after an error in it the body is still read.
+    fn header(&mut self, start: usize, parse: impl FnOnce(&mut Self) -> Parsed<Expr>) -> Parsed<Expr> {
+        let braces = self.braces;
+        parse(self).or_else(|error| {
+            self.braces = braces;
+            let found = self.recover_body(start);
+            let lost = Expr { span: self.span_from(start), kind: ExprKind::Lost };
+            if found { Ok(lost) } else { Err(error) }
+        })
     }
 
     fn conditional(&mut self) -> Parsed<Conditional> {
@@ -208,8 +226,7 @@ impl Parser<'_> {
         loop {
             let clause_start = self.bump().start;
             let open = self.expect(Tok::LeftParen, "`(`")?;
-            let condition = Some(self.expr()?);
-            self.expect_close(Tok::RightParen, "`)`", open)?;
+            let condition = Some(self.header(clause_start, |p| p.expr_in_parentheses(open))?);
             let body = self.body()?;
             clauses.push(Clause { span: self.span_from(clause_start), condition, body });
             if !self.is_word("else") {
@@ -232,6 +249,9 @@ impl Parser<'_> {
         let start = self.bump().start;
         let mut target = vec![self.any_name("what to call")?];
         while self.eat(Tok::Dot) {
+            if self.token.first_on_line || (self.is_word("as") && self.second().kind == Tok::Ident) {
+                return Err(self.unexpected("what to call"));
+            }
             target.push(self.any_name("what to call")?);
         }
         let mut call = Call { span: Span::default(), target, alias: None, after: Vec::new(), inputs: Vec::new() };
@@ -267,11 +287,29 @@ impl Parser<'_> {
 
     fn call_inputs(&mut self) -> Vec<(Name, Option<Expr>)> {
         let mut inputs = Vec::new();
-        self.block(|p| {
-            if matches!(p.word(), "input" | "inputs") && p.second().kind == Tok::Colon {
-                p.bump();
-                p.bump();
-                return Ok(());
+        let mut keyword = false;
+        let item = |p: &mut Self| {
+            if matches!(p.word(), "input" | "inputs") {
+                match p.second() {
+                    second if second.kind == Tok::Colon => {
+                        keyword = true;
+                        p.bump();
+                        p.bump();
+                        return Ok(());
+                    }
+                    second if second.kind == Tok::Ident && second.first_on_line => {
+                        keyword = true;
+                        p.bump();
+                        // The inputs themselves can still be read.
+                        p.unexpected("`:`");
+                        return Ok(());
+                    }
+                    _ => {}
+                }
+            }
+            if inputs.is_empty() && !keyword {
+                let span = p.token_span();
+                p.early(Version::V1_2, span, "a call without `input:`");
             }
             inputs.push(p.call_input()?);
             if !p.eat(Tok::Comma) && !p.is(Tok::RightBrace) {
@@ -282,7 +320,9 @@ impl Parser<'_> {
                 }
             }
             Ok(())
-        });
+        };
+        self.layout.compact.insert(self.token.start);
+        self.block_until(item, |p| p.begins_section_line() && !p.is_word("input"));
         inputs
     }
 
@@ -294,6 +334,9 @@ impl Parser<'_> {
         }
         if self.eat(Tok::Assign) {
             return Ok((name, Some(self.expr()?)));
+        }
+        if !self.token.first_on_line && !matches!(self.token.kind, Tok::Comma | Tok::RightBrace) {
+            return Err(self.unexpected("`=`"));
         }
         self.newer(Version::V1_1, name.span, "a call input without a value");
         Ok((name, None))

@@ -2,13 +2,21 @@
 
 use std::sync::Arc;
 
-use batchyard_wdl::{ast::Expr, coerce, diagnostic::Diagnostic, eval::Evaluator, source::Span, types::Type, value::Value};
+use batchyard_wdl::{
+    ast::Expr,
+    coerce,
+    diagnostic::Diagnostic,
+    eval::{Evaluator, Host},
+    source::Span,
+    types::Type,
+    value::Value,
+};
 
 use super::{Engine, Stop};
 use crate::{
     documents::Failure,
     frame::{FrameId, RunIndex},
-    host::beside_document,
+    host::{MUST_EXIST, settled},
     plan::StepKind,
     settings::FailureMode,
 };
@@ -109,10 +117,13 @@ impl Engine<'_> {
         coerce::coerce(value, ty, dialect).map_err(|message| self.failure_at(run, span, format!("`{name}`: {message}")))
     }
 
-    /// A value of a document in which relative paths count from the folder of the document, where that is the rule.
-    pub(super) fn beside_document(&self, run: RunIndex, value: Value) -> Value {
-        let Some(context) = self.runs.get(run) else { return value };
-        beside_document(&context.plan.module, &value, |path| path.to_string_lossy().into())
+    /// The value that an expression of the document gives a name of type `ty`, with the paths it means.
+    pub(super) fn settled(&self, run: RunIndex, name: &str, value: &Value, ty: &Type, span: Span) -> Result<Value, Failure> {
+        let value = self.coerced(run, name, value, ty, span)?;
+        let Some(context) = self.runs.get(run) else { return Ok(value) };
+        let place = |path: &std::path::Path| path.to_string_lossy().into();
+        settled(&context.plan.module, &value, ty, |path| context.host.exists(path).is_some(), place)
+            .map_err(|message| self.failure_at(run, span, format!("`{name}`: {message}")).hint(MUST_EXIST))
     }
 
     pub(super) fn failure_at(&self, run: RunIndex, span: Span, message: String) -> Failure {
@@ -138,7 +149,7 @@ impl Engine<'_> {
             (Some(given), _) if !given.is_none() || ty.is_optional() => self.coerced(run, name, &given, ty, span),
             (_, Some(expr)) => {
                 let value = self.evaluate(frame, expr)?;
-                Ok(self.beside_document(run, self.coerced(run, name, &value, ty, expr.span)?))
+                self.settled(run, name, &value, ty, expr.span)
             }
             (_, None) if ty.is_optional() => Ok(Value::None),
             (_, None) => Err(self.failure_at(run, span, format!("required workflow input `{name}` not specified"))),
