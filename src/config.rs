@@ -23,7 +23,7 @@ use batchyard_runner::{
 use batchyard_store::Location;
 use batchyard_wdl::version::Dialect;
 use batchyard_workflow::{
-    provider::LOCAL,
+    provider::{LOCAL, ProviderDefinition},
     runtime::parse_bytes,
     settings::{ContainerPolicy, EngineChoice, ImageRule, Settings, StandIn},
 };
@@ -348,12 +348,24 @@ impl Loader {
         })
     }
 
+    /// Our own providers and those of the original's configuration; of two with one name ours.
     fn providers(&mut self, settings: &mut Settings, default: Option<String>, entries: Vec<toml::Table>) -> Result<()> {
-        let origin = if entries.is_empty() { Origin::Default } else { self.path.clone().map_or(Origin::Default, Origin::File) };
-        settings.providers = providers::read(entries)?;
+        let own = if entries.is_empty() { Origin::Default } else { self.path.clone().map_or(Origin::Default, Origin::File) };
+        let mut definitions = providers::read(entries)?;
+        let backends = self.original.as_ref().map(|original| &original.config.backends);
+        let further: Vec<ProviderDefinition> = backends.into_iter().flat_map(|backends| backends.definitions()).cloned().collect();
+        let origin =
+            if further.is_empty() { own } else { Origin::Original(self.original.as_ref().and_then(|o| o.config.place("backend"))) };
+        definitions.extend(further.into_iter().filter(|one| !definitions.iter().any(|other| other.name == one.name)).collect::<Vec<_>>());
+        let closed = backends.is_some_and(|backends| !backends.allow_built_in());
+        settings.providers = providers::checked(definitions)?;
+        if closed {
+            settings.providers = std::mem::take(&mut settings.providers).without_built_in();
+        }
         let names = settings.providers.names();
         self.shown.push(("providers".into(), format!("{names:?}"), origin));
-        let default = self.take("default_provider", default, LOCAL.into(), |v: &String| format!("{v:?}"));
+        let decided = ("backend.default", |config: &CromwellConfig| Some(config.backends.default.clone()));
+        let default = self.take_with("default_provider", default, decided, LOCAL.into(), |v: &String| format!("{v:?}"));
         if !settings.providers.knows(&default) {
             bail!("`default_provider` must be one of {}, not {default:?}", settings.providers.names().join(", "));
         }

@@ -50,13 +50,15 @@ struct Entry {
     #[serde(default)]
     allow_docker_soft_links: bool,
     max_hardlinks: Option<u32>,
-    #[serde(default)]
-    http: bool,
 }
 
-/// Reads and checks all entries.
-pub fn read(entries: Vec<toml::Table>) -> Result<Providers> {
-    let definitions = entries.into_iter().map(definition).collect::<Result<Vec<_>>>()?;
+/// Reads all entries.
+pub fn read(entries: Vec<toml::Table>) -> Result<Vec<ProviderDefinition>> {
+    entries.into_iter().map(definition).collect()
+}
+
+/// Checks definitions, from wherever they come.
+pub fn checked(definitions: Vec<ProviderDefinition>) -> Result<Providers> {
     Providers::new(definitions).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}", lines.join("\n"))
@@ -105,7 +107,7 @@ fn definition(table: toml::Table) -> Result<ProviderDefinition> {
         fingerprint_size: entry.fingerprint_size.unwrap_or(defaults.fingerprint_size),
         allow_docker_soft_links: entry.allow_docker_soft_links,
         max_hardlinks: entry.max_hardlinks.unwrap_or(defaults.max_hardlinks),
-        http: entry.http,
+        bcs: false,
     })
 }
 
@@ -118,7 +120,7 @@ mod tests {
         struct File {
             providers: Vec<toml::Table>,
         }
-        read(toml::from_str::<File>(text)?.providers)
+        checked(read(toml::from_str::<File>(text)?.providers)?)
     }
 
     #[test]

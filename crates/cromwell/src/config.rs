@@ -5,7 +5,6 @@
 //! key. Both answer from the one table in `keys/table.rs`: every key that is read here stands there.
 
 mod apply;
-pub mod bcs;
 mod database;
 mod keys;
 mod notes;
@@ -26,7 +25,7 @@ pub use batchyard_hocon::{Problems, Remark as Note};
 pub use self::{
     database::DatabaseChoice,
     keys::{Explanation, KEYS, Key, Verdict, explain},
-    provider::{Backends, Provider, ProviderDefinition, ProviderKind},
+    provider::{Backends, Provider, ProviderKind},
     server::{Rate, ReadLimits, System, Webservice},
     workflows::{CallCaching, Callback, EngineFilesystems, LanguageVersion, Languages, Wes, WorkflowOptions, YamlLimits},
 };
@@ -153,10 +152,10 @@ fn load(path: Option<&Path>, overrides: &[(String, String)], environment: &dyn F
 }
 
 fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
+    let system = System::read(reader);
     CromwellConfig {
         log: LogLevel::read(reader),
         webservice: Webservice::read(reader),
-        system: System::read(reader),
         workflow_options: WorkflowOptions::read(reader),
         languages: Languages::read(reader),
         call_caching: CallCaching::read(reader),
@@ -165,7 +164,8 @@ fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
         wes: Wes::read(reader),
         yaml: YamlLimits::read(reader),
         database: DatabaseChoice::read(reader),
-        backends: Backends::read(reader),
+        backends: Backends::read(reader, &system),
+        system,
         whole,
         values: values.clone(),
     }

@@ -31,8 +31,6 @@ use crate::{
     task::TaskFrame,
 };
 
-/// Lines of standard error that make a memory retry, as Cromwell's `memory-retry-error-keys`.
-const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
 /// What schedulers write there, or where the output of the job goes, when a job has used more than it asked for.
 const SCHEDULER_MEMORY_ERRORS: [&str; 5] = ["oom-kill", "oom_kill", "Out Of Memory", "TERM_MEMLIMIT", "exceeded memory limit"];
 /// Longest output values of a call or workflow, as text: beyond that no database keeps them.
@@ -55,6 +53,8 @@ pub struct Attempt {
     pub place: Place,
     /// Memory for this attempt in MiB, grown by earlier ones that ran out of it.
     pub memory_mib: u64,
+    /// Words on standard error that mean that the memory was too small.
+    pub memory_errors: Arc<[String]>,
     /// `TMPDIR` of tasks on the host; exists.
     pub scratch: PathBuf,
     /// Name of the call.
@@ -307,7 +307,8 @@ impl Attempt {
     }
 
     fn ran_out_of_memory(&self, stderr: &Path) -> bool {
-        tail_contains(stderr, &MEMORY_ERRORS) || (self.place.mode() == Mode::Dispatched && tail_contains(stderr, &SCHEDULER_MEMORY_ERRORS))
+        tail_contains(stderr, &self.memory_errors)
+            || (self.place.mode() == Mode::Dispatched && tail_contains(stderr, &SCHEDULER_MEMORY_ERRORS))
     }
 
     fn with_place(&self, failure: Failure, exit_code: Option<i32>) -> Failure {
@@ -335,7 +336,7 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
-fn tail_contains(path: &Path, words: &[&str]) -> bool {
+fn tail_contains(path: &Path, words: &[impl AsRef<str>]) -> bool {
     use std::io::{Read, Seek, SeekFrom};
     let Ok(mut file) = fs::File::open(path) else { return false };
     let length = file.metadata().map_or(0, |m| m.len());
@@ -346,7 +347,7 @@ fn tail_contains(path: &Path, words: &[&str]) -> bool {
         return false;
     }
     let text = String::from_utf8_lossy(&text);
-    words.iter().any(|word| text.contains(word))
+    words.iter().any(|word| text.contains(word.as_ref()))
 }
 
 /// Roughly how long a value is as text.

@@ -29,7 +29,7 @@ use crate::{
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
     identity::{Identities, Identity, task_parts, text_hash},
-    provider::{Provider, Site},
+    provider::{Provider, Site, bcs},
     runtime::Runtime,
     settings::{Place, Settings},
     stamps::{stamp, stamp_of},
@@ -227,6 +227,9 @@ impl Shared {
         runtime: &Runtime,
     ) -> Result<Place, Failure> {
         let settings = &preparation.context.settings;
+        if provider.definition().bcs {
+            bcs::check_task(attributes)?;
+        }
         let (mut place, image) = settings.place_at(provider, &runtime.images)?;
         let short: String = preparation.id.run.to_string().chars().take(8).collect();
         let name = format!("cromwell_{short}_{}", preparation.id.call);

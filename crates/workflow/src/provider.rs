@@ -5,6 +5,7 @@
 //! values they may name, [`desk`] holds the threads that work for all providers together.
 
 mod attributes;
+pub mod bcs;
 mod compile;
 pub mod desk;
 mod site;
@@ -64,7 +65,7 @@ pub struct ProviderDefinition {
     pub fingerprint_size: u64,
     pub allow_docker_soft_links: bool,
     pub max_hardlinks: u32,
-    pub http: bool,
+    pub bcs: bool,
 }
 
 impl Default for ProviderDefinition {
@@ -99,7 +100,7 @@ impl Default for ProviderDefinition {
             fingerprint_size: 10 << 20,
             allow_docker_soft_links: false,
             max_hardlinks: 950,
-            http: false,
+            bcs: false,
         }
     }
 }
@@ -220,6 +221,8 @@ impl fmt::Debug for Provider {
 pub struct Providers {
     by_name: IndexMap<String, Arc<Provider>>,
     desk: Option<Arc<Desk>>,
+    /// Whether the built-in provider may not be used unless it is among them.
+    closed: bool,
 }
 
 impl Providers {
@@ -244,7 +247,12 @@ impl Providers {
             return Err(problems);
         }
         let desk = (!by_name.is_empty()).then(|| Arc::new(Desk::new()));
-        Ok(Providers { by_name, desk })
+        Ok(Providers { by_name, desk, closed: false })
+    }
+
+    /// The same without the built-in provider, unless a definition has its name.
+    pub fn without_built_in(self) -> Self {
+        Providers { closed: true, ..self }
     }
 
     /// The provider of this name.
@@ -252,10 +260,10 @@ impl Providers {
         self.by_name.get(name)
     }
 
-    /// Names of all that can be used, the built-in one among them.
+    /// Names of all that can be used, sorted.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
-        if !self.by_name.contains_key(LOCAL) {
+        if !self.closed && !self.by_name.contains_key(LOCAL) {
             names.push(LOCAL);
         }
         names.sort_unstable();
@@ -264,7 +272,7 @@ impl Providers {
 
     /// Whether it can be used.
     pub fn knows(&self, name: &str) -> bool {
-        name == LOCAL || self.by_name.contains_key(name)
+        (name == LOCAL && !self.closed) || self.by_name.contains_key(name)
     }
 
     /// The threads that work for providers; there are none without providers.

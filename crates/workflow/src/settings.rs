@@ -23,6 +23,9 @@ use crate::{
     provider::{LOCAL, Mode, Provider, Providers, Site},
 };
 
+/// As Cromwell has them.
+const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
+
 /// What happens after a call has failed for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailureMode {
@@ -148,6 +151,10 @@ pub struct Settings {
     pub provider: Option<String>,
     /// Runs of one group share the berths of a provider; a run without a group is one of its own.
     pub hog_group: Option<String>,
+    /// Name of the option that names the group.
+    pub hog_option: String,
+    /// Words on standard error of a failed command that mean that the memory was too small.
+    pub memory_errors: Arc<[String]>,
     /// Whether a result whose files are not what they were is never looked at again.
     pub forget_bad_results: bool,
     /// Limits of runs.
@@ -187,6 +194,8 @@ impl Default for Settings {
             default_provider: None,
             provider: None,
             hog_group: None,
+            hog_option: "hogGroup".into(),
+            memory_errors: MEMORY_ERRORS.map(str::to_owned).into(),
             forget_bad_results: true,
             limits: Limits::default(),
             default_options: Map::new(),
@@ -364,6 +373,10 @@ impl Settings {
         let mut notes = Vec::new();
         for (name, value) in &self.with_default_options(options) {
             let wrong = |expected: &str| Failure::new(format!("workflow option `{name}` must be {expected}, not {value}"));
+            if *name == self.hog_option {
+                self.hog_group = Some(value.as_str().ok_or_else(|| wrong("a text"))?.into());
+                continue;
+            }
             match name.as_str() {
                 "read_from_cache" => self.read_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
                 "write_to_cache" => self.write_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
@@ -390,7 +403,6 @@ impl Settings {
                     }
                     self.provider = Some(name.into());
                 }
-                "hogGroup" => self.hog_group = Some(value.as_str().ok_or_else(|| wrong("a text"))?.into()),
                 "use_relative_output_paths" => self.relative_output_paths = value.as_bool().ok_or_else(|| wrong("true or false"))?,
                 "final_workflow_outputs_dir_metadata" => {
                     self.outputs_are_copies = match value.as_str() {

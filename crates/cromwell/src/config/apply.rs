@@ -18,8 +18,8 @@ impl CromwellConfig {
         self.whole || self.is_set(key)
     }
 
-    /// Sets what this configuration decides about runs. Whether results are reused is left to the caller, whose own
-    /// configuration says it too.
+    /// Sets what this configuration decides about runs. Providers, and whether results are reused, are left to the
+    /// caller, whose own configuration says them too.
     pub fn apply_to(&self, settings: &mut Settings) {
         self.apply_limits(&mut settings.limits);
         if self.decides("workflow-options.workflow-failure-mode") {
@@ -31,6 +31,12 @@ impl CromwellConfig {
         }
         if self.decides("call-caching.invalidate-bad-cache-results") {
             settings.forget_bad_results = self.call_caching.invalidate_bad_cache_results;
+        }
+        if self.decides("system.hog-safety.workflow-option") {
+            settings.hog_option.clone_from(&self.system.hog_group_option);
+        }
+        if self.decides("system.memory-retry-error-keys") {
+            settings.memory_errors = self.system.memory_retry_error_keys.clone().into();
         }
         let versions = self.languages.wdl_versions.iter();
         settings.strict_inputs = versions.filter_map(|(name, version)| Some((version_named(name)?, version.strict_validation))).collect();

@@ -47,7 +47,7 @@ fn defaults_are_those_of_the_original() {
     let local = &config.backends.providers["Local"];
     assert_eq!(local.kind, ProviderKind::BuiltIn);
     assert_eq!(local.definition.submit, None);
-    assert!(local.definition.http && local.definition.runtime_attributes.contains("docker_user"));
+    assert!(local.plain && local.definition.runtime_attributes.contains("docker_user"));
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_table_tells_the_truth_about_the_defaults() {
 #[test]
 fn every_key_that_is_read_is_in_the_table_and_the_other_way_round() {
     let document = "backend.providers.X { actor-factory = \"cromwell.backend.impl.sfs.config.ConfigBackendLifecycleActorFactory\"\n\
-         config { submit = x, runtime-attributes-for-caching { a = true }, filesystems.http {} } }";
+         config { submit = x, run-in-background = true, runtime-attributes-for-caching { a = true }, filesystems.http {} } }";
     let (_, _, mut keys) = text(document).unwrap();
     // The file itself is named on the command line.
     keys.insert("config.file".into());
@@ -153,7 +153,7 @@ fn documented_providers_are_read() {
     }
     let (config, _, _) = read(&sample("local.conf"), &[]).unwrap();
     let local = &config.backends.providers["Local"].definition;
-    assert!(local.http && local.allow_docker_soft_links && local.check_sibling_md5);
+    assert!(local.allow_docker_soft_links && local.check_sibling_md5);
     assert_eq!((local.max_hardlinks, local.fingerprint_size, local.hashing_strategy.as_deref()), (500, 1 << 20, Some("path+modtime")));
     assert_eq!(local.localization.as_ref().unwrap(), &["hard-link", "soft-link", "cached-copy", "copy"]);
     assert_eq!(local.default_runtime_attributes["continueOnReturnCode"], serde_json::json!(0));
@@ -163,7 +163,7 @@ fn documented_providers_are_read() {
 fn attributes_of_commands_may_have_any_name() {
     let (_, notes, _) = text(
         "backend.providers.X { actor-factory = \"cromwell.backend.impl.sfs.config.ConfigBackendLifecycleActorFactory\"\n\
-         config { submit = x, default-runtime-attributes { timeout = 5, tag = a } } }",
+         config { submit = x, run-in-background = true, default-runtime-attributes { timeout = 5, tag = a } } }",
     )
     .unwrap();
     assert!(!told(&notes).contains("runtime-attributes"), "{}", told(&notes));

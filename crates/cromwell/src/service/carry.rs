@@ -105,7 +105,10 @@ impl Service {
             Ok(ready) => ready,
             Err(NotReady::Later(error)) => return Err(error.into()),
             Err(NotReady::Unusable(failures)) => {
-                self.end_unusable(id, failures, true);
+                let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
+                let options = self.options.settings.with_default_options(&spec.options);
+                self.end_unusable(id, failures.clone(), true);
+                self.notify(id, &options, RunState::Failed, Map::new(), &failures);
                 return Ok(());
             }
         };
@@ -159,12 +162,17 @@ impl Service {
         {
             report(&format!("run {id}: its log `{}` cannot be removed: {error}", log.display()));
         }
+        let outputs: Map<String, Json> =
+            finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
+        self.notify(id, options, finished.state, outputs, &finished.failures);
+    }
+
+    /// Tells who wants to know that a run has ended.
+    fn notify(&self, id: RunId, options: &Map<String, Json>, state: RunState, outputs: Map<String, Json>, failures: &[Failure]) {
         let Some(manner) = &self.options.callback else { return };
-        if let Some(url) = option("workflow_callback_uri").or(manner.endpoint.as_deref()) {
-            let outputs: Map<String, Json> =
-                finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
-            let failures: Vec<&str> = finished.failures.iter().map(|failure| failure.message.as_str()).collect();
-            let body = json!({ "workflowId": id.to_string(), "state": finished.state.name(), "outputs": outputs, "failures": failures });
+        if let Some(url) = options.get("workflow_callback_uri").and_then(Json::as_str).or(manner.endpoint.as_deref()) {
+            let failures: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
+            let body = json!({ "workflowId": id.to_string(), "state": state.name(), "outputs": outputs, "failures": failures });
             self.notices.tell(Notice { url: url.to_owned(), body, manner: manner.clone() });
         }
     }

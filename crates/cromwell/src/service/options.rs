@@ -102,10 +102,7 @@ impl Options {
 
     /// Names of the backends, sorted, and the one that runs what names none.
     pub fn backends(&self) -> (Vec<String>, String) {
-        let mut names: Vec<String> = self.settings.providers.names().into_iter().map(str::to_owned).collect();
-        names.push(LOCAL.to_owned());
-        names.sort_unstable();
-        names.dedup();
+        let names = self.settings.providers.names().into_iter().map(str::to_owned).collect();
         (names, self.settings.default_provider.clone().unwrap_or_else(|| LOCAL.to_owned()))
     }
 

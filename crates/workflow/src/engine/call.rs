@@ -416,6 +416,7 @@ impl Engine<'_> {
             runtime: prepared.runtime,
             place: prepared.place,
             memory_mib,
+            memory_errors: Arc::clone(&self.settings.memory_errors),
             scratch,
             tag: call.id.to_string(),
             number: call.id.attempt,
