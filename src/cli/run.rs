@@ -123,7 +123,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     let folders = inputs::folders(args.inputs.as_deref())?;
     let id = RunId::random();
     listings::realize(&mut given, &folders, &config.home.join("described").join(id.to_string()))?;
-    let Some(bound) = inputs::bind(&callee, &given, dialect, &folders) else { return Ok(None) };
+    let Some(bound) = inputs::bind(&callee, &given, dialect, &folders, &config.home) else { return Ok(None) };
     if !quiet {
         inputs::tell_notes(&bound);
     }
@@ -335,6 +335,6 @@ fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// Bound values of a stored run.
-pub fn rebind(callee: &Callee, spec: &RunSpec, settings: &Settings, module: &Module) -> Option<Bound> {
-    inputs::bind(callee, &spec.inputs, settings.dialect_of(module.document.version), &[PathBuf::from("/")])
+pub fn rebind(callee: &Callee, spec: &RunSpec, config: &Config, module: &Module) -> Option<Bound> {
+    inputs::bind(callee, &spec.inputs, config.settings.dialect_of(module.document.version), &[PathBuf::from("/")], &config.home)
 }

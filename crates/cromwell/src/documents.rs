@@ -149,6 +149,32 @@ impl SubmittedLoader<'_> {
     }
 }
 
+/// Loads from files of this machine, and from the web what they import there.
+pub struct WebLoader {
+    /// Files, and what stands for URLs.
+    pub files: FileLoader,
+}
+
+impl Loader for WebLoader {
+    fn load(&self, uri: &str, importer: Option<&str>) -> io::Result<LoadedText> {
+        let from_web = importer.filter(|importer| is_web(importer) && !uri.contains("://"));
+        let url = from_web.map(|importer| joined(importer, uri)).transpose()?;
+        let uri = url.as_deref().unwrap_or(uri);
+        match self.files.load(uri, if url.is_some() { None } else { importer }) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported && is_web(uri) => {
+                let text = fetch(uri)
+                    .map_err(|error| io::Error::new(error.kind(), format!("{error}; a copy can stand for it: `--import-map URL=DIR`")))?;
+                Ok(LoadedText { id: uri.to_owned(), name: uri.to_owned(), text })
+            }
+            loaded => loaded,
+        }
+    }
+}
+
+fn is_web(uri: &str) -> bool {
+    uri.starts_with("http://") || uri.starts_with("https://")
+}
+
 /// The content behind an http(s) URL, at most one byte more than a document may have.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ pub mod config;
 pub mod documents;
 pub mod http;
 pub mod metadata;
+pub mod remote;
 pub mod service;
 pub mod submission;
 
