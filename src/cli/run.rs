@@ -128,7 +128,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     let id = RunId::random();
     listings::realize(&mut given, &folders, &config.home.join("described").join(id.to_string()))?;
     let strict = config.settings.strict_inputs.get(&loaded.module.document.version).copied();
-    let Some(bound) = inputs::bind(&callee, &given, dialect, strict, &folders) else { return Ok(None) };
+    let Some(bound) = inputs::bind(&callee, &given, dialect, strict, &folders, &config.home) else { return Ok(None) };
     if !quiet {
         inputs::tell_notes(&bound);
     }
@@ -353,8 +353,8 @@ fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// Bound values of a stored run.
-pub fn rebind(callee: &Callee, spec: &RunSpec, settings: &Settings, module: &Module) -> Option<Bound> {
-    let version = module.document.version;
+pub fn rebind(callee: &Callee, spec: &RunSpec, config: &Config, module: &Module) -> Option<Bound> {
+    let (version, settings) = (module.document.version, &config.settings);
     let strict = settings.strict_inputs.get(&version).copied();
-    inputs::bind(callee, &spec.inputs, settings.dialect_of(version), strict, &[PathBuf::from("/")])
+    inputs::bind(callee, &spec.inputs, settings.dialect_of(version), strict, &[PathBuf::from("/")], &config.home)
 }

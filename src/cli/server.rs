@@ -185,6 +185,7 @@ pub fn options(config: &Config) -> Options {
         settings: config.settings.clone(),
         root: config.runs_dir.clone(),
         sources: Sources { map: config.import_map.clone(), hosts: None },
+        downloads: config.home.join("downloads"),
         max_concurrent: config.server.max_workflows,
         abort_on_terminate: config.server.abort_on_exit.unwrap_or(false),
         name: format!("batchyard-{}", host_name()),

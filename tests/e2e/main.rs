@@ -20,6 +20,7 @@ mod recovery;
 mod restart;
 mod running;
 mod server;
+mod web;
 mod yard;
 
 /// Every file of this folder is a module above: a forgotten one would never run.

@@ -139,12 +139,47 @@ impl SubmittedLoader<'_> {
         } else if self.main.is_none() {
             return local.load(url, None);
         }
-        let host = host_of(url).ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "only http and https documents are fetched"))?;
-        if self.sources.hosts.as_ref().is_some_and(|hosts| !hosts.iter().any(|allowed| allowed == host)) {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("host `{host}` is not among the allowed ones")));
-        }
+        permit(url, self.sources.hosts.as_deref())?;
         Ok(LoadedText { id: url.to_owned(), name: url.to_owned(), text: fetch(url)? })
     }
+}
+
+/// Loads from files of this machine, and from the web what they import there.
+pub struct WebLoader {
+    /// Files, and what stands for URLs.
+    pub files: FileLoader,
+    /// Hosts from which documents are fetched; `None` allows all.
+    pub hosts: Option<Vec<String>>,
+}
+
+impl Loader for WebLoader {
+    fn load(&self, uri: &str, importer: Option<&str>) -> io::Result<LoadedText> {
+        let from_web = importer.filter(|importer| is_web(importer) && !uri.contains("://"));
+        let url = from_web.map(|importer| joined(importer, uri)).transpose()?;
+        let uri = url.as_deref().unwrap_or(uri);
+        match self.files.load(uri, if url.is_some() { None } else { importer }) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported && is_web(uri) => {
+                permit(uri, self.hosts.as_deref())?;
+                let text = fetch(uri)
+                    .map_err(|error| io::Error::new(error.kind(), format!("{error}; a copy can stand for it: `--import-map URL=DIR`")))?;
+                Ok(LoadedText { id: uri.to_owned(), name: uri.to_owned(), text })
+            }
+            loaded => loaded,
+        }
+    }
+}
+
+/// Whether documents may come from the host of a URL.
+fn permit(url: &str, hosts: Option<&[String]>) -> io::Result<()> {
+    let host = host_of(url).ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "only http and https documents are fetched"))?;
+    if hosts.is_some_and(|hosts| !hosts.iter().any(|allowed| allowed == host)) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("host `{host}` is not among the allowed ones")));
+    }
+    Ok(())
+}
+
+fn is_web(uri: &str) -> bool {
+    uri.starts_with("http://") || uri.starts_with("https://")
 }
 
 /// The content behind an http(s) URL, at most one byte more than a document may have.

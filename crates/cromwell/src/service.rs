@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchyard_model::{RunId, RunState};
+use batchyard_model::{CallId, RunId, RunState};
 use batchyard_store::{RunFilter, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_workflow::{
     clock::Clock,
@@ -30,6 +30,8 @@ use notices::Notices;
 
 /// Most bytes of accepted submissions that are kept in memory until their runs begin; others are read again.
 const MAX_KEPT_BYTES: usize = 8 << 20;
+/// How long a busy engine is waited for when somebody asks what waits.
+const WAITING_PATIENCE: Duration = Duration::from_millis(500);
 /// Pause before a run whose state could not be recorded is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
@@ -227,6 +229,18 @@ impl Service {
                 batchyard_workflow::owner::end_orphans(self.store(), id, engine)?;
                 Ok(RunState::Aborted)
             }
+        }
+    }
+
+    /// The calls of a run that wait for room, with the moment since when, epoch milliseconds. Those of its sub-workflows
+    /// are among them, under the ids of their runs. Empty when nothing of it is carried out here.
+    pub fn waiting_calls(&self, root: RunId) -> Vec<(CallId, i64)> {
+        let mailbox = self.lock().running.get(&root).and_then(|running| running.mailbox.clone());
+        let (reply, answer) = std::sync::mpsc::channel();
+        // An engine that has just ended has no call that waits; a busy one answers later than anybody wants to wait.
+        match mailbox.map(|mailbox| mailbox.send(Message::Waiting(reply))) {
+            Some(Ok(())) => answer.recv_timeout(WAITING_PATIENCE).unwrap_or_default(),
+            _ => Vec::new(),
         }
     }
 

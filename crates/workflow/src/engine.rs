@@ -60,6 +60,8 @@ pub enum Message {
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
     Recorded(Option<Event>, Result<(), String>),
+    /// Somebody wants to know which calls wait: their ids and since when, in epoch milliseconds.
+    Waiting(Sender<Vec<(CallId, i64)>>),
     /// Somebody wants everything to end: gently first, at once when asked again.
     Interrupt,
 }
@@ -364,6 +366,10 @@ impl<'p> Engine<'p> {
                 }
             }
             Message::Recorded(_, Err(problem)) => self.break_down(problem),
+            Message::Waiting(reply) => {
+                // Who asked may have gone away.
+                let _ = reply.send(self.waiting_calls());
+            }
             Message::Interrupt => self.interrupt(),
         }
     }

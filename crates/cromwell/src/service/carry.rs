@@ -19,7 +19,7 @@ use batchyard_wdl::{
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission, Target, to_text},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
-    given,
+    given::{self, Places},
     owner::{end_orphans, owner},
     settings::Settings,
     stored,
@@ -28,7 +28,10 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Service, log::RunLog, notices::Notice, report};
-use crate::documents::{MAX_PROBLEMS, Sent, load_checked, target_of};
+use crate::{
+    documents::{MAX_PROBLEMS, Sent, load_checked, target_of},
+    remote::Downloads,
+};
 
 /// Workflow option that names the folder for a copy of the run's log.
 pub const LOG_OPTION: &str = "final_workflow_log_dir";
@@ -201,7 +204,7 @@ impl Service {
     fn kept(&self, spec: &RunSpec, settings: &Settings) -> Result<(Loaded, Callee, Bound), NotReady> {
         let loaded = stored::load_documents(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
         let callee = stored::find_target(&loaded, &spec.target).map_err(|error| Failure::new(error.to_string()))?;
-        let bound = bind(&callee, &spec.inputs, settings, &loaded, &[PathBuf::from("/")])?;
+        let bound = self.bind(&callee, &spec.inputs, settings, &loaded, &[PathBuf::from("/")])?;
         Ok((loaded, callee, bound))
     }
 
@@ -214,7 +217,7 @@ impl Service {
         let given: Map<String, Json> =
             serde_json::from_str(&text).map_err(|error| Failure::new(format!("the inputs cannot be read: {error}")))?;
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let bound = bind(&callee, &given, settings, &loaded, &[here])?;
+        let bound = self.bind(&callee, &given, settings, &loaded, &[here])?;
         let (documents, writes) = stored::keep_documents(&loaded);
         // What records that the run has begun is queued behind them.
         self.store().write_then(writes, drop);
@@ -244,6 +247,45 @@ impl Service {
         Ok(loaded)
     }
 
+    fn bind(
+        &self,
+        callee: &Callee,
+        given: &Map<String, Json>,
+        settings: &Settings,
+        loaded: &Loaded,
+        folders: &[PathBuf],
+    ) -> Result<Bound, NotReady> {
+        let dialect = settings.dialect_of(loaded.module.document.version);
+        let downloads = Downloads::new(self.options.downloads.clone());
+        let places = Places { folders, fetch: &downloads };
+        let mut problems = Vec::new();
+        let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();
+        let bound = match inputs::bind_as(callee, given, dialect, strict) {
+            Ok(mut bound) => {
+                problems.extend(given::find_files(callee, &mut bound, dialect, places));
+                Some(bound)
+            }
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        };
+        match bound {
+            Some(bound) if problems.is_empty() => Ok(bound),
+            _ => {
+                let failure = |problem: inputs::InputProblem| Failure {
+                    hint: problem.hint,
+                    // The words that clients of the original look for.
+                    ..Failure::new(match problem.message.starts_with("required workflow input") {
+                        true => format!("Required workflow input '{}' not specified", problem.key),
+                        false => problem.message,
+                    })
+                };
+                Err(NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(failure).collect()))
+            }
+        }
+    }
+
     /// A text of a submission, from what was kept of it or from the store.
     fn text(&self, hash: &str, texts: &Texts) -> Result<String, NotReady> {
         if let Some(text) = texts.get(hash) {
@@ -263,36 +305,6 @@ impl Service {
             // A run that has ended otherwise keeps its end.
             Ok(()) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => report(&format!("run {id} has failed, and that cannot be recorded: {error}")),
-        }
-    }
-}
-
-fn bind(callee: &Callee, given: &Map<String, Json>, settings: &Settings, loaded: &Loaded, folders: &[PathBuf]) -> Result<Bound, NotReady> {
-    let dialect = settings.dialect_of(loaded.module.document.version);
-    let mut problems = Vec::new();
-    let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();
-    let bound = match inputs::bind_as(callee, given, dialect, strict) {
-        Ok(mut bound) => {
-            problems.extend(given::find_files(callee, &mut bound, dialect, folders));
-            Some(bound)
-        }
-        Err(found) => {
-            problems.extend(found);
-            None
-        }
-    };
-    match bound {
-        Some(bound) if problems.is_empty() => Ok(bound),
-        _ => {
-            let failure = |problem: inputs::InputProblem| Failure {
-                hint: problem.hint,
-                // The words that clients of the original look for.
-                ..Failure::new(match problem.message.starts_with("required workflow input") {
-                    true => format!("Required workflow input '{}' not specified", problem.key),
-                    false => problem.message,
-                })
-            };
-            Err(NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(failure).collect()))
         }
     }
 }

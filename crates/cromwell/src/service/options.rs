@@ -25,6 +25,8 @@ pub struct Options {
     pub root: PathBuf,
     /// Where documents may come from.
     pub sources: Sources,
+    /// Where files of the web are kept.
+    pub downloads: PathBuf,
     /// Languages and versions that are accepted.
     pub accepted: Accepted,
     /// Limits of inputs in YAML.
@@ -57,6 +59,7 @@ impl Default for Options {
             settings: Settings::default(),
             root: PathBuf::from("."),
             sources: Sources::default(),
+            downloads: PathBuf::from("."),
             accepted: Accepted::default(),
             yaml: YamlLimits::default(),
             max_concurrent: usize::MAX,

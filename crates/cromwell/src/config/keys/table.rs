@@ -325,7 +325,7 @@ pub const KEYS: &[Key] = &[
         "backend.providers.*.config.filesystems.**",
         Ignored,
         "",
-        "files must be on this machine; neither http(s) nor object stores are asked for them",
+        "input files come from this machine or over http(s), whatever a provider says; object stores are not asked for them",
     ),
     key("backend.providers.*.config.slow-job-warning-time.**", Ignored, "", "how long a job has been running is shown on request"),
     // Providers of the Alibaba back-end
