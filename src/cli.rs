@@ -1,5 +1,6 @@
 //! The command line.
 
+mod cache;
 mod check;
 mod cromwell;
 mod demo;
@@ -87,6 +88,9 @@ enum Command {
     Server(server::ServerArgs),
     /// Explain why a call was run and no earlier result taken
     Why(why::WhyArgs),
+    /// Forget earlier results
+    #[command(subcommand)]
+    Cache(cache::CacheCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -185,6 +189,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Widdler(args) => widdler::widdler(&args),
         Command::Server(args) => server::server(&args, config()?),
         Command::Why(args) => why::why(&args, &config()?),
+        Command::Cache(command) => cache::cache(&command, &config()?),
         Command::Config(ConfigCommand::Show(args)) => show::config(args, &config()?),
         Command::Config(ConfigCommand::Explain(args)) => explain::explain(&args, &config()?),
         Command::Demo(args) => demo::demo(&args, &config()?),

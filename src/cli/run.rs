@@ -143,7 +143,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     let store = open_store(&config)?;
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
-        None => config.runs_dir.join(callee.name()).join(id.to_string()),
+        None => config.settings.run_dir(&config.runs_dir, callee.name(), id),
     };
     let (dir, lock) = claim(&dir, &store, false)?;
     let (spec, documents) = spec_of(&loaded, target, given::to_json(&callee, &bound), options, args.no_cache);

@@ -61,6 +61,7 @@ pub fn router(service: Arc<Service>, limits: Limits) -> Router {
         .route("/{id}/releaseHold", post(run::release))
         .route("/{id}/timing", get(timing::page))
         .route("/{id}/why", get(run::why))
+        .route("/{id}/forget-results", post(run::forget_results))
         .route("/{id}/cost", get(run::cost));
     let wes = Router::new()
         .route("/service-info", get(wes::service_info))

@@ -13,6 +13,7 @@ mod crash;
 pub mod disks;
 pub mod documents;
 pub mod engine;
+pub mod forget;
 pub mod frame;
 pub mod gate;
 pub mod given;

@@ -1,7 +1,10 @@
-//! How runs are carried out on this machine.
+//! How runs are carried out on this machine. Workflow options change it for one run: [`options`].
+
+pub mod options;
 
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -153,6 +156,8 @@ pub struct Settings {
     pub hog_group: Option<String>,
     /// Name of the option that names the group.
     pub hog_option: String,
+    /// A level of folders between the name of a workflow and its id, as the Alibaba back-end has it.
+    pub workflow_tag: Option<String>,
     /// Words on standard error of a failed command that mean that the memory was too small.
     pub memory_errors: Arc<[String]>,
     /// Whether a result whose files are not what they were is never looked at again.
@@ -195,6 +200,7 @@ impl Default for Settings {
             provider: None,
             hog_group: None,
             hog_option: "hogGroup".into(),
+            workflow_tag: None,
             memory_errors: MEMORY_ERRORS.map(str::to_owned).into(),
             forget_bad_results: true,
             limits: Limits::default(),
@@ -358,80 +364,11 @@ impl Settings {
         })
     }
 
-    /// The options of a run: those given, and for others the defaults.
-    pub fn with_default_options(&self, given: &Map<String, Json>) -> Map<String, Json> {
-        let mut options = self.default_options.clone();
-        options.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
-        options
-    }
-
-    /// Applies workflow options (Cromwell's names), the defaults among them. Returns remarks on those without effect here.
-    ///
-    /// # Errors
-    /// An option whose value makes no sense.
-    pub fn apply_options(&mut self, options: &Map<String, Json>) -> Result<Vec<String>, Failure> {
-        let mut notes = Vec::new();
-        for (name, value) in &self.with_default_options(options) {
-            let wrong = |expected: &str| Failure::new(format!("workflow option `{name}` must be {expected}, not {value}"));
-            if *name == self.hog_option {
-                self.hog_group = Some(value.as_str().ok_or_else(|| wrong("a text"))?.into());
-                continue;
-            }
-            match name.as_str() {
-                "read_from_cache" => self.read_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
-                "write_to_cache" => self.write_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
-                "workflow_failure_mode" => {
-                    self.failure_mode = match value.as_str() {
-                        Some("NoNewCalls") => FailureMode::NoNewCalls,
-                        Some("ContinueWhilePossible") => FailureMode::ContinueWhilePossible,
-                        _ => return Err(wrong("\"NoNewCalls\" or \"ContinueWhilePossible\"")),
-                    }
-                }
-                "memory_retry_multiplier" => {
-                    let factor = value.as_f64().filter(|f| (1.0..=99.0).contains(f)).ok_or_else(|| wrong("a number from 1.0 to 99.0"))?;
-                    self.memory_retry_multiplier = Some(factor);
-                }
-                "default_runtime_attributes" => {
-                    let object = value.as_object().ok_or_else(|| wrong("an object"))?;
-                    self.default_attributes.extend(object.iter().map(|(k, v)| (k.clone(), batchyard_wdl::json::from_json_any(v))));
-                }
-                "final_workflow_outputs_dir" => self.final_outputs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
-                "backend" => {
-                    let name = value.as_str().ok_or_else(|| wrong("the name of a provider"))?;
-                    if !self.providers.knows(name) {
-                        return Err(self.unknown_provider(name));
-                    }
-                    self.provider = Some(name.into());
-                }
-                "use_relative_output_paths" => self.relative_output_paths = value.as_bool().ok_or_else(|| wrong("true or false"))?,
-                "final_workflow_outputs_dir_metadata" => {
-                    self.outputs_are_copies = match value.as_str() {
-                        Some("destination") => true,
-                        Some("source") => false,
-                        _ => return Err(wrong("\"source\" or \"destination\"")),
-                    }
-                }
-                "final_call_logs_dir" => self.call_logs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
-                "delete_intermediate_output_files" => {
-                    let wanted = value.as_bool().ok_or_else(|| wrong("true or false"))?;
-                    self.delete_intermediates = wanted && self.may_delete_files;
-                    if wanted && !self.may_delete_files {
-                        notes.push(format!("workflow option `{name}` has no effect: `system.delete-workflow-files` is not set"));
-                    }
-                }
-                "call_cache_hit_path_prefixes" => {
-                    let prefix = |item: &Json| item.as_str().map(str::to_owned);
-                    let prefixes: Option<Vec<String>> = value.as_array().and_then(|items| items.iter().map(prefix).collect());
-                    self.cache_prefixes = prefixes.ok_or_else(|| wrong("a list of paths"))?;
-                }
-                // Carried out by the server, which reads them itself.
-                "final_workflow_log_dir" | "workflow_callback_uri" => {
-                    value.as_str().ok_or_else(|| wrong("a text"))?;
-                }
-                _ => notes.push(format!("workflow option `{name}` has no effect here")),
-            }
-        }
-        Ok(notes)
+    /// The directory of a new run below a root.
+    pub fn run_dir(&self, root: &Path, workflow: &str, id: RunId) -> PathBuf {
+        let tag = self.workflow_tag.as_deref().filter(|tag| !tag.is_empty());
+        let folder = root.join(workflow);
+        tag.map_or(folder.clone(), |tag| folder.join(tag)).join(id.to_string())
     }
 }
 

@@ -10,6 +10,8 @@ use axum::{
     response::Response,
 };
 use batchyard_model::RunId;
+use batchyard_store::CallRecord;
+use batchyard_workflow::forget::forget_calls;
 use serde_json::{Value as Json, json};
 
 use super::{Problem, blocking, body::written};
@@ -80,14 +82,38 @@ pub async fn cost(State(service): State<Arc<Service>>, Path((_, id)): Place) -> 
 /// `GET why` (ours): what kept the calls of a run from taking earlier results. `call` names one of them, with or without
 /// the workflow's name; `index` its place in a scatter.
 pub async fn why(State(service): State<Arc<Service>>, Path((_, id)): Place, RawQuery(text): RawQuery) -> Result<Body<Json>, Problem> {
-    let text = text.unwrap_or_default();
+    let (call, index) = named_call(&text.unwrap_or_default())?;
+    view(service, &id, move |context, id| metadata::why(context, id, call.as_deref(), index)).await
+}
+
+/// `POST forget-results` (ours): no later call takes the results of this run, or of one of its calls, or results that are the
+/// same. Parameters as for `why`.
+pub async fn forget_results(
+    State(service): State<Arc<Service>>,
+    Path((_, id)): Place,
+    RawQuery(text): RawQuery,
+) -> Result<Body<Json>, Problem> {
+    let (call, index) = named_call(&text.unwrap_or_default())?;
+    view(service, &id, move |context, id| {
+        context.load(id)?;
+        let place = |record: &CallRecord| record.id.shard.0.last().map_or(-1, |index| i64::from(*index));
+        let chosen = |record: &CallRecord| {
+            call.as_deref().is_none_or(|name| name == &*record.id.call) && index.is_none_or(|index| index == place(record))
+        };
+        let (calls, results) = forget_calls(context.store, id, chosen)?;
+        Ok(json!({ "id": id.to_string(), "calls": calls, "forgotten": results }))
+    })
+    .await
+}
+
+/// The parameters `call`, with or without the workflow's name, and `index`.
+fn named_call(text: &str) -> Result<(Option<String>, Option<i64>), Problem> {
     let value = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let call = value("call").map(|call| call.rsplit('.').next().unwrap_or_default().to_owned());
-    let index = match value("index").map(|index| index.parse::<i64>()) {
-        Some(Err(_)) => return Err(Problem::fail("index must be a whole number")),
-        index => index.and_then(Result::ok),
-    };
-    view(service, &id, move |context, id| metadata::why(context, id, call.as_deref(), index)).await
+    match value("index").map(|index| index.parse::<i64>()) {
+        Some(Err(_)) => Err(Problem::fail("index must be a whole number")),
+        index => Ok((call, index.and_then(Result::ok))),
+    }
 }
 
 /// `PATCH labels`

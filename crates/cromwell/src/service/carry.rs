@@ -191,7 +191,7 @@ impl Service {
         notes.extend(bound.notes.iter().cloned());
         let name = callee.name().to_owned();
         let dir = match record.dir.as_str() {
-            "" => self.options.root.join(&name).join(record.id.to_string()),
+            "" => settings.run_dir(&self.options.root, &name, record.id),
             known => PathBuf::from(known),
         };
         let dir = claim(&dir)?;
