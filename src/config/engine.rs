@@ -45,8 +45,13 @@ impl Loader {
         let jobs = self.take("local.jobs", local.jobs, usize::MAX, |v| if *v == usize::MAX { "unlimited".into() } else { v.to_string() });
         let default_staging = Strategy::DEFAULT.iter().map(ToString::to_string).collect();
         let staging = self.take("local.staging", local.staging, default_staging, |v: &Vec<String>| format!("{v:?}"));
-        let staging =
-            staging.iter().map(|s| s.parse::<Strategy>().map_err(|e| anyhow::anyhow!("`local.staging`: {e}"))).collect::<Result<_>>()?;
+        let staging = staging
+            .iter()
+            .map(|s| s.parse::<Strategy>().map_err(|e| anyhow::anyhow!("`local.staging`: {e}")))
+            .collect::<Result<Vec<_>>>()?;
+        if staging.contains(&Strategy::CachedCopy) {
+            bail!("`local.staging` cannot have \"cached-copy\": give a provider that says where its `root` is");
+        }
         let grace = self.take("local.grace_seconds", local.grace_seconds, 5, u64::to_string);
         let policy = self.take("containers.policy", containers.policy, "optional".into(), |v: &String| format!("{v:?}"));
         let policy = match policy.as_str() {

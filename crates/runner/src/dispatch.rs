@@ -40,9 +40,9 @@ pub type Execute = dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + S
 /// Takes how a dispatched attempt ended, on one of the hands.
 pub type Done = Box<dyn FnOnce(Result<Outcome, RunError>) + Send>;
 
-/// Finds the job id in what a submit command has printed.
+/// Finds the job id in what a submit command has printed. Shared: each copy of a pattern would have working memory of its own.
 #[derive(Clone, Debug)]
-pub struct JobIdPattern(Regex);
+pub struct JobIdPattern(Arc<Regex>);
 
 impl JobIdPattern {
     /// A pattern with exactly one group.
@@ -52,7 +52,7 @@ impl JobIdPattern {
     pub fn new(text: &str) -> Result<Self, String> {
         let pattern = Regex::new(text).map_err(|e| format!("`{text}` is no regular expression: {e}"))?;
         match pattern.captures_len() - 1 {
-            1 => Ok(JobIdPattern(pattern)),
+            1 => Ok(JobIdPattern(Arc::new(pattern))),
             groups => Err(format!("`{text}` must have exactly one group, which is the job id, and has {groups}")),
         }
     }

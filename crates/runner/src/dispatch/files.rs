@@ -29,14 +29,13 @@ pub(super) enum Rc {
 /// Looks for `rc`. The directory is opened first: a network file system then asks its server again instead of
 /// remembering that there was no such file.
 pub(super) fn look_for_rc(dir: &Path) -> Rc {
-    let path = dir.join("rc");
     let _ = fs::File::open(dir);
-    if let Some(code) = read_rc(&path) {
-        return Rc::Code(code);
-    }
-    match fs::read_to_string(&path) {
-        Ok(text) => Rc::Unreadable(text),
-        Err(e) if e.kind() == io::ErrorKind::InvalidData => Rc::Unreadable("\u{fffd}".into()),
+    match fs::read(dir.join("rc")) {
+        Ok(content) => {
+            let text = String::from_utf8_lossy(&content);
+            let code = text.strip_suffix('\n').and_then(|line| line.trim().parse().ok());
+            code.map_or_else(|| Rc::Unreadable(text.clone().into_owned()), Rc::Code)
+        }
         Err(_) => Rc::Absent,
     }
 }

@@ -313,7 +313,8 @@ impl Engine<'_> {
     pub(super) fn prepared(&mut self, number: u64, result: Result<Prepared, Failure>) {
         crash::place("prepared");
         let now = self.clock.now_ms();
-        let Some(call) = self.calls.get_mut(&number) else { return };
+        let root_id = self.calls.get(&number).and_then(|call| self.root_id(call.root));
+        let (Some(call), Some(root_id)) = (self.calls.get_mut(&number), root_id) else { return };
         call.prepared_ms = now;
         let mut prepared = match result {
             Ok(prepared) => prepared,
@@ -336,12 +337,12 @@ impl Engine<'_> {
             Need { millicores: (prepared.runtime.cores * 1000.0).ceil() as u64, memory_mib: prepared.runtime.memory_mib.unwrap_or(0) };
         let need = Need { memory_mib: self.settings.grown_memory(asked.memory_mib, call.memory_failures), ..asked };
         let stopped = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No) && !call.may_have_started;
-        let (task, root, place) = (call.task.name.text.clone(), call.root, prepared.place.clone());
+        let task = call.task.name.text.clone();
+        let berth = self.settings.berth(&prepared.place, root_id, need);
         call.prepared = Some(prepared);
         for note in notes {
             self.note(note);
         }
-        let berth = self.root_id(root).and_then(|root| self.settings.berth(&place, root, need));
         let granted = self.gate.clamp(need);
         if granted != need && berth.is_none_or(|berth| berth.need.is_some()) {
             self.note(format!(
