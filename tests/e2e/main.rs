@@ -11,6 +11,7 @@ mod databases;
 mod dispatched;
 mod engines;
 mod faults;
+mod hostile;
 mod http;
 mod language;
 mod originals;

@@ -4,27 +4,28 @@ mod body;
 mod describe;
 mod diff;
 mod engine;
+mod extract;
 mod openapi;
+mod patience;
 mod problem;
 mod query;
 mod run;
+mod serve;
 mod submit;
 mod timing;
 mod wes;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
-    response::Response,
     routing::{get, post},
 };
-use tokio::net::TcpListener;
 use tower_http::compression::CompressionLayer;
 
-pub use self::problem::Problem;
+pub use self::{problem::Problem, serve::serve};
 use crate::service::Service;
 
 /// Limits of the interface.
@@ -32,18 +33,23 @@ use crate::service::Service;
 pub struct Limits {
     /// Most bytes of a request's body.
     pub body_bytes: usize,
-    /// Time until an answer begins; then the client is told to try again. Without end when absent.
+    /// Most bytes of the bodies of all requests that are at work; more are refused until there is room.
+    pub held_bytes: usize,
+    /// Time from the end of a request until its answer begins; then the client is told to try again. Without end when absent.
     pub answer: Option<Duration>,
+    /// Longest pause within a request.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { body_bytes: 512 << 20, answer: Some(Duration::from_secs(20)) }
+        Limits { body_bytes: 512 << 20, held_bytes: 1 << 30, answer: Some(Duration::from_secs(20)), idle: Duration::from_secs(60) }
     }
 }
 
 /// All routes of the interface.
 pub fn router(service: Arc<Service>, limits: Limits) -> Router {
+    let held = patience::Held::default();
     let workflows = Router::new()
         .route("/", post(submit::one))
         .route("/batch", post(submit::batch))
@@ -84,27 +90,9 @@ pub fn router(service: Arc<Service>, limits: Limits) -> Router {
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(DefaultBodyLimit::max(limits.body_bytes))
-        .layer(middleware::from_fn(move |request: Request, next: Next| within(limits.answer, request, next)))
+        .layer(middleware::from_fn(move |request: Request, next: Next| patience::within(limits, held.clone(), request, next)))
         .layer(CompressionLayer::new())
         .with_state(service)
-}
-
-/// An answer that takes too long becomes one that says so.
-async fn within(limit: Option<Duration>, request: Request, next: Next) -> Response {
-    let Some(limit) = limit else { return next.run(request).await };
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::busy("The server was not able to produce a timely response to your request.").answer(),
-    }
-}
-
-/// Serves until `shutdown` is done; requests that have begun are answered.
-///
-/// # Errors
-/// What the network said.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(shutdown).await
 }
 
 /// Work that waits for the disk or the store, on a thread that may.

@@ -179,7 +179,7 @@ impl Service {
     /// # Errors
     /// It is unknown or has ended, or the store does not answer.
     pub fn abort(&self, id: RunId) -> Result<RunState, ServiceError> {
-        let record = self.load_run(id)?;
+        let mut record = self.load_run(id)?;
         if record.state.is_terminal() {
             return Err(ServiceError::NotInProgress(id));
         }
@@ -193,8 +193,13 @@ impl Service {
                     state.take(id);
                     return Ok(RunState::Aborted);
                 }
-                // It has begun meanwhile.
-                Err(StoreError::Conflict { .. }) => {}
+                // It has begun meanwhile, or somebody else was faster.
+                Err(StoreError::Conflict { .. }) => {
+                    record = self.load_run(id)?;
+                    if record.state.is_terminal() {
+                        return Err(ServiceError::NotInProgress(id));
+                    }
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -226,8 +231,11 @@ impl Service {
             Holder::OtherMachine => Ok(record.state),
             Holder::Nobody => {
                 let engine = self.options.settings.engine.get();
-                batchyard_workflow::owner::end_orphans(self.store(), id, engine)?;
-                Ok(RunState::Aborted)
+                match batchyard_workflow::owner::end_orphans(self.store(), id, engine) {
+                    Ok(_) => Ok(RunState::Aborted),
+                    Err(StoreError::Conflict { state, .. }) if state.is_terminal() => Err(ServiceError::NotInProgress(id)),
+                    Err(error) => Err(error.into()),
+                }
             }
         }
     }

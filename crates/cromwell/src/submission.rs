@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use axum::body::Bytes;
 use batchyard_model::RunId;
 use serde_json::{Map, Value as Json};
 
@@ -11,6 +12,14 @@ use crate::{archive, config::YamlLimits};
 const MAX_URL: usize = 2000;
 /// Longest name or value of a label, in characters.
 pub const MAX_LABEL: usize = 255;
+/// Most labels of a workflow.
+const MAX_LABELS: usize = 1000;
+/// Most workflows of one request.
+const MAX_WORKFLOWS: usize = 10_000;
+/// Longest inputs of all workflows of a request together, when common ones are put into each, in bytes.
+const MAX_SPREAD: usize = 512 << 20;
+/// Characters of broken inputs that a message repeats.
+const SHOWN: usize = 200;
 /// Options whose values may be objects.
 const OBJECT_OPTIONS: [&str; 2] = ["default_runtime_attributes", "google_labels"];
 /// Part names that are understood, besides `workflowInputs_<n>`.
@@ -31,7 +40,7 @@ const KNOWN: [&str; 13] = [
 ];
 
 /// The parts of a request by name; of parts sent twice the last.
-pub type Parts = HashMap<String, Vec<u8>>;
+pub type Parts = HashMap<String, Bytes>;
 
 /// One or more workflows to run: the same document with different inputs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,7 +89,7 @@ struct Reader<'p> {
     problems: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'p> Reader<'p> {
     fn submission(&mut self) -> Submission {
         self.unknown_parts();
         let mut warnings = Vec::new();
@@ -115,15 +124,20 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
+    /// The text of a part where it lies: it may be large.
+    fn part(&mut self, name: &str) -> Option<&'p str> {
         let bytes = self.parts.get(name)?;
         match std::str::from_utf8(bytes) {
-            Ok(text) => Some(text.to_owned()),
+            Ok(text) => Some(text),
             Err(error) => {
                 self.problems.push(format!("Part '{name}' is no UTF-8 text: byte {} is wrong", error.valid_up_to()));
                 None
             }
         }
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        self.part(name).map(str::to_owned)
     }
 
     fn document(&mut self) -> (Option<String>, Option<String>) {
@@ -154,11 +168,14 @@ impl Reader<'_> {
 
     /// An object from JSON or YAML text.
     fn structured(&mut self, name: &str) -> Option<Json> {
-        let text = self.text(name)?;
-        match read_within(&text, self.yaml) {
+        let text = self.part(name)?;
+        match read_within(text, self.yaml) {
             Ok(value) => Some(value),
             Err(problem) => {
-                self.problems.push(format!("Input file is not a valid yaml or json. Part '{name}': {problem}"));
+                let cut = if text.chars().nth(SHOWN).is_some() { "..." } else { "" };
+                let shown: String = text.chars().take(SHOWN).collect();
+                self.problems
+                    .push(format!("Input file is not a valid yaml or json. Inputs data ({name}): '{shown}{cut}'. Error: {problem}"));
                 None
             }
         }
@@ -185,10 +202,21 @@ impl Reader<'_> {
             // Numbered inputs alone are ignored, as clients know it.
             None => return Vec::new(),
         };
+        if base.len() > MAX_WORKFLOWS {
+            self.problems.push(format!("workflowInputs has {} workflows, more than the {MAX_WORKFLOWS} of one request", base.len()));
+            return Vec::new();
+        }
         let mut numbers: Vec<u32> = self.parts.keys().filter_map(|name| inputs_number(name)).collect();
         numbers.sort_unstable();
         let mut overlay = Map::new();
+        let mut spread = 0_usize;
         for number in numbers {
+            let length = self.parts.get(&format!("workflowInputs_{number}")).map_or(0, Bytes::len);
+            spread = spread.saturating_add(length.saturating_mul(base.len()));
+            if spread > MAX_SPREAD {
+                self.problems.push(format!("the inputs of all workflows together have more than {} MiB", MAX_SPREAD >> 20));
+                return Vec::new();
+            }
             match self.structured(&format!("workflowInputs_{number}")) {
                 Some(Json::Object(object)) => overlay.extend(object),
                 Some(Json::Null) | None => {}
@@ -204,8 +232,8 @@ impl Reader<'_> {
     }
 
     fn options(&mut self) -> Map<String, Json> {
-        let Some(text) = self.text("workflowOptions").filter(|text| !text.trim().is_empty()) else { return Map::new() };
-        match serde_json::from_str(&text) {
+        let Some(text) = self.part("workflowOptions").filter(|text| !text.trim().is_empty()) else { return Map::new() };
+        match serde_json::from_str(text) {
             Ok(Json::Object(options)) => {
                 for (name, value) in &options {
                     if !allowed_option(name, value) {
@@ -228,8 +256,8 @@ impl Reader<'_> {
     }
 
     fn labels(&mut self) -> Vec<(String, String)> {
-        let Some(text) = self.text("labels").filter(|text| !text.trim().is_empty()) else { return Vec::new() };
-        match read_labels(&text) {
+        let Some(text) = self.part("labels").filter(|text| !text.trim().is_empty()) else { return Vec::new() };
+        match read_labels(text) {
             Ok(labels) => labels,
             Err(problems) => {
                 self.problems.extend(problems);
@@ -254,7 +282,7 @@ impl Reader<'_> {
     }
 
     fn on_hold(&mut self) -> bool {
-        let Some(text) = self.text("workflowOnHold") else { return false };
+        let Some(text) = self.part("workflowOnHold") else { return false };
         match text.trim() {
             "true" => true,
             "false" | "" => false,
@@ -266,9 +294,9 @@ impl Reader<'_> {
     }
 
     fn requested(&mut self) -> Option<Vec<RunId>> {
-        let text = self.text("requestedWorkflowId").filter(|text| !text.trim().is_empty())?;
+        let text = self.part("requestedWorkflowId").filter(|text| !text.trim().is_empty())?;
         // A bare id is what people type.
-        let value = serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.trim().into()));
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Json::String(text.trim().into()));
         let items = match value {
             Json::Array(items) => items,
             single => vec![single],
@@ -340,6 +368,9 @@ fn size(value: &Json) -> (usize, usize) {
 /// Every problem.
 pub fn read_labels(text: &str) -> Result<Vec<(String, String)>, Vec<String>> {
     let object = match serde_json::from_str(text) {
+        Ok(Json::Object(object)) if object.len() > MAX_LABELS => {
+            return Err(vec![format!("Invalid labels: there are {}, more than the {MAX_LABELS} that a workflow may have", object.len())]);
+        }
         Ok(Json::Object(object)) => object,
         Ok(other) => return Err(vec![format!("Workflow contains invalid labels JSON: expected an object, found {}", kind(&other))]),
         Err(error) => return Err(vec![format!("Workflow contains invalid labels JSON: {error}")]),
@@ -407,7 +438,7 @@ mod tests {
     use super::*;
 
     fn parts(list: &[(&str, &str)]) -> Parts {
-        list.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
+        list.iter().map(|(name, text)| ((*name).to_owned(), Bytes::copy_from_slice(text.as_bytes()))).collect()
     }
 
     fn problems(list: &[(&str, &str)]) -> Vec<String> {

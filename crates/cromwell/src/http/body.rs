@@ -4,6 +4,7 @@ use std::{
     io::{self, Write},
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
@@ -12,7 +13,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_body::Frame;
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc, mpsc::error::TrySendError},
+};
 
 /// Bytes that are sent at once.
 const CHUNK: usize = 32 << 10;
@@ -20,6 +24,12 @@ const CHUNK: usize = 32 << 10;
 const FIRST_CHUNK: usize = 1 << 10;
 /// Chunks that may wait for the reader.
 const AHEAD: usize = 4;
+/// Answers written at once: a reader that is slow keeps a thread, and others have work for threads too.
+const WRITERS: usize = 32;
+/// Time after which a reader that takes nothing is given up.
+const STALLED: Duration = Duration::from_secs(30);
+
+static ROOM: Semaphore = Semaphore::const_new(WRITERS);
 
 /// A body that another thread writes.
 struct Written(mpsc::Receiver<io::Result<Bytes>>);
@@ -36,6 +46,7 @@ impl HttpBody for Written {
 /// Gathers what is written into chunks and hands them to the reader; waits while the reader is slow.
 struct Chunks {
     sender: mpsc::Sender<io::Result<Bytes>>,
+    runtime: Handle,
     buffer: Vec<u8>,
     limit: usize,
 }
@@ -55,20 +66,35 @@ impl Write for Chunks {
         }
         self.limit = CHUNK;
         let chunk = Bytes::from(std::mem::replace(&mut self.buffer, Vec::with_capacity(CHUNK + CHUNK / 4)));
-        self.sender.blocking_send(Ok(chunk)).map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the reader has gone away"))
+        self.send(Ok(chunk)).then_some(()).ok_or_else(|| io::Error::new(io::ErrorKind::BrokenPipe, "the reader has gone away"))
+    }
+}
+
+impl Chunks {
+    /// Hands a chunk to the reader; false when nobody takes it.
+    fn send(&self, chunk: io::Result<Bytes>) -> bool {
+        match self.sender.try_send(chunk) {
+            Ok(()) => true,
+            Err(TrySendError::Closed(_)) => false,
+            Err(TrySendError::Full(chunk)) => self.runtime.block_on(self.sender.send_timeout(chunk, STALLED)).is_ok(),
+        }
     }
 }
 
 /// An answer of JSON that `work` writes on a thread of its own. When it fails in the middle, the connection breaks:
 /// half an answer must not look whole.
-pub fn written<E: std::fmt::Display + Send>(work: impl FnOnce(&mut dyn Write) -> Result<(), E> + Send + 'static) -> Response {
+pub async fn written<E: std::fmt::Display + Send>(work: impl FnOnce(&mut dyn Write) -> Result<(), E> + Send + 'static) -> Response {
     let (sender, receiver) = mpsc::channel(AHEAD);
+    // The semaphore is never closed.
+    let room = ROOM.acquire().await;
+    let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
-        let mut chunks = Chunks { sender, buffer: Vec::with_capacity(CHUNK), limit: FIRST_CHUNK };
+        let _room = room;
+        let mut chunks = Chunks { sender, runtime, buffer: Vec::with_capacity(CHUNK), limit: FIRST_CHUNK };
         let outcome = work(&mut chunks).map_err(|error| io::Error::other(error.to_string())).and_then(|()| chunks.flush());
         if let Err(error) = outcome {
             // A reader that has gone away does not hear it.
-            let _ = chunks.sender.blocking_send(Err(error));
+            let _ = chunks.send(Err(error));
         }
     });
     ([(header::CONTENT_TYPE, "application/json")], Body::new(Written(receiver))).into_response()

@@ -3,7 +3,6 @@
 use std::{io::Write, sync::Arc};
 
 use axum::{
-    body::Bytes,
     extract::{RawQuery, State},
     response::Response,
 };
@@ -11,7 +10,7 @@ use batchyard_model::{RunId, RunState};
 use batchyard_store::{Parentage, RunFilter, RunSummary, Store};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Problem, blocking, body::written};
+use super::{Problem, blocking, body::written, extract::Content};
 use crate::{metadata::MetadataError, moment, service::Service};
 
 /// Runs read at once.
@@ -25,7 +24,7 @@ pub async fn by_parameters(State(service): State<Arc<Service>>, RawQuery(text): 
 }
 
 /// `POST query`
-pub async fn by_body(State(service): State<Arc<Service>>, body: Bytes) -> Result<Response, Problem> {
+pub async fn by_body(State(service): State<Arc<Service>>, Content(body): Content) -> Result<Response, Problem> {
     let wrong = |problem: String| Problem::fail(format!("the query must be a JSON list of objects with one text each: {problem}"));
     let items: Vec<Map<String, Json>> = serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
     let mut pairs = Vec::new();
@@ -44,7 +43,7 @@ async fn answer(service: Arc<Service>, pairs: Vec<(String, String)>) -> Result<R
     let filter = read(&pairs).map_err(|problems| Problem::fail(problems.join("\n")))?;
     let counting = (Arc::clone(&service), filter.clone());
     let total = blocking(move || counting.0.store().count_runs(&counting.1)).await?.map_err(MetadataError::from)?;
-    Ok(written(move |out| write(service.store(), filter, total, out)))
+    Ok(written(move |out| write(service.store(), filter, total, out)).await)
 }
 
 fn write(store: &Store, mut filter: RunFilter, total: u64, out: &mut dyn Write) -> Result<(), MetadataError> {

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json as Body,
-    body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::StatusCode,
     response::Response,
 };
@@ -14,7 +13,11 @@ use batchyard_store::CallRecord;
 use batchyard_workflow::forget::forget_calls;
 use serde_json::{Value as Json, json};
 
-use super::{Problem, blocking, body::written};
+use super::{
+    Problem, blocking,
+    body::written,
+    extract::{Content, Segments},
+};
 use crate::{
     metadata::{self, Context, Filter, MetadataError, Query, run_labels},
     service::Service,
@@ -22,7 +25,7 @@ use crate::{
 };
 
 /// Version and id in the path.
-type Place = Path<(String, String)>;
+type Place = Segments<(String, String)>;
 
 /// The id of a path.
 pub fn id_of(text: &str) -> Result<RunId, Problem> {
@@ -41,27 +44,27 @@ async fn view(
 }
 
 /// `GET status`
-pub async fn status(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn status(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, |context, id| Ok(json!({ "status": context.load(id)?.state.name(), "id": id.to_string() }))).await
 }
 
 /// `GET outputs`
-pub async fn outputs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn outputs(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, metadata::outputs).await
 }
 
 /// `GET logs`
-pub async fn logs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn logs(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, metadata::logs).await
 }
 
 /// `GET metadata/failed-jobs`
-pub async fn failed_jobs(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn failed_jobs(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, metadata::failed_jobs).await
 }
 
 /// `GET labels`
-pub async fn labels(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn labels(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, |context, id| {
         let record = context.load(id)?;
         Ok(json!({ "id": id.to_string(), "labels": run_labels(context.store, &record)? }))
@@ -70,7 +73,7 @@ pub async fn labels(State(service): State<Arc<Service>>, Path((_, id)): Place) -
 }
 
 /// `GET cost`
-pub async fn cost(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn cost(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     view(service, &id, |context, id| {
         let record = context.load(id)?;
         // Own machines have no price by the hour.
@@ -81,7 +84,7 @@ pub async fn cost(State(service): State<Arc<Service>>, Path((_, id)): Place) -> 
 
 /// `GET why` (ours): what kept the calls of a run from taking earlier results. `call` names one of them, with or without
 /// the workflow's name; `index` its place in a scatter.
-pub async fn why(State(service): State<Arc<Service>>, Path((_, id)): Place, RawQuery(text): RawQuery) -> Result<Body<Json>, Problem> {
+pub async fn why(State(service): State<Arc<Service>>, Segments((_, id)): Place, RawQuery(text): RawQuery) -> Result<Body<Json>, Problem> {
     let (call, index) = named_call(&text.unwrap_or_default())?;
     view(service, &id, move |context, id| metadata::why(context, id, call.as_deref(), index)).await
 }
@@ -90,7 +93,7 @@ pub async fn why(State(service): State<Arc<Service>>, Path((_, id)): Place, RawQ
 /// same. Parameters as for `why`.
 pub async fn forget_results(
     State(service): State<Arc<Service>>,
-    Path((_, id)): Place,
+    Segments((_, id)): Place,
     RawQuery(text): RawQuery,
 ) -> Result<Body<Json>, Problem> {
     let (call, index) = named_call(&text.unwrap_or_default())?;
@@ -117,7 +120,11 @@ fn named_call(text: &str) -> Result<(Option<String>, Option<i64>), Problem> {
 }
 
 /// `PATCH labels`
-pub async fn set_labels(State(service): State<Arc<Service>>, Path((_, id)): Place, body: Bytes) -> Result<Body<Json>, Problem> {
+pub async fn set_labels(
+    State(service): State<Arc<Service>>,
+    Segments((_, id)): Place,
+    Content(body): Content,
+) -> Result<Body<Json>, Problem> {
     // The original answers so; its clients know it.
     let id = id_of(&id).map_err(|problem| problem.as_error().code(StatusCode::INTERNAL_SERVER_ERROR))?;
     let text = String::from_utf8(body.to_vec()).map_err(|_| Problem::fail("the labels are no UTF-8 text"))?;
@@ -132,7 +139,7 @@ pub async fn set_labels(State(service): State<Arc<Service>>, Path((_, id)): Plac
 }
 
 /// `POST abort`
-pub async fn abort(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn abort(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     let id = id_of(&id)?;
     let state = blocking(move || service.abort(id)).await?;
     let state = state.map_err(|error| match error {
@@ -147,7 +154,7 @@ pub async fn abort(State(service): State<Arc<Service>>, Path((_, id)): Place) ->
 }
 
 /// `POST releaseHold`
-pub async fn release(State(service): State<Arc<Service>>, Path((_, id)): Place) -> Result<Body<Json>, Problem> {
+pub async fn release(State(service): State<Arc<Service>>, Segments((_, id)): Place) -> Result<Body<Json>, Problem> {
     let id = id_of(&id)?;
     let state = blocking(move || service.release(id)).await??;
     Ok(Body(json!({ "id": id.to_string(), "status": state.name() })))
@@ -156,14 +163,14 @@ pub async fn release(State(service): State<Arc<Service>>, Path((_, id)): Place) 
 /// `GET metadata`
 pub async fn metadata(
     State(service): State<Arc<Service>>,
-    Path((_, id)): Place,
+    Segments((_, id)): Place,
     RawQuery(parameters): RawQuery,
 ) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     let query = metadata_query(parameters.as_deref().unwrap_or_default())?;
     let known = Arc::clone(&service);
     blocking(move || Context { store: known.store(), options: known.options() }.load(id)).await??;
-    Ok(written(move |out| metadata::write(Context { store: service.store(), options: service.options() }, id, &query, out)))
+    Ok(written(move |out| metadata::write(Context { store: service.store(), options: service.options() }, id, &query, out)).await)
 }
 
 /// The parameters of `metadata`.

@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json as Body,
-    extract::{FromRequest, Multipart, Request, State},
+    extract::{FromRequest, Multipart, Request, State, multipart::MultipartError},
     http::{HeaderValue, StatusCode, header::WARNING},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value as Json, json};
 
-use super::{Problem, blocking};
+use super::{Problem, blocking, extract::too_large};
 use crate::{
     VERSION,
     service::{Service, ServiceError},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Most parts of a request.
-const MAX_PARTS: usize = 1000;
+pub const MAX_PARTS: usize = 1000;
 
 /// `POST /api/workflows/{version}`
 pub async fn one(State(service): State<Arc<Service>>, request: Request) -> Result<Response, Problem> {
@@ -56,6 +56,14 @@ async fn submit(service: Arc<Service>, request: Request, several: bool) -> Resul
     Ok(response)
 }
 
+/// Why a multipart body cannot be read.
+pub fn wrong(error: MultipartError) -> Problem {
+    match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        code => Problem::fail(format!("the multipart body is broken: {}", error.body_text())).code(code),
+    }
+}
+
 /// The parts of a multipart request by name; of parts sent twice the last counts.
 pub async fn read_parts(request: Request) -> Result<Parts, Problem> {
     let mut multipart = Multipart::from_request(request, &()).await.map_err(|error| {
@@ -63,16 +71,13 @@ pub async fn read_parts(request: Request) -> Result<Parts, Problem> {
             .code(error.status())
     })?;
     let mut parts: Parts = HashMap::new();
-    loop {
-        let wrong = |error: axum::extract::multipart::MultipartError| {
-            Problem::fail(format!("the multipart body is broken: {}", error.body_text())).code(error.status())
-        };
+    for count in 0.. {
         let Some(field) = multipart.next_field().await.map_err(wrong)? else { return Ok(parts) };
-        if parts.len() >= MAX_PARTS {
+        if count >= MAX_PARTS {
             return Err(Problem::fail(format!("the request has more than {MAX_PARTS} parts")));
         }
         let name = field.name().unwrap_or_default().to_owned();
-        let content = field.bytes().await.map_err(wrong)?;
-        parts.insert(name, content.to_vec());
+        parts.insert(name, field.bytes().await.map_err(wrong)?);
     }
+    Ok(parts)
 }

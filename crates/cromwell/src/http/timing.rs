@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::header,
     response::{IntoResponse, Response},
 };
 
-use super::{Problem, blocking, run::id_of};
+use super::{Problem, blocking, extract::Segments, run::id_of};
 use crate::{
     metadata::{self, Context, Filter, Query},
     service::Service,
@@ -21,7 +21,7 @@ const KEYS: [&str; 9] =
 const PAGE: &str = include_str!("timing.html");
 
 /// `GET timing`
-pub async fn page(State(service): State<Arc<Service>>, Path((_, id)): Path<(String, String)>) -> Result<Response, Problem> {
+pub async fn page(State(service): State<Arc<Service>>, Segments((_, id)): Segments<(String, String)>) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     let query = Query { filter: Filter { include: KEYS.map(str::to_owned).into(), exclude: Vec::new() }, expand: true };
     let data = blocking(move || {

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json as Body,
-    extract::{OriginalUri, Path, RawQuery, Request, State},
-    http::StatusCode,
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Multipart, OriginalUri, RawQuery, Request, State},
+    http::{StatusCode, request},
     response::{IntoResponse, Response},
 };
 use batchyard_model::{RunId, RunState};
@@ -13,7 +14,12 @@ use batchyard_store::{RunFilter, Store};
 use batchyard_workflow::documents::{RunSpec, StartDoc};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Problem, blocking, run::id_of, submit::read_parts};
+use super::{
+    Problem, blocking,
+    extract::{Content, Segments},
+    run::id_of,
+    submit::{MAX_PARTS, read_parts, wrong},
+};
 use crate::{
     VERSION,
     metadata::{Context, MetadataError, call_status},
@@ -58,6 +64,18 @@ impl IntoResponse for WesProblem {
     fn into_response(self) -> Response {
         let code = if self.quiet { StatusCode::OK } else { self.code };
         (code, Body(json!({ "msg": self.message, "status_code": self.code.as_u16() }))).into_response()
+    }
+}
+
+/// The id in a path, as text.
+pub struct RunSegment(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for RunSegment {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut request::Parts, state: &S) -> Result<Self, Response> {
+        let segments = Segments::<String>::from_request_parts(parts, state).await;
+        segments.map(|Segments(id)| RunSegment(id)).map_err(|problem| WesProblem::from(problem).into_response())
     }
 }
 
@@ -141,15 +159,13 @@ struct Attachments {
 }
 
 async fn read_attachments(request: Request) -> Result<Attachments, Problem> {
-    use axum::extract::{FromRequest, Multipart};
     let form = request
         .headers()
         .get(axum::http::header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
     if form {
-        let body =
-            axum::body::Bytes::from_request(request, &()).await.map_err(|error| Problem::fail(error.body_text()).code(error.status()))?;
-        let pairs = form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), value.as_bytes().to_vec()));
+        let Content(body) = Content::from_request(request, &()).await?;
+        let pairs = form_urlencoded::parse(&body).map(|(name, value)| (name.into_owned(), Bytes::copy_from_slice(value.as_bytes())));
         return Ok(Attachments { parts: pairs.collect(), files: BTreeMap::new() });
     }
     let is_multipart =
@@ -160,15 +176,15 @@ async fn read_attachments(request: Request) -> Result<Attachments, Problem> {
     let mut multipart =
         Multipart::from_request(request, &()).await.map_err(|error| Problem::fail(error.body_text()).code(error.status()))?;
     let mut found = Attachments { parts: Parts::new(), files: BTreeMap::new() };
-    loop {
-        let wrong = |error: axum::extract::multipart::MultipartError| {
-            Problem::fail(format!("the multipart body is broken: {}", error.body_text())).code(error.status())
-        };
+    for count in 0.. {
         let Some(field) = multipart.next_field().await.map_err(wrong)? else { return Ok(found) };
+        if count >= MAX_PARTS {
+            return Err(Problem::fail(format!("the request has more than {MAX_PARTS} parts")));
+        }
         let (name, file) = (field.name().unwrap_or_default().to_owned(), field.file_name().map(str::to_owned));
-        let content = field.bytes().await.map_err(wrong)?.to_vec();
+        let content = field.bytes().await.map_err(wrong)?;
         if name == "workflow_attachment" {
-            let text = String::from_utf8(content).map_err(|_| Problem::fail("a workflow_attachment is no UTF-8 text"))?;
+            let text = String::from_utf8(content.to_vec()).map_err(|_| Problem::fail("a workflow_attachment is no UTF-8 text"))?;
             let file = file.unwrap_or_else(|| "workflow.wdl".into());
             let path = crate::archive::inner_path(&file)
                 .ok_or_else(|| Problem::fail(format!("workflow_attachment `{file}` would lie outside of the run's folder")))?;
@@ -178,6 +194,7 @@ async fn read_attachments(request: Request) -> Result<Attachments, Problem> {
             found.parts.insert(name, content);
         }
     }
+    Ok(found)
 }
 
 fn submission_of(attached: &Attachments) -> Result<Submission, Problem> {
@@ -227,15 +244,15 @@ async fn view(
 }
 
 /// `GET runs/{id}/status`
-pub async fn status(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Body<Json>, Response> {
+pub async fn status(State(service): State<Arc<Service>>, id: RunSegment) -> Result<Body<Json>, Response> {
     let look = |context: Context<'_>, id: RunId| Ok(json!({ "run_id": id.to_string(), "state": state_name(context.load(id)?.state) }));
-    view(service, &id, look).await.map_err(IntoResponse::into_response)
+    view(service, &id.0, look).await.map_err(IntoResponse::into_response)
 }
 
 /// `POST runs/{id}/cancel`
-pub async fn cancel(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Body<Json>, Response> {
+pub async fn cancel(State(service): State<Arc<Service>>, id: RunSegment) -> Result<Body<Json>, Response> {
     let cancelled = async {
-        let id = id_of(&id).map_err(|problem| problem.code(StatusCode::NOT_FOUND))?;
+        let id = id_of(&id.0).map_err(|problem| problem.code(StatusCode::NOT_FOUND))?;
         blocking(move || service.abort(id)).await??;
         Ok::<_, Problem>(id)
     };
@@ -246,8 +263,8 @@ pub async fn cancel(State(service): State<Arc<Service>>, Path(id): Path<String>)
 }
 
 /// `GET runs/{id}`
-pub async fn run(State(service): State<Arc<Service>>, Path(id): Path<String>) -> Result<Body<Json>, Response> {
-    view(service, &id, whole).await.map_err(IntoResponse::into_response)
+pub async fn run(State(service): State<Arc<Service>>, id: RunSegment) -> Result<Body<Json>, Response> {
+    view(service, &id.0, whole).await.map_err(IntoResponse::into_response)
 }
 
 fn whole(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {

@@ -22,7 +22,7 @@ impl Service {
     ///
     /// # Errors
     /// What is wrong with it, or that the store cannot keep it; nothing is accepted then.
-    pub fn submit(self: &Arc<Self>, submission: Submission, several: bool) -> Result<Vec<(RunId, RunState)>, ServiceError> {
+    pub fn submit(self: &Arc<Self>, mut submission: Submission, several: bool) -> Result<Vec<(RunId, RunState)>, ServiceError> {
         if self.lock().closing {
             return Err(ServiceError::Closing);
         }
@@ -35,7 +35,7 @@ impl Service {
                 );
                 return Err(ServiceError::Refused(vec![text]));
             }
-            _ => submission.inputs.clone(),
+            _ => std::mem::take(&mut submission.inputs),
         };
         let ids = match &submission.requested {
             None => inputs.iter().map(|_| RunId::random()).collect(),
@@ -57,7 +57,7 @@ impl Service {
             texts.insert(hash.clone(), text);
             hash
         };
-        let source = submission.source.clone().map(&mut keep);
+        let source = submission.source.take().map(&mut keep);
         let imports = submission.imports.as_ref().map(|texts| keep(to_text(texts)));
         let labels: serde_json::Map<String, Json> =
             submission.labels.iter().map(|(name, value)| (name.clone(), Json::String(value.clone()))).collect();
@@ -72,10 +72,11 @@ impl Service {
             version: submission.version.clone(),
             imports,
         };
+        // Each text takes the place of the values that it was made from.
         let specs: Vec<RunSpec> = inputs
-            .iter()
+            .into_iter()
             .map(|inputs| {
-                let kept = Kept { inputs: keep(to_text(inputs)), ..kept.clone() };
+                let kept = Kept { inputs: keep(to_text(&inputs)), ..kept.clone() };
                 RunSpec { options: submission.options.clone(), submission: Some(kept), ..RunSpec::default() }
             })
             .collect();

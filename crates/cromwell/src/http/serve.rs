@@ -1,0 +1,54 @@
+//! Connections: accepted, given a time to ask, ended in order.
+
+use std::{io, pin::pin, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::net::TcpListener;
+
+/// Time in which the head of a request must have come, also on a connection that is kept open between requests.
+const HEAD: Duration = Duration::from_secs(60);
+/// Pause when the machine has no connection to give, for example because too many files are open.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Serves until `shutdown` is done; requests that have begun are answered.
+///
+/// # Errors
+/// What the network said.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    let mut http = http1::Builder::new();
+    // A client that has said all it wants may close its half before it is answered.
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD).half_close(true);
+    let open = GracefulShutdown::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    if !is_about_one_connection(&error) {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    continue;
+                }
+            },
+            () = &mut shutdown => break,
+        };
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = open.watch(connection);
+        // How a connection ends is its client's business.
+        tokio::spawn(async move { drop(connection.await) });
+    }
+    drop(listener);
+    open.shutdown().await;
+    Ok(())
+}
+
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
