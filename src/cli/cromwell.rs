@@ -228,7 +228,7 @@ fn conclude(report: &RunReport) -> u8 {
 
 fn write_metadata(store: &Store, options: &batchyard_cromwell::service::Options, id: RunId, path: &Path) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    let query = Query { filter: Filter::default(), expand: true };
+    let query = Query { expand: true, ..Query::default() };
     metadata::write(metadata::Context { store, options }, id, &query, &mut file)?;
     Ok(file.flush()?)
 }

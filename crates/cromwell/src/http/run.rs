@@ -167,15 +167,20 @@ pub async fn metadata(
     RawQuery(parameters): RawQuery,
 ) -> Result<Response, Problem> {
     let id = id_of(&id)?;
-    let query = metadata_query(parameters.as_deref().unwrap_or_default())?;
-    let known = Arc::clone(&service);
-    blocking(move || Context { store: known.store(), options: known.options() }.load(id)).await??;
+    let mut query = metadata_query(parameters.as_deref().unwrap_or_default())?;
+    let (known, calls) = (Arc::clone(&service), !query.filter.drops("calls"));
+    let look = move || {
+        let record = Context { store: known.store(), options: known.options() }.load(id)?;
+        let waiting = if calls && !record.state.is_terminal() { known.waiting_calls(record.root.unwrap_or(id)) } else { Vec::new() };
+        Ok::<_, MetadataError>(waiting)
+    };
+    query.waiting = blocking(look).await??;
     Ok(written(move |out| metadata::write(Context { store: service.store(), options: service.options() }, id, &query, out)).await)
 }
 
 /// The parameters of `metadata`.
 fn metadata_query(text: &str) -> Result<Query, Problem> {
-    let mut query = Query { filter: Filter::default(), expand: false };
+    let mut query = Query::default();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         match &*name {
             "includeKey" => query.filter.include.push(value.into_owned()),
