@@ -52,7 +52,11 @@ impl Server {
         wait_for("the server to listen", || {
             assert!(child.try_wait().unwrap().is_none(), "the server has ended: {}", yard.read("background.err"));
             let told = std::fs::read_to_string(yard.path("background.err")).unwrap_or_default();
-            base = told.lines().find_map(|line| line.split_once("batchyard server listens on ")).map(|(_, url)| url.to_owned()).unwrap_or_default();
+            base = told
+                .lines()
+                .find_map(|line| line.split_once("batchyard server listens on "))
+                .map(|(_, url)| url.to_owned())
+                .unwrap_or_default();
             !base.is_empty()
         });
         Server { child, base, log: yard.path("background.err") }
