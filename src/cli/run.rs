@@ -190,7 +190,7 @@ pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbos
     let mut view = View::new(verbosity);
     let machine = Machine::new(Arc::clone(&store), settings.capacity, settings.jobs);
     let mut engine = Engine::new(machine, settings, &mut view);
-    let leave = (!abort).then(|| (store, request.id));
+    let leave = (!abort).then_some((store, request.id));
     let signals = listen(engine.mailbox(), leave)?;
     let root = engine.submit(request)?;
     let worked = engine.work();
