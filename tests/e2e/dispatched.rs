@@ -220,3 +220,39 @@ fn many_waiting_jobs_need_no_thread_of_their_own() {
     }
     assert!(run.wait().unwrap().success(), "{}", cluster.yard.read("background.err"));
 }
+
+#[test]
+fn memory_grows_with_each_attempt_that_ran_out_of_it() {
+    let (cluster, _) = cluster("");
+    cluster.yard.write(
+        "m.wdl",
+        "version 1.0\ntask t { input { String flag } command <<< [ -e '~{flag}' ] || { touch '~{flag}'; echo 'slurmstepd: error: Detected 1 oom-kill event' >&2; exit 1; } >>>\n\
+         output { Boolean ok = true } runtime { memory: \"2 GB\" maxRetries: 1 } }\nworkflow w { input { String flag } call t { input: flag = flag } }",
+    );
+    cluster.yard.write("o.json", "{\"memory_retry_multiplier\": 1.5}");
+    let done = cluster.call(&["run", "m.wdl", "-o", "o.json", &format!("flag={}", cluster.yard.path("flag").display())]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let asked: Vec<bool> =
+        cluster.calls("qsub").iter().zip(["mem_free=2.0g", "mem_free=3.0g"]).map(|(call, asked)| call.contains(asked)).collect();
+    assert_eq!(asked, [true, true], "{:?}", cluster.calls("qsub"));
+}
+
+#[test]
+fn a_background_provider_keeps_to_its_limit_and_to_this_machine() {
+    let most = |more: &str| {
+        let (cluster, ledger_input) = cluster("");
+        let stanza = "[[providers]]\nname = \"Shell\"\nrun-in-background = true\nscript-epilogue = \"\"\nsubmit = \"\"\"echo up >> ../../../../ups\n\
+                      ${job_shell} ${script}\necho down >> ../../../../ups\"\"\"\n";
+        cluster.configure(&format!("default_provider = \"Shell\"\n[local]\ncores = 3\n{stanza}{more}"));
+        let done = cluster.call(&["run", "w.wdl", "-d", "run", "--quiet", "n=6", &ledger_input, "act=sleep 0.3"]);
+        assert_eq!((done.code, ledger(&cluster).len()), (0, 6), "{}", done.err);
+        let (mut up, mut most) = (0i32, 0);
+        for line in lines(&cluster.yard.path("ups")) {
+            up += if line == "up" { 1 } else { -1 };
+            most = most.max(up);
+        }
+        most
+    };
+    assert_eq!(most(""), 3, "as many as there are cores");
+    assert_eq!(most("concurrent-job-limit = 2\n"), 2);
+}

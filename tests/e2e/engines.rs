@@ -342,12 +342,14 @@ fn drive(engine: &Engine, stanza: &str, lose: &dyn Fn(&str)) {
     wait_for("the end of the jobs", || sleeping() == 0);
 
     let (input, ledger) = ledger_of("lost");
-    let mut run = start(&["run", "w.wdl", "-d", "lost-run", "n=1", &input, "act=sleep 300"]);
+    // The engine kills process after process: the shell that survives the command for a moment must not go on with it.
+    let mut run = start(&["run", "w.wdl", "-d", "lost-run", "n=1", &input, "act=exec sleep 300"]);
     wait_for("the job", || started(&ledger) == 1 && yard.path("lost-run/call-t/shard-0/execution/job_id").exists());
     lose(yard.read("lost-run/call-t/shard-0/execution/job_id").trim());
     assert_eq!(run.wait().unwrap().code(), Some(1));
     let call = &yard.show("last")["calls"][0];
-    assert_eq!((&call["state"], &call["exit_code"]), (&json!("Failed"), &json!(79)), "{call}");
+    assert_eq!(call["state"], "Failed", "{call}");
+    assert!([79, 137].map(|code| json!(code)).contains(&call["exit_code"]), "{call}");
 
     yard.write(
         "bad.wdl",
