@@ -65,8 +65,8 @@ pub struct Server {
     pub opened: bool,
     /// Most workflows carried out at once.
     pub max_workflows: usize,
-    /// Whether what runs is ended with the process. When not said, a server does not and `run` does.
-    pub abort_on_exit: Option<bool>,
+    /// Whether what runs is ended with the server.
+    pub abort_on_exit: bool,
 }
 
 /// The configuration in force.
@@ -194,6 +194,12 @@ impl Config {
         self.shown.iter().any(|(shown, _, origin)| shown == name && *origin == Origin::Default)
     }
 
+    /// Whether a run of the command line ends its tasks when it is told to end. Only the original's configuration can say
+    /// that it does not.
+    pub fn ends_runs(&self) -> bool {
+        self.original.as_ref().and_then(|original| original.config.system.abort_jobs_on_terminate).unwrap_or(true)
+    }
+
     /// Which languages and versions are accepted.
     pub fn accepted(&self) -> Accepted {
         let Some(Original { config, .. }) = &self.original else { return Accepted::default() };
@@ -260,10 +266,8 @@ impl Loader {
         if max_workflows == 0 {
             bail!("`server.max_workflows = 0` would run nothing: give a number from 1");
         }
-        let abort = |config: &CromwellConfig| config.system.abort_jobs_on_terminate.map(Some);
-        let abort = ("system.abort-jobs-on-terminate", abort);
-        let shown = |abort: &Option<bool>| abort.map_or_else(|| "by command".into(), |abort| abort.to_string());
-        let abort_on_exit = self.take_with("server.abort_on_exit", file.abort_on_exit.map(Some), abort, None, shown);
+        let abort = ("system.abort-jobs-on-terminate", |config: &CromwellConfig| config.system.abort_jobs_on_terminate);
+        let abort_on_exit = self.take_with("server.abort_on_exit", file.abort_on_exit, abort, false, bool::to_string);
         Ok(Server { listen, listens_by_default, port, allow_remote, opened, max_workflows, abort_on_exit })
     }
 
@@ -322,14 +326,14 @@ mod tests {
         let origin = |name: &str| config.shown.iter().find(|(n, _, _)| n == name).unwrap().2.to_string();
         assert_eq!((origin("server.port").as_str(), origin("server.max_workflows").as_str()), ("-Dwebservice.port", "c.toml"));
         // Nobody has said anything about these, and no file of the original is in use.
-        assert_eq!((origin("runs_dir").as_str(), config.server.abort_on_exit), ("default", None));
+        assert_eq!((origin("runs_dir").as_str(), config.server.abort_on_exit), ("default", false));
         assert!(config.server.listens_by_default && !config.server.opened);
     }
 
     #[test]
     fn an_address_from_the_original_is_taken_as_meant() {
         let config = with_original("", &["webservice.interface=0.0.0.0", "system.abort-jobs-on-terminate=true"]);
-        assert_eq!((config.server.listen.as_str(), config.server.opened, config.server.abort_on_exit), ("0.0.0.0", true, Some(true)));
+        assert_eq!((config.server.listen.as_str(), config.server.opened, config.server.abort_on_exit), ("0.0.0.0", true, true));
     }
 
     #[test]

@@ -101,7 +101,8 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         owner: owner(),
         origin: Origin::Resumed,
     };
-    let finished = carry_out(store, config.settings, request, verbosity, config.server.abort_on_exit.unwrap_or(true))?;
+    let ends_runs = config.ends_runs();
+    let finished = carry_out(store, config.settings, request, verbosity, ends_runs)?;
     drop(lock);
     conclude(&RunReport { id: summary.id, dir, finished }, args.outputs.as_deref())
 }

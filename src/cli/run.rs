@@ -160,7 +160,8 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         origin: Origin::New,
     };
     drop(loaded);
-    let finished = carry_out(store, config.settings, request, args.verbosity(), config.server.abort_on_exit.unwrap_or(true))?;
+    let ends_runs = config.ends_runs();
+    let finished = carry_out(store, config.settings, request, args.verbosity(), ends_runs)?;
     drop(lock);
     Ok(Some(RunReport { id, dir, finished }))
 }

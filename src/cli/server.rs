@@ -187,7 +187,7 @@ pub fn options(config: &Config) -> Options {
         sources: Sources { map: config.import_map.clone(), hosts: None },
         downloads: config.home.join("downloads"),
         max_concurrent: config.server.max_workflows,
-        abort_on_terminate: config.server.abort_on_exit.unwrap_or(false),
+        abort_on_terminate: config.server.abort_on_exit,
         name: format!("batchyard-{}", host_name()),
         ..Options::default()
     };

@@ -4,6 +4,7 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
+    path::PathBuf,
     process::{Child, Command},
 };
 
@@ -162,6 +163,11 @@ kill = "qdel ${job_id}"
 check-alive = "qstat -j ${job_id}"
 job-id-regex = "(\\d+)"
 "#;
+
+/// A configuration file of the original, as its documents have it.
+pub fn original(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/hocon/tests/documents/cromwell").join(name)
+}
 
 /// A yard with schedulers in `bin`.
 pub struct Cluster {

@@ -42,12 +42,21 @@ impl Server {
     pub fn start(yard: &Yard, arguments: &[&str]) -> Server {
         let mut all = vec!["server", "--port", "0"];
         all.extend(arguments);
-        let mut child = yard.start(&all);
+        Self::start_as(yard, &all)
+    }
+
+    /// Starts a server by this command, whatever says its port.
+    pub fn start_as(yard: &Yard, arguments: &[&str]) -> Server {
+        let mut child = yard.start(arguments);
         let mut base = String::new();
         wait_for("the server to listen", || {
             assert!(child.try_wait().unwrap().is_none(), "the server has ended: {}", yard.read("background.err"));
             let told = std::fs::read_to_string(yard.path("background.err")).unwrap_or_default();
-            base = told.lines().find_map(|line| line.split_once("listens on ")).map(|(_, url)| url.to_owned()).unwrap_or_default();
+            base = told
+                .lines()
+                .find_map(|line| line.split_once("batchyard server listens on "))
+                .map(|(_, url)| url.to_owned())
+                .unwrap_or_default();
             !base.is_empty()
         });
         Server { child, base, log: yard.path("background.err") }

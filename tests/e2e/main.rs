@@ -6,6 +6,7 @@
 mod caching;
 mod clients;
 mod cluster;
+mod configuration;
 mod containers;
 mod databases;
 mod dispatched;

@@ -55,8 +55,9 @@ impl Switches {
             None => None,
         };
         let spec: RunSpec = serde_json::from_str(root.as_ref().map_or(&run.spec, |root| &root.spec)).unwrap_or_default();
-        let option = |name: &str| spec.options.get(name).and_then(Json::as_bool).unwrap_or(true);
         let settings = &context.options.settings;
+        let options = settings.with_default_options(&spec.options);
+        let option = |name: &str| options.get(name).and_then(Json::as_bool).unwrap_or(true);
         Ok(Switches {
             read: settings.read_cache && !spec.no_cache && option("read_from_cache"),
             write: settings.write_cache && option("write_to_cache"),
