@@ -4,7 +4,7 @@
 #
 #   scripts/setup.sh            what the build needs
 #   scripts/setup.sh demo       and what the demo needs: aligners, Java, example reads
-#   scripts/setup.sh test       and what the tests can use: database servers, a container engine, a reference library
+#   scripts/setup.sh test       and what the tests can use: database servers, a container engine, schedulers, clients
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -48,11 +48,21 @@ forbid_starting_services() {
   fi
 }
 
+# Grid Engine's packages would make a cluster of their own when installed; the tests make private ones.
+forbid_making_clusters() {
+  local package
+  command -v debconf-set-selections > /dev/null || return 0
+  for package in gridengine-master gridengine-exec gridengine-client; do
+    if [[ " $* " == *" $package "* ]]; then echo "$package shared/gridengineconfig boolean false"; fi
+  done | debconf-set-selections
+}
+
 install_packages() {
   [ $# -gt 0 ] || return 0
   command -v apt-get > /dev/null || fail "missing: $*" "install what holds these programs on your system (the names are Debian's)"
   [ "$(id -u)" = 0 ] || fail "missing: $*" "sudo apt-get install --no-install-recommends $*"
   forbid_starting_services
+  forbid_making_clusters "$@"
   export DEBIAN_FRONTEND=noninteractive
   if ! { apt-get update -q && apt-get install -y -q --no-install-recommends "$@"; } > "$log" 2>&1 < /dev/null; then
     tail -n 15 "$log" >&2
@@ -141,6 +151,8 @@ test=(
   mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap pip3=python3-pip
   javac=default-jdk-headless /usr/share/java/typesafe-config.jar=libtypesafe-config-java
   "/usr/lib/python3*/ensurepip/__init__.py=python3-venv"
+  munged=munge slurmctld=slurmctld slurmd=slurmd sbatch=slurm-client
+  /usr/lib/gridengine/sge_qmaster=gridengine-master /usr/lib/gridengine/sge_execd=gridengine-exec /usr/lib/gridengine/qconf=gridengine-client
 )
 
 case ${1:-build} in

@@ -1,9 +1,11 @@
 //! The command line.
 
+mod cache;
 mod check;
 mod cromwell;
 mod demo;
 mod documents;
+mod explain;
 mod failure;
 mod format;
 mod inputs;
@@ -20,27 +22,22 @@ pub mod warnings;
 mod why;
 mod widdler;
 mod womtool;
+mod words;
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result};
+use batchyard_cromwell::config::Problems;
 use batchyard_store::{Options, Store};
 use batchyard_workflow::engine::EngineError;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, Given, original::remove_private_state};
 
 /// A run, call or check that failed.
 pub const EXIT_FAILED: u8 = 1;
 /// A command line, document or inputs that are wrong; nothing was run.
 pub const EXIT_USAGE: u8 = 2;
-/// Programs whose command lines are also ours.
-const ORIGINALS: [&str; 3] = ["cromwell", "womtool", "widdler"];
 /// Our own fault.
 pub const EXIT_INTERNAL: u8 = 70;
 /// Ended by request.
@@ -50,7 +47,7 @@ pub const EXIT_INTERRUPTED: u8 = 130;
 #[derive(Parser)]
 #[command(name = "batchyard", version, max_term_width = 120, arg_required_else_help = true)]
 struct Cli {
-    /// Configuration file instead of `~/.config/batchyard/config.toml`
+    /// Configuration file instead of `~/.config/batchyard/config.toml`; a `.conf` file is one of Cromwell's
     #[arg(long, global = true, value_name = "FILE", env = crate::config::CONFIG_VARIABLE)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -91,6 +88,9 @@ enum Command {
     Server(server::ServerArgs),
     /// Explain why a call was run and no earlier result taken
     Why(why::WhyArgs),
+    /// Forget earlier results
+    #[command(subcommand)]
+    Cache(cache::CacheCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -109,6 +109,8 @@ enum Command {
 enum ConfigCommand {
     /// Print each value in force and where it came from
     Show(JsonFlag),
+    /// Tell what becomes of a key of Cromwell's configuration
+    Explain(explain::ExplainArgs),
 }
 
 /// `--json` where a table is printed.
@@ -121,7 +123,7 @@ pub struct JsonFlag {
 
 /// Parses the command line and carries it out.
 pub fn main() -> ExitCode {
-    let (words, original) = words();
+    let (words, original) = words::words();
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
@@ -135,8 +137,15 @@ pub fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    match carry_out(cli) {
+    let done = carry_out(cli);
+    remove_private_state();
+    match done {
         Ok(code) => ExitCode::from(code),
+        Err(error) if error.downcast_ref::<Problems>().is_some() => {
+            // They tell their places, and each its mend.
+            say(&error.to_string());
+            ExitCode::from(if original { EXIT_FAILED } else { EXIT_USAGE })
+        }
         Err(error) => {
             // Some errors name their cause themselves.
             let mut text = String::new();
@@ -153,25 +162,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The command line, and whether it is one of the original's. A link to the program decides by its name: `cromwell` and
-/// `womtool` are the commands of these names.
-fn words() -> (Vec<OsString>, bool) {
-    let mut words: Vec<OsString> = std::env::args_os().collect();
-    let name = words.first().and_then(|word| Path::new(word).file_stem()?.to_str()).unwrap_or_default().to_owned();
-    if ORIGINALS.contains(&name.as_str()) {
-        words.insert(1, name.into());
-    }
-    let original = words.iter().skip(1).find_map(|word| word.to_str().filter(|word| !word.starts_with('-')));
-    let original = original.is_some_and(|word| ORIGINALS.contains(&word));
-    (words, original)
-}
-
 fn store_hint(error: &anyhow::Error) -> Option<&str> {
     error.chain().find_map(|e| e.downcast_ref::<batchyard_store::StoreError>()).and_then(|e| e.hint())
 }
 
 fn carry_out(cli: Cli) -> Result<u8> {
-    let config = || Config::load(cli.config.as_deref());
+    let given = Given { file: cli.config.as_deref(), ..Given::default() };
+    let config = || Config::load(given);
     match cli.command {
         Command::Run(args) => run::run(&args, config()?),
         Command::Check(args) => check::check(&args, &config()?),
@@ -184,12 +181,17 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Logs(args) => show::logs(&args, &config()?),
         Command::Abort(args) => resume::abort(&args, &config()?),
         Command::Resume(args) => resume::resume(&args, config()?),
-        Command::Cromwell(args) => cromwell::cromwell(&args, config()?),
+        Command::Cromwell(args) => {
+            let properties = args.properties();
+            cromwell::cromwell(&args, Config::load(Given { as_original: true, properties: &properties, ..given })?)
+        }
         Command::Womtool(args) => womtool::womtool(&args, &config()?),
         Command::Widdler(args) => widdler::widdler(&args),
         Command::Server(args) => server::server(&args, config()?),
         Command::Why(args) => why::why(&args, &config()?),
+        Command::Cache(command) => cache::cache(&command, &config()?),
         Command::Config(ConfigCommand::Show(args)) => show::config(args, &config()?),
+        Command::Config(ConfigCommand::Explain(args)) => explain::explain(&args, &config()?),
         Command::Demo(args) => demo::demo(&args, &config()?),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "batchyard", &mut std::io::stdout());
@@ -207,6 +209,13 @@ pub fn open_store(config: &Config) -> Result<Arc<Store>> {
     Store::open(&config.database, Options::default())
         .map(Arc::new)
         .with_context(|| format!("cannot open the state in `{}`", config.database))
+}
+
+/// Prints what the author of a configuration should know.
+pub fn tell_notes(config: &Config) {
+    for note in config.original.iter().flat_map(|original| &original.notes) {
+        say(&note.to_string());
+    }
 }
 
 /// Prints an error with its mend.

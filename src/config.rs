@@ -1,101 +1,26 @@
 //! Configuration: one TOML file, every value with a default; environment and flags override, and each value knows
-//! where it came from.
+//! where it came from. A configuration file of the original may lie beneath ([`original`]).
+
+mod engine;
+mod file;
+pub mod original;
+mod providers;
 
 use std::{
     fmt,
-    net::IpAddr,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use batchyard_core::yard::Need;
-use batchyard_runner::{
-    container::{Engine, EngineKind},
-    host,
-    stage::Strategy,
-};
+use batchyard_cromwell::{config::CromwellConfig, language::Accepted};
 use batchyard_store::Location;
-use batchyard_wdl::version::Dialect;
-use batchyard_workflow::{
-    runtime::parse_bytes,
-    settings::{ContainerPolicy, EngineChoice, ImageRule, Settings, StandIn},
+use batchyard_workflow::settings::Settings;
+
+use self::{
+    file::{File, ServerFile},
+    original::{EXECUTIONS, Original, is_original},
 };
-use indexmap::IndexMap;
-use serde::Deserialize;
-
 use crate::cli::warnings::{Levels, Switches};
-
-/// The file as written; everything may be absent.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct File {
-    home: Option<String>,
-    database: Option<String>,
-    runs_dir: Option<String>,
-    local: Local,
-    containers: Containers,
-    images: Vec<Image>,
-    cache: Cache,
-    wdl: Wdl,
-    check: Switches,
-    server: ServerFile,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct ServerFile {
-    listen: Option<IpAddr>,
-    port: Option<u16>,
-    allow_remote: Option<bool>,
-    max_workflows: Option<usize>,
-    abort_on_exit: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Local {
-    cores: Option<f64>,
-    memory: Option<String>,
-    jobs: Option<usize>,
-    staging: Option<Vec<String>>,
-    grace_seconds: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Containers {
-    policy: Option<String>,
-    engine: Option<String>,
-    command: Option<Vec<String>>,
-    arguments: Option<Vec<String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Image {
-    #[serde(rename = "match")]
-    pattern: String,
-    image: Option<String>,
-    path: Option<Vec<String>>,
-    #[serde(default)]
-    env: IndexMap<String, String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Cache {
-    read: Option<bool>,
-    write: Option<bool>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Wdl {
-    rules: Option<String>,
-    import_map: IndexMap<String, String>,
-}
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +33,8 @@ pub enum Origin {
     File(PathBuf),
     /// An environment variable.
     Environment(&'static str),
+    /// The original's configuration: the place there, or its own default.
+    Original(Option<String>),
 }
 
 impl fmt::Display for Origin {
@@ -117,6 +44,8 @@ impl fmt::Display for Origin {
             Origin::Found => f.write_str("this machine"),
             Origin::File(path) => path.display().fmt(f),
             Origin::Environment(name) => write!(f, "environment {name}"),
+            Origin::Original(Some(place)) => f.write_str(place),
+            Origin::Original(None) => f.write_str("default of Cromwell"),
         }
     }
 }
@@ -124,12 +53,16 @@ impl fmt::Display for Origin {
 /// Settings of the server.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Address to listen on.
-    pub listen: IpAddr,
+    /// Address or host name to listen on.
+    pub listen: String,
+    /// Whether nobody has said what to listen on.
+    pub listens_by_default: bool,
     /// Port to listen on.
     pub port: u16,
     /// Whether other machines may reach it although nobody has to sign in.
     pub allow_remote: bool,
+    /// Whether `listen` comes from a configuration of the original, whose author knows that the original has no sign-in.
+    pub opened: bool,
     /// Most workflows carried out at once.
     pub max_workflows: usize,
     /// Whether what runs is ended with the server.
@@ -153,10 +86,25 @@ pub struct Config {
     pub settings: Settings,
     /// Settings of the server.
     pub server: Server,
+    /// What a configuration of the original says, where there is one.
+    pub original: Option<Original>,
     /// Every value as text with its origin, in the order of the file.
     pub shown: Vec<(String, String, Origin)>,
 }
 
+/// Where a command was told to look for its configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given<'a> {
+    /// The file of a flag.
+    pub file: Option<&'a Path>,
+    /// Whether the command is one of the original's, which reads the original's environment.
+    pub as_original: bool,
+    /// Settings of the original, from the weakest to the strongest.
+    pub properties: &'a [(String, String)],
+}
+
+/// Address of the server unless another is given.
+const LOOPBACK: &str = "127.0.0.1";
 /// Port of the server unless another is given: the one that Cromwell's clients know.
 const PORT: u16 = 8000;
 /// Workflows carried out at once unless another number is given; each has a thread that mostly sleeps.
@@ -170,6 +118,7 @@ pub const DATABASE_VARIABLE: &str = "BATCHYARD_DATABASE";
 
 struct Loader {
     path: Option<PathBuf>,
+    original: Option<Original>,
     shown: Vec<(String, String, Origin)>,
 }
 
@@ -188,16 +137,41 @@ impl Loader {
         self.shown.push((name.into(), show(&value), origin));
         value
     }
+
+    /// The value from the file, else what the original's configuration decides, else the default. A `-D` setting counts
+    /// more than the file.
+    fn take_with<T>(
+        &mut self,
+        name: &str,
+        from_file: Option<T>,
+        (key, decided): (&str, impl FnOnce(&CromwellConfig) -> Option<T>),
+        default: T,
+        show: impl Fn(&T) -> String,
+    ) -> T {
+        let decided = self.original.as_ref().and_then(|original| original.decide(key, decided));
+        match decided.filter(|decided| decided.strong || from_file.is_none()) {
+            Some(decided) => {
+                self.shown.push((name.into(), show(&decided.value), decided.origin));
+                decided.value
+            }
+            None => self.take(name, from_file, default, show),
+        }
+    }
 }
 
 impl Config {
-    /// Loads the file named by `flag`, by the environment, or at the usual place (which may be absent).
-    pub fn load(flag: Option<&Path>) -> Result<Config> {
-        let named = flag.map(Path::to_owned).or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
+    /// Loads the file named by a flag, by the environment, or at the usual place (which may be absent).
+    ///
+    /// # Errors
+    /// What is wrong with it. All that is wrong with a file of the original comes as
+    /// [`Problems`](batchyard_cromwell::config::Problems).
+    pub fn load(given: Given<'_>) -> Result<Config> {
+        let named = given.file.map(Path::to_owned).or_else(|| std::env::var_os(CONFIG_VARIABLE).map(PathBuf::from));
         let usual = config_home().map(|dir| dir.join("batchyard/config.toml"));
-        let path = match named {
-            Some(path) => Some(path),
-            None => usual.filter(|path| path.is_file()),
+        let (path, foreign) = match named {
+            Some(path) if is_original(&path) => (None, Some(path)),
+            Some(path) => (Some(path), None),
+            None => (usual.filter(|path| path.is_file()), None),
         };
         let file: File = match &path {
             Some(path) => {
@@ -206,11 +180,35 @@ impl Config {
             }
             None => File::default(),
         };
-        Self::resolve(file, path)
+        let beside = |name: &PathBuf| path.as_ref().and_then(|path| path.parent()).map_or_else(|| name.clone(), |folder| folder.join(name));
+        let foreign = foreign.or_else(|| file.cromwell.config.as_ref().map(beside));
+        let original = match foreign.is_some() || given.as_original || !given.properties.is_empty() {
+            true => Some(Original::load(foreign.as_deref(), given.properties)?),
+            false => None,
+        };
+        Self::resolve(file, path, original)
     }
 
-    fn resolve(file: File, path: Option<PathBuf>) -> Result<Config> {
-        let mut loader = Loader { path, shown: Vec::new() };
+    /// Whether a value was neither set nor decided by anybody.
+    pub fn is_default(&self, name: &str) -> bool {
+        self.shown.iter().any(|(shown, _, origin)| shown == name && *origin == Origin::Default)
+    }
+
+    /// Whether a run of the command line ends its tasks when it is told to end. Only the original's configuration can say
+    /// that it does not.
+    pub fn ends_runs(&self) -> bool {
+        self.original.as_ref().and_then(|original| original.config.system.abort_jobs_on_terminate).unwrap_or(true)
+    }
+
+    /// Which languages and versions are accepted.
+    pub fn accepted(&self) -> Accepted {
+        let Some(Original { config, .. }) = &self.original else { return Accepted::default() };
+        let options = &config.workflow_options;
+        Accepted::new(&config.languages, options.default_type.clone(), options.default_type_version.clone())
+    }
+
+    fn resolve(file: File, path: Option<PathBuf>, original: Option<Original>) -> Result<Config> {
+        let mut loader = Loader { path, original, shown: Vec::new() };
         let text = |value: &String| format!("{value:?}");
         let home = match std::env::var(HOME_VARIABLE) {
             Ok(home) if !home.is_empty() => {
@@ -228,34 +226,49 @@ impl Config {
                 loader.shown.push(("database".into(), text(&without_password(&database)), Origin::Environment(DATABASE_VARIABLE)));
                 database
             }
-            _ => loader.take("database", file.database, default, |v| text(&without_password(v))),
+            _ => loader
+                .take_with("database", file.database, ("database.db.url", original::database), default, |v| text(&without_password(v))),
         };
         let database = if database.contains("://") { Location::Url(database) } else { Location::Sqlite(database.into()) };
-        let runs_dir = PathBuf::from(loader.take("runs_dir", file.runs_dir, "batchyard-runs".into(), text));
-        let settings = loader.settings(file.local, file.containers, file.images, &file.cache, file.wdl.rules)?;
+        let root_key = loader.original.as_ref().map(|original| original.config.backends.root_key()).unwrap_or_default();
+        let root = |config: &CromwellConfig| Some(config.backends.root().unwrap_or(EXECUTIONS).to_owned());
+        let runs_dir = PathBuf::from(loader.take_with("runs_dir", file.runs_dir, (&root_key, root), "batchyard-runs".into(), text));
+        let mut settings = loader.settings(file.local, file.containers, file.images, &file.cache, file.wdl.rules)?;
+        loader.providers(&mut settings, file.default_provider, file.providers)?;
         let import_map = file.wdl.import_map.into_iter().map(|(url, dir)| (url, PathBuf::from(dir))).collect::<Vec<_>>();
         loader.shown.push((
             "wdl.import_map".into(),
             format!("{import_map:?}"),
             if import_map.is_empty() { Origin::Default } else { loader.path.clone().map_or(Origin::Default, Origin::File) },
         ));
+        if let Some(original) = &loader.original {
+            original.config.apply_to(&mut settings);
+        }
         let warnings = loader.warnings(&file.check)?;
         let server = loader.server(&file.server)?;
-        Ok(Config { home, database, runs_dir, import_map, warnings, settings, server, shown: loader.shown })
+        Ok(Config { home, database, runs_dir, import_map, warnings, settings, server, original: loader.original, shown: loader.shown })
     }
 }
 
 impl Loader {
     fn server(&mut self, file: &ServerFile) -> Result<Server> {
-        let listen = self.take("server.listen", file.listen, IpAddr::from([127, 0, 0, 1]), IpAddr::to_string);
-        let port = self.take("server.port", file.port, PORT, u16::to_string);
+        let listen = file.listen.map(|address| address.to_string());
+        let interface = |config: &CromwellConfig| config.webservice.interface.clone();
+        let listen = self.take_with("server.listen", listen, ("webservice.interface", interface), LOOPBACK.into(), |v| format!("{v:?}"));
+        let origin = self.shown.last().map(|(_, _, origin)| origin);
+        let (listens_by_default, opened) = (origin == Some(&Origin::Default), matches!(origin, Some(Origin::Original(_))));
+        let port = |config: &CromwellConfig| Some(config.webservice.port);
+        let port = self.take_with("server.port", file.port, ("webservice.port", port), PORT, u16::to_string);
         let allow_remote = self.take("server.allow_remote", file.allow_remote, false, bool::to_string);
-        let max_workflows = self.take("server.max_workflows", file.max_workflows, MAX_WORKFLOWS, usize::to_string);
+        let most = |config: &CromwellConfig| Some(config.system.max_concurrent_workflows);
+        let most = ("system.max-concurrent-workflows", most);
+        let max_workflows = self.take_with("server.max_workflows", file.max_workflows, most, MAX_WORKFLOWS, usize::to_string);
         if max_workflows == 0 {
             bail!("`server.max_workflows = 0` would run nothing: give a number from 1");
         }
-        let abort_on_exit = self.take("server.abort_on_exit", file.abort_on_exit, false, bool::to_string);
-        Ok(Server { listen, port, allow_remote, max_workflows, abort_on_exit })
+        let abort = ("system.abort-jobs-on-terminate", |config: &CromwellConfig| config.system.abort_jobs_on_terminate);
+        let abort_on_exit = self.take_with("server.abort_on_exit", file.abort_on_exit, abort, false, bool::to_string);
+        Ok(Server { listen, listens_by_default, port, allow_remote, opened, max_workflows, abort_on_exit })
     }
 
     fn warnings(&mut self, switches: &Switches) -> Result<Levels> {
@@ -265,96 +278,6 @@ impl Loader {
         }
         Levels::default().switched(switches, "the section `[check]`")
     }
-
-    fn settings(
-        &mut self,
-        local: Local,
-        containers: Containers,
-        images: Vec<Image>,
-        cache: &Cache,
-        rules: Option<String>,
-    ) -> Result<Settings> {
-        let capacity = host::capacity();
-        let cores = self.take_from("local.cores", local.cores, capacity.millicores as f64 / 1000.0, Origin::Found, f64::to_string);
-        if !(cores > 0.0 && cores < 1e6) {
-            bail!("`local.cores` must be a positive number, not {cores}");
-        }
-        let memory =
-            self.take_from("local.memory", local.memory, format!("{} MiB", capacity.memory_mib), Origin::Found, |v| format!("{v:?}"));
-        let bytes = parse_bytes(&memory, Dialect::Specification).filter(|b| *b >= f64::from(1 << 20));
-        let memory_mib =
-            bytes.map(|b| b as u64 >> 20).with_context(|| format!("`local.memory` must be a size such as \"8 GiB\", not {memory:?}"))?;
-        let jobs = self.take("local.jobs", local.jobs, usize::MAX, |v| if *v == usize::MAX { "unlimited".into() } else { v.to_string() });
-        let default_staging = Strategy::DEFAULT.iter().map(ToString::to_string).collect();
-        let staging = self.take("local.staging", local.staging, default_staging, |v: &Vec<String>| format!("{v:?}"));
-        let staging =
-            staging.iter().map(|s| s.parse::<Strategy>().map_err(|e| anyhow::anyhow!("`local.staging`: {e}"))).collect::<Result<_>>()?;
-        let grace = self.take("local.grace_seconds", local.grace_seconds, 5, u64::to_string);
-        let policy = self.take("containers.policy", containers.policy, "optional".into(), |v: &String| format!("{v:?}"));
-        let policy = match policy.as_str() {
-            "optional" => ContainerPolicy::Optional,
-            "required" => ContainerPolicy::Required,
-            "off" => ContainerPolicy::Off,
-            other => bail!("`containers.policy` must be \"optional\", \"required\" or \"off\", not {other:?}"),
-        };
-        let engine = self.engine(containers.engine, containers.command, containers.arguments)?;
-        let origin = if images.is_empty() { Origin::Default } else { self.path.clone().map_or(Origin::Default, Origin::File) };
-        let images = images.into_iter().map(image_rule).collect::<Result<Vec<_>>>()?;
-        let patterns: Vec<&str> = images.iter().map(|rule| rule.pattern.as_str()).collect();
-        self.shown.push(("images".into(), format!("{patterns:?}"), origin));
-        let read_cache = self.take("cache.read", cache.read, true, bool::to_string);
-        let write_cache = self.take("cache.write", cache.write, true, bool::to_string);
-        let rules = self.take("wdl.rules", rules, "by version".into(), |v: &String| format!("{v:?}"));
-        let dialect = match rules.as_str() {
-            "by version" => None,
-            "cromwell" => Some(Dialect::Cromwell),
-            "specification" => Some(Dialect::Specification),
-            other => bail!("`wdl.rules` must be \"by version\", \"cromwell\" or \"specification\", not {other:?}"),
-        };
-        Ok(Settings {
-            capacity: Need { millicores: (cores * 1000.0) as u64, memory_mib },
-            jobs,
-            read_cache,
-            write_cache,
-            staging,
-            containers: policy,
-            engine,
-            images,
-            grace: Duration::from_secs(grace),
-            dialect,
-            ..Settings::default()
-        })
-    }
-
-    fn engine(&mut self, name: Option<String>, command: Option<Vec<String>>, arguments: Option<Vec<String>>) -> Result<EngineChoice> {
-        let name = self.take("containers.engine", name, "auto".into(), |v: &String| format!("{v:?}"));
-        let command = self.take("containers.command", command, Vec::new(), |v| format!("{v:?}"));
-        let arguments = self.take("containers.arguments", arguments, Vec::new(), |v| format!("{v:?}"));
-        if name == "none" {
-            return Ok(EngineChoice::None);
-        }
-        if name == "auto" {
-            if !command.is_empty() {
-                bail!("`containers.command` needs to know whose command it is: set `containers.engine` too");
-            }
-            return Ok(EngineChoice::Found { arguments, found: Arc::default() });
-        }
-        let Some(kind) = EngineKind::ALL.into_iter().find(|k| k.program() == name) else {
-            bail!("`containers.engine` must be \"auto\", \"docker\", \"podman\", \"apptainer\" or \"none\", not {name:?}");
-        };
-        let command = if command.is_empty() { vec![kind.program().into()] } else { command };
-        Ok(EngineChoice::Given(Engine { kind, command, arguments }))
-    }
-}
-
-fn image_rule(image: Image) -> Result<ImageRule> {
-    let pattern = glob::Pattern::new(&image.pattern).with_context(|| format!("`images.match` {:?} is no pattern", image.pattern))?;
-    let stand_in = match (image.image, image.path) {
-        (Some(image), None) => StandIn::Image(image),
-        (None, path) => StandIn::Host { path: path.unwrap_or_default(), env: image.env.into_iter().collect() },
-        (Some(_), Some(_)) => bail!("the `[[images]]` entry {:?} names both `image` and `path`: only one can stand in", image.pattern),
-    };
-    Ok(ImageRule { pattern, stand_in })
 }
 
 /// A database URL whose password is not shown.
@@ -388,7 +311,29 @@ mod tests {
     use super::*;
 
     fn resolve(text: &str) -> Result<Config> {
-        Config::resolve(toml::from_str(text)?, Some("c.toml".into()))
+        Config::resolve(toml::from_str(text)?, Some("c.toml".into()), None)
+    }
+
+    fn with_original(text: &str, properties: &[&str]) -> Config {
+        let properties: Vec<_> = properties.iter().map(|text| original::property(text)).collect();
+        Config::resolve(toml::from_str(text).unwrap(), Some("c.toml".into()), Some(Original::load(None, &properties).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn settings_of_the_original_count_more_than_our_file() {
+        let config = with_original("[server]\nport = 1\nmax_workflows = 3", &["webservice.port=2", "call-caching.enabled=false"]);
+        assert_eq!((config.server.port, config.server.max_workflows, config.settings.read_cache), (2, 3, false));
+        let origin = |name: &str| config.shown.iter().find(|(n, _, _)| n == name).unwrap().2.to_string();
+        assert_eq!((origin("server.port").as_str(), origin("server.max_workflows").as_str()), ("-Dwebservice.port", "c.toml"));
+        // Nobody has said anything about these, and no file of the original is in use.
+        assert_eq!((origin("runs_dir").as_str(), config.server.abort_on_exit), ("default", false));
+        assert!(config.server.listens_by_default && !config.server.opened);
+    }
+
+    #[test]
+    fn an_address_from_the_original_is_taken_as_meant() {
+        let config = with_original("", &["webservice.interface=0.0.0.0", "system.abort-jobs-on-terminate=true"]);
+        assert_eq!((config.server.listen.as_str(), config.server.opened, config.server.abort_on_exit), ("0.0.0.0", true, true));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use batchyard_cromwell::{
     archive,
     client::{self, Request},
+    config::LogLevel,
     metadata::{self, Filter, Query},
     submission::read_labels,
 };
@@ -23,10 +24,10 @@ use super::{
     run::{self, RunArgs, RunReport},
     say, server,
 };
-use crate::config::Config;
-
-/// Folder in which runs lie, as the original names it.
-const EXECUTIONS: &str = "cromwell-executions";
+use crate::config::{
+    Config,
+    original::{EXECUTIONS, property},
+};
 
 /// Arguments of `cromwell`.
 #[derive(Args)]
@@ -101,11 +102,21 @@ struct SubmitCommand {
 }
 
 /// Does what is asked for; what is wrong with the arguments ends with status 1, as scripts expect.
-pub fn cromwell(args: &CromwellArgs, config: Config) -> Result<u8> {
+pub fn cromwell(args: &CromwellArgs, mut config: Config) -> Result<u8> {
+    if config.is_default("runs_dir") {
+        config.runs_dir = PathBuf::from(EXECUTIONS);
+    }
     match &args.command {
         Command::Run(command) => run(command, config),
         Command::Server => server::server(&server::ServerArgs::default(), config),
         Command::Submit(command) => submit(command),
+    }
+}
+
+impl CromwellArgs {
+    /// The `-D` settings.
+    pub fn properties(&self) -> Vec<(String, String)> {
+        self.define.iter().map(|text| property(text)).collect()
     }
 }
 
@@ -142,7 +153,7 @@ fn refuse(problems: &[String]) -> u8 {
     EXIT_FAILED
 }
 
-fn run(command: &RunCommand, mut config: Config) -> Result<u8> {
+fn run(command: &RunCommand, config: Config) -> Result<u8> {
     let workflow = &command.workflow;
     let mut problems = workflow.problems();
     if let Some(path) = &command.metadata_output
@@ -161,9 +172,19 @@ fn run(command: &RunCommand, mut config: Config) -> Result<u8> {
     if !problems.is_empty() {
         return Ok(refuse(&problems));
     }
-    config.runs_dir = PathBuf::from(EXECUTIONS);
-    let mut args =
-        RunArgs { wdl: workflow.source.clone(), inputs: workflow.inputs.clone(), options: workflow.options.clone(), ..RunArgs::default() };
+    if let Err(failure) = config.accepted().check_submission(workflow.language.as_deref(), workflow.type_version.as_deref()) {
+        return Ok(refuse(&[failure.message]));
+    }
+    let level = config.original.as_ref().map_or(LogLevel::Normal, |original| original.log_level());
+    let (quiet, verbose) = (level == LogLevel::Quiet, level == LogLevel::Verbose);
+    let mut args = RunArgs {
+        quiet,
+        verbose,
+        wdl: workflow.source.clone(),
+        inputs: workflow.inputs.clone(),
+        options: workflow.options.clone(),
+        ..RunArgs::default()
+    };
     // Held until the end: the documents are read while the run begins.
     let unpacked = workflow.imports.as_deref().map(unpack).transpose()?;
     if let Some(folder) = &unpacked {
@@ -207,7 +228,7 @@ fn conclude(report: &RunReport) -> u8 {
 
 fn write_metadata(store: &Store, options: &batchyard_cromwell::service::Options, id: RunId, path: &Path) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    let query = Query { filter: Filter::default(), expand: true };
+    let query = Query { expand: true, ..Query::default() };
     metadata::write(metadata::Context { store, options }, id, &query, &mut file)?;
     Ok(file.flush()?)
 }

@@ -99,6 +99,7 @@ fn prepare(example: &Path, data: &Path) -> Result<()> {
         env: Vec::new(),
         path_prefix: Vec::new(),
         container: None,
+        launch: batchyard_runner::Launch::Own,
         cores: 1.0,
         memory_mib: 0,
         time_limit: None,

@@ -4,6 +4,7 @@ use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use anyhow::{Result, anyhow};
 use ariadne::{CharSet, Color, IndexType, Label, Report, ReportKind, sources};
+use batchyard_cromwell::documents::WebLoader;
 use batchyard_wdl::{
     check,
     diagnostic::Diagnostic,
@@ -28,14 +29,15 @@ pub struct ImportArgs {
 
 impl ImportArgs {
     /// The loader for these flags and the configuration.
-    pub fn loader(&self, config: &Config) -> Result<FileLoader> {
+    pub fn loader(&self, config: &Config) -> Result<WebLoader> {
         let mut map = Vec::new();
         for entry in &self.import_map {
             let (url, dir) = entry.rsplit_once('=').ok_or_else(|| anyhow!("`--import-map {entry}` has no `=`: give URL=DIR"))?;
             map.push((url.to_owned(), PathBuf::from(dir)));
         }
         map.extend(config.import_map.iter().cloned());
-        Ok(FileLoader { search: self.import_dirs.clone(), map })
+        let hosts = config.original.as_ref().and_then(|original| original.config.languages.import_hosts.clone());
+        Ok(WebLoader { files: FileLoader { search: self.import_dirs.clone(), map }, hosts })
     }
 }
 

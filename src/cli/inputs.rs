@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use batchyard_cromwell::remote::Downloads;
 use batchyard_wdl::{
     inputs::{self, Bound, InputSpec},
     module::Callee,
     types::Type,
     version::Dialect,
 };
-use batchyard_workflow::given;
+use batchyard_workflow::given::{self, Places};
 use serde_json::{Map, Value as Json};
 
 use super::{complain, say};
@@ -69,9 +70,17 @@ pub fn accepts(callee: &Callee, json: &Map<String, Json>, dialect: Dialect) -> b
     problems.is_empty()
 }
 
-/// Binds inputs. `None` after all problems were printed.
-pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders: &[PathBuf]) -> Option<Bound> {
-    let mut bound = match inputs::bind(callee, json, dialect) {
+/// Binds inputs; `strict` says whether names that mean nothing are problems, else the version does. `None` after all problems
+/// were printed.
+pub fn bind(
+    callee: &Callee,
+    json: &Map<String, Json>,
+    dialect: Dialect,
+    strict: Option<bool>,
+    folders: &[PathBuf],
+    home: &Path,
+) -> Option<Bound> {
+    let mut bound = match inputs::bind_as(callee, json, dialect, strict) {
         Ok(bound) => bound,
         Err(problems) => {
             for problem in problems {
@@ -80,11 +89,16 @@ pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, folders
             return None;
         }
     };
-    let unusable = given::find_files(callee, &mut bound, dialect, folders);
+    let unusable = given::find_files(callee, &mut bound, dialect, Places { folders, fetch: &downloads(home) });
     for problem in &unusable {
         complain(&problem.message, problem.hint.as_deref());
     }
     unusable.is_empty().then_some(bound)
+}
+
+/// Where files of the web are kept.
+pub fn downloads(home: &Path) -> Downloads {
+    Downloads::new(home.join("downloads"))
 }
 
 /// Where relative paths of inputs are looked for: the working directory, then the folder of the inputs file.

@@ -18,6 +18,7 @@ use super::{
     run::{RunReport, apply, carry_out, claim, conclude, print_outputs, rebind},
     say,
     show::find_run,
+    tell_notes,
     view::Verbosity,
 };
 use crate::config::Config;
@@ -53,6 +54,9 @@ pub struct AbortArgs {
 
 /// Goes on with a run.
 pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
+    if !args.quiet {
+        tell_notes(&config);
+    }
     let store = open_store(&config)?;
     let summary = find_run(&store, &args.run)?;
     if summary.parent.is_some() {
@@ -80,7 +84,7 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     let loaded = stored::load_documents(&store, &spec)?;
     let module = Arc::clone(&loaded.module);
     let callee = stored::find_target(&loaded, &spec.target)?;
-    let Some(bound) = rebind(&callee, &spec, &config.settings, &module) else { return Ok(EXIT_USAGE) };
+    let Some(bound) = rebind(&callee, &spec, &config, &module) else { return Ok(EXIT_USAGE) };
     let verbosity = match (args.quiet, args.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,
@@ -97,7 +101,8 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         owner: owner(),
         origin: Origin::Resumed,
     };
-    let finished = carry_out(store, config.settings, request, verbosity)?;
+    let ends_runs = config.ends_runs();
+    let finished = carry_out(store, config.settings, request, verbosity, ends_runs)?;
     drop(lock);
     conclude(&RunReport { id: summary.id, dir, finished }, args.outputs.as_deref())
 }

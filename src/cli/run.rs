@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, mpsc::Sender},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -16,7 +17,7 @@ use batchyard_wdl::{
     module::{Callee, Module},
 };
 use batchyard_workflow::{
-    documents::{RunSpec, Target},
+    documents::{Failure, RunSpec, Target},
     engine::{Engine, Finished, Message, Origin, Request},
     given,
     machine::Machine,
@@ -31,10 +32,14 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
     documents::{ImportArgs, load_checked},
-    failure, inputs, listings, open_store, print_json, say,
+    failure, inputs, listings, open_store, print_json, say, tell_notes,
     view::{Verbosity, View},
 };
 use crate::config::Config;
+
+/// How long the lock of a run directory is waited for, and between two tries.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Arguments of `run`.
 #[derive(Args, Default)]
@@ -108,7 +113,11 @@ pub fn run(args: &RunArgs, config: Config) -> Result<u8> {
 /// Runs. `None` after problems of the document or the inputs were printed.
 pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> {
     let quiet = args.verbosity() == Verbosity::Quiet;
+    if !quiet {
+        tell_notes(&config);
+    }
     let Some(loaded) = load_checked(&args.wdl, &args.imports, &config, quiet)? else { return Ok(None) };
+    config.accepted().check_document(loaded.module.document.version).map_err(|failure| anyhow!("{}: {}", args.wdl, told(&failure)))?;
     let (callee, target) = choose(&loaded.module, args)?;
     let options = args.options.as_deref().map(|path| inputs::read_object(path, "workflow options")).transpose()?.unwrap_or_default();
     apply(&mut config.settings, &options, args.no_cache, args.jobs)?;
@@ -118,7 +127,8 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     let folders = inputs::folders(args.inputs.as_deref())?;
     let id = RunId::random();
     listings::realize(&mut given, &folders, &config.home.join("described").join(id.to_string()))?;
-    let Some(bound) = inputs::bind(&callee, &given, dialect, &folders) else { return Ok(None) };
+    let strict = config.settings.strict_inputs.get(&loaded.module.document.version).copied();
+    let Some(bound) = inputs::bind(&callee, &given, dialect, strict, &folders, &config.home) else { return Ok(None) };
     if !quiet {
         inputs::tell_notes(&bound);
     }
@@ -133,7 +143,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     let store = open_store(&config)?;
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
-        None => config.runs_dir.join(callee.name()).join(id.to_string()),
+        None => config.settings.run_dir(&config.runs_dir, callee.name(), id),
     };
     let (dir, lock) = claim(&dir, &store, false)?;
     let (spec, documents) = spec_of(&loaded, target, given::to_json(&callee, &bound), options, args.no_cache);
@@ -150,7 +160,8 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         origin: Origin::New,
     };
     drop(loaded);
-    let finished = carry_out(store, config.settings, request, args.verbosity())?;
+    let ends_runs = config.ends_runs();
+    let finished = carry_out(store, config.settings, request, args.verbosity(), ends_runs)?;
     drop(lock);
     Ok(Some(RunReport { id, dir, finished }))
 }
@@ -173,12 +184,14 @@ pub fn apply(settings: &mut Settings, options: &Map<String, Json>, no_cache: boo
     Ok(())
 }
 
-/// Works on a run until it has ended; Ctrl-C ends it gently, a second one at once.
-pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbosity: Verbosity) -> Result<Finished> {
+/// Works on a run until it has ended; Ctrl-C ends it gently, a second one at once. Unless the run shall end with this
+/// process: then its tasks go on.
+pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbosity: Verbosity, abort: bool) -> Result<Finished> {
     let mut view = View::new(verbosity);
-    let machine = Machine::new(store, settings.capacity, settings.jobs);
+    let machine = Machine::new(Arc::clone(&store), settings.capacity, settings.jobs);
     let mut engine = Engine::new(machine, settings, &mut view);
-    let signals = listen(engine.mailbox())?;
+    let leave = (!abort).then_some((store, request.id));
+    let signals = listen(engine.mailbox(), leave)?;
     let root = engine.submit(request)?;
     let worked = engine.work();
     let finished = engine.take(root);
@@ -190,12 +203,18 @@ pub fn carry_out(store: Arc<Store>, settings: Settings, request: Request, verbos
 }
 
 /// A closed terminal (SIGHUP) is not listened to: `nohup` shall work, and without it the tasks go on for `resume`.
-fn listen(mailbox: Sender<Message>) -> Result<signal_hook::iterator::Handle> {
+fn listen(mailbox: Sender<Message>, leave: Option<(Arc<Store>, RunId)>) -> Result<signal_hook::iterator::Handle> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot listen to signals")?;
     let handle = signals.handle();
     std::thread::Builder::new().name("signals".into()).stack_size(1 << 18).spawn(move || {
         for _ in signals.forever() {
+            if let Some((store, id)) = leave {
+                // What was decided so far is on disk before the process ends; more is not needed to go on.
+                let _ = store.flush();
+                say(&format!("run {id} is left; its tasks go on, and `batchyard resume {}` takes it up again", id.short()));
+                std::process::exit(EXIT_INTERRUPTED.into());
+            }
             // An engine that is gone has nothing left to end.
             if mailbox.send(Message::Interrupt).is_err() {
                 break;
@@ -203,6 +222,11 @@ fn listen(mailbox: Sender<Message>) -> Result<signal_hook::iterator::Handle> {
         }
     })?;
     Ok(handle)
+}
+
+/// A failure and its mend on one line.
+fn told(failure: &Failure) -> String {
+    failure.hint.as_ref().map_or_else(|| failure.message.clone(), |hint| format!("{} ({hint})", failure.message))
 }
 
 /// The workflow or task that the arguments name.
@@ -257,7 +281,13 @@ pub fn claim(dir: &Path, store: &Store, resume: bool) -> Result<(PathBuf, File)>
     fs::create_dir_all(dir).with_context(|| format!("cannot make the run directory `{}`", dir.display()))?;
     let dir = fs::canonicalize(dir).with_context(|| format!("cannot use the run directory `{}`", dir.display()))?;
     let lock = File::open(&dir).with_context(|| format!("cannot open the run directory `{}`", dir.display()))?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+    // A killed engine may have been about to start a task: that process lets go of the lock when it becomes the task.
+    let deadline = Instant::now() + LOCK_WAIT;
+    while flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() < deadline {
+            std::thread::sleep(LOCK_PAUSE);
+            continue;
+        }
         bail!("another run is going on in `{}`: give another directory with `-d`", dir.display());
     }
     if !resume {
@@ -324,6 +354,8 @@ fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// Bound values of a stored run.
-pub fn rebind(callee: &Callee, spec: &RunSpec, settings: &Settings, module: &Module) -> Option<Bound> {
-    inputs::bind(callee, &spec.inputs, settings.dialect_of(module.document.version), &[PathBuf::from("/")])
+pub fn rebind(callee: &Callee, spec: &RunSpec, config: &Config, module: &Module) -> Option<Bound> {
+    let (version, settings) = (module.document.version, &config.settings);
+    let strict = settings.strict_inputs.get(&version).copied();
+    inputs::bind(callee, &spec.inputs, settings.dialect_of(version), strict, &[PathBuf::from("/")], &config.home)
 }

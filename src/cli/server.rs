@@ -1,6 +1,11 @@
 //! `batchyard server`: workflows over HTTP.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use batchyard_cromwell::{
@@ -15,15 +20,13 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{open_store, say};
+use super::{open_store, say, tell_notes};
 use crate::config::Config;
 
 /// Threads that answer requests; what waits for the disk or the store has threads of its own.
 const WORKERS: usize = 2;
 /// Most threads that wait for the disk or the store at once.
 const MAX_BLOCKING: usize = 64;
-/// Time that running tasks get to end when the server ends them.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Time that answers which have begun get when the server ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -36,7 +39,7 @@ pub struct ServerArgs {
     port: Option<u16>,
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS")]
-    listen: Option<std::net::IpAddr>,
+    listen: Option<IpAddr>,
     /// Allow an address that other machines reach; there is no sign-in yet
     #[arg(long)]
     allow_remote: bool,
@@ -53,14 +56,8 @@ pub struct ServerArgs {
 
 /// Serves until it is told to end.
 pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
-    let address = SocketAddr::new(args.listen.unwrap_or(config.server.listen), args.port.unwrap_or(config.server.port));
-    if !address.ip().is_loopback() && !args.allow_remote && !config.server.allow_remote {
-        bail!(
-            "`{}` can be reached from other machines, and anybody there could run programs here: \
-             put a proxy with sign-in before the loopback address, or give `--allow-remote`",
-            address.ip()
-        );
-    }
+    tell_notes(&config);
+    let address = address(args, &config)?;
     if let Some(jobs) = args.jobs {
         if jobs == 0 {
             bail!("`--jobs 0` would run nothing: give a number from 1");
@@ -86,13 +83,14 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     let mut options = options(&config);
     options.root = root;
     options.abort_on_terminate |= args.abort_on_exit;
+    let limits = limits(&config);
     let service = Service::new(machine, options);
     let found = service.take_up().context("cannot take up what earlier servers have left")?;
     say(&format!("batchyard server listens on http://{address}"));
     if found > 0 {
         say(&format!("  {found} workflows of earlier servers are taken up"));
     }
-    let routes = router(Arc::clone(&service), Limits::default());
+    let routes = router(Arc::clone(&service), limits);
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -120,25 +118,83 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
             () = late => Ok(()),
         }
     });
-    say("batchyard server ends; running tasks go on, and the next server finds them");
-    service.close(PATIENCE);
+    say(match service.options().abort_on_terminate {
+        true => "batchyard server ends, and ends what runs",
+        false => "batchyard server ends; running tasks go on, and the next server finds them",
+    });
+    service.close();
     // Threads that wait for running tasks are not waited for: the state is on disk.
     runtime.shutdown_background();
     served.context("the server cannot listen any more")?;
     Ok(0)
 }
 
+/// Where to listen. An address that other machines reach must be asked for.
+fn address(args: &ServerArgs, config: &Config) -> Result<SocketAddr> {
+    let port = args.port.unwrap_or(config.server.port);
+    let allowed = args.allow_remote || config.server.allow_remote;
+    let foreign = config.original.as_ref().is_some_and(|original| original.config.whole);
+    let address = match args.listen {
+        Some(address) => SocketAddr::new(address, port),
+        None if config.server.listens_by_default && foreign && allowed => SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port),
+        None => {
+            let mut found = (config.server.listen.as_str(), port)
+                .to_socket_addrs()
+                .with_context(|| format!("there is no address `{}` to listen on", config.server.listen))?;
+            found.next().with_context(|| format!("the name `{}` has no address to listen on", config.server.listen))?
+        }
+    };
+    if config.server.listens_by_default && foreign && args.listen.is_none() && !allowed {
+        say("note: `webservice.interface` is not set: the server listens on the loopback address only, where the original listens on all");
+        say("  hint: set it in the file, or give `--allow-remote`; there is no sign-in");
+    }
+    if !address.ip().is_loopback() {
+        // What a file of the original asks for is meant for the server, not for the address of a flag.
+        if !(allowed || config.server.opened && args.listen.is_none()) {
+            bail!(
+                "`{}` can be reached from other machines, and anybody there could run programs here: \
+                 put a proxy with sign-in before the loopback address, or give `--allow-remote`",
+                address.ip()
+            );
+        }
+        say(&format!(
+            "warning: `{}` can be reached from other machines, and there is no sign-in: anybody there can run programs here",
+            address.ip()
+        ));
+    }
+    Ok(address)
+}
+
+/// How the configuration wants requests answered.
+fn limits(config: &Config) -> Limits {
+    let mut limits = Limits::default();
+    let Some(original) = &config.original else { return limits };
+    let service = &original.config.webservice;
+    if let Some(bytes) = service.max_content_length {
+        limits.body_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    if original.config.decides("akka.http.server.request-timeout") {
+        limits.answer = service.request_timeout;
+    }
+    limits
+}
+
 /// How the configuration wants workflows carried out.
 pub fn options(config: &Config) -> Options {
-    Options {
+    let mut options = Options {
         settings: config.settings.clone(),
         root: config.runs_dir.clone(),
         sources: Sources { map: config.import_map.clone(), hosts: None },
+        downloads: config.home.join("downloads"),
         max_concurrent: config.server.max_workflows,
         abort_on_terminate: config.server.abort_on_exit,
         name: format!("batchyard-{}", host_name()),
-        callback: None,
+        ..Options::default()
+    };
+    if let Some(original) = &config.original {
+        options.follow(&original.config);
     }
+    options
 }
 
 /// Every running workflow and task holds some files open; the usual soft limit of 1024 is meant for small programs.

@@ -285,22 +285,25 @@ pub fn logs(args: &LogsArgs, config: &Config) -> Result<u8> {
     Ok(0)
 }
 
+/// Our own values, then those that a file of the original sets, each with its origin.
+fn shown(config: &Config) -> impl Iterator<Item = (String, String, String)> {
+    let own = config.shown.iter().map(|(name, value, origin)| (name.clone(), value.clone(), origin.to_string()));
+    own.chain(config.original.iter().flat_map(|original| original.shown()))
+}
+
 /// Prints the configuration.
 pub fn config(args: JsonFlag, config: &Config) -> Result<u8> {
     if args.json {
-        let values: serde_json::Map<_, _> = config
-            .shown
-            .iter()
-            .map(|(name, value, origin)| (name.clone(), json!({ "value": value, "origin": origin.to_string() })))
-            .collect();
+        let values = shown(config).map(|(name, value, origin)| (name, json!({ "value": value, "origin": origin })));
+        let values: serde_json::Map<_, _> = values.collect();
         print_json(&Json::Object(values));
         return Ok(0);
     }
     let mut rows = table(&["NAME", "VALUE", "FROM"]);
     let engine = config.settings.engine.get().map_or("none".into(), |e| format!("{} ({})", e.kind.program(), e.command.join(" ")));
     rows.add_row(vec!["(container engine in use)".into(), engine, crate::config::Origin::Found.to_string()]);
-    for (name, value, origin) in &config.shown {
-        rows.add_row(vec![name.clone(), value.clone(), origin.to_string()]);
+    for (name, value, origin) in shown(config) {
+        rows.add_row(vec![name, value, origin]);
     }
     print_table(&rows);
     Ok(0)

@@ -3,9 +3,10 @@
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
+use batchyard_cromwell::documents::WebLoader;
 use batchyard_wdl::{
     diagnostic::Diagnostic,
-    load::{FileLoader, Loaded, LoadedText, Loader, load},
+    load::{Loaded, LoadedText, Loader, load},
     upgrade::{UpgradeError, upgrade},
     version::Version,
 };
@@ -59,7 +60,7 @@ pub fn rewrite(args: &UpgradeArgs, config: &Config) -> Result<u8> {
 }
 
 /// Rewrites one document; false when it was left as it is.
-fn one(path: &str, loaded: &Loaded, loader: &FileLoader, to: Version, print: bool) -> Result<bool> {
+fn one(path: &str, loaded: &Loaded, loader: &WebLoader, to: Version, print: bool) -> Result<bool> {
     let upgraded = match upgrade(&loaded.module, to) {
         Ok(upgraded) => upgraded,
         Err(UpgradeError::NotOlder(version)) => {
@@ -96,7 +97,7 @@ fn one(path: &str, loaded: &Loaded, loader: &FileLoader, to: Version, print: boo
 
 /// The files, with another text for the main document.
 struct Instead<'a> {
-    loader: &'a FileLoader,
+    loader: &'a WebLoader,
     text: &'a str,
 }
 

@@ -129,6 +129,11 @@ impl Progress for View {
                 }
                 self.running.insert(call, Instant::now());
             }
+            Event::Submitted { call, job_id } => {
+                if verbose {
+                    self.line(&format!("{call} is job {job_id}"));
+                }
+            }
             Event::Ended { call, state, cached, known, failure } => {
                 let since = self.running.shift_remove(&call);
                 if since.is_none() && !known {

@@ -135,10 +135,39 @@ fn run_kill_and_resume(server: &Server) {
     assert!(!crate::yard::done(&mut database(&["config", "show"])).out.contains("secret"));
 }
 
+/// The same server, named as configuration files of Cromwell name it.
+fn through_a_file_of_the_original(server: &Server, profile: &str) {
+    let (scheme, rest) = server.url.split_once("://").unwrap();
+    let (account, place) = rest.split_once('@').unwrap();
+    let (user, password) = account.split_once(':').unwrap_or((account, "none"));
+    let engine = if scheme == "mysql" { "mysql" } else { "postgresql" };
+    let yard = Yard::new();
+    yard.write(
+        "c.conf",
+        &format!(
+            "include required(classpath(\"application\"))\ncall-caching.enabled = true\ndatabase {{\n  profile = \"slick.jdbc.{profile}$\"\n\
+             db {{ driver = \"some.Driver\", url = \"jdbc:{engine}://{place}?rewriteBatchedStatements=true&useSSL=false\"\n\
+             user = \"{user}\", password = \"{password}\", connectionTimeout = 5000, numThreads = 20 }}\n}}\n"
+        ),
+    );
+    yard.write(
+        "w.wdl",
+        "version 1.0\nworkflow w { call t } task t { command <<< echo from a file >>> output { String s = read_string(stdout()) } }",
+    );
+    let run = || yard.call(&["run", "w.wdl", "--config", "c.conf"]);
+    let first = run();
+    assert_eq!(first.code, 0, "{}", first.err);
+    assert!(first.err.contains("`database.db.connectionTimeout`, `database.db.numThreads`"), "{}", first.err);
+    assert!(run().err.contains("1 from cache") && !yard.path("home/batchyard.db").exists());
+    let shown = yard.call(&["config", "show", "--config", "c.conf"]);
+    assert!(shown.out.contains(&format!("{scheme}://{user}:***@127.0.0.1")) && !shown.out.contains("secret"), "{}", shown.out);
+}
+
 #[test]
 fn state_in_mariadb() {
     if let Some(server) = required("mariadb", "mariadb-server", mariadb()) {
         run_kill_and_resume(&server);
+        through_a_file_of_the_original(&server, "MySQLProfile");
     }
 }
 
@@ -146,5 +175,6 @@ fn state_in_mariadb() {
 fn state_in_postgresql() {
     if let Some(server) = required("postgresql", "postgresql", postgresql()) {
         run_kill_and_resume(&server);
+        through_a_file_of_the_original(&server, "PostgresProfile");
     }
 }

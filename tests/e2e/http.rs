@@ -2,6 +2,7 @@
 
 use std::{
     io::Read,
+    path::PathBuf,
     process::{Child, Command},
     time::Duration,
 };
@@ -14,6 +15,8 @@ use crate::yard::{Yard, wait_for};
 pub struct Server {
     pub child: Child,
     pub base: String,
+    /// What it tells people.
+    log: PathBuf,
 }
 
 /// What was answered.
@@ -39,15 +42,24 @@ impl Server {
     pub fn start(yard: &Yard, arguments: &[&str]) -> Server {
         let mut all = vec!["server", "--port", "0"];
         all.extend(arguments);
-        let mut child = yard.start(&all);
+        Self::start_as(yard, &all)
+    }
+
+    /// Starts a server by this command, whatever says its port.
+    pub fn start_as(yard: &Yard, arguments: &[&str]) -> Server {
+        let mut child = yard.start(arguments);
         let mut base = String::new();
         wait_for("the server to listen", || {
             assert!(child.try_wait().unwrap().is_none(), "the server has ended: {}", yard.read("background.err"));
             let told = std::fs::read_to_string(yard.path("background.err")).unwrap_or_default();
-            base = told.lines().find_map(|line| line.split_once("listens on ")).map(|(_, url)| url.to_owned()).unwrap_or_default();
+            base = told
+                .lines()
+                .find_map(|line| line.split_once("batchyard server listens on "))
+                .map(|(_, url)| url.to_owned())
+                .unwrap_or_default();
             !base.is_empty()
         });
-        Server { child, base }
+        Server { child, base, log: yard.path("background.err") }
     }
 
     /// `kill -9`
@@ -70,11 +82,10 @@ impl Server {
         if let Some(kind) = kind {
             request = request.header("Content-Type", kind);
         }
-        let mut response = if body.is_empty() && kind.is_none() {
-            agent.run(request.body(()).unwrap()).unwrap()
-        } else {
-            agent.run(request.body(body).unwrap()).unwrap()
-        };
+        let answered =
+            if body.is_empty() && kind.is_none() { agent.run(request.body(()).unwrap()) } else { agent.run(request.body(body).unwrap()) };
+        let told = || std::fs::read_to_string(&self.log).unwrap_or_default();
+        let mut response = answered.map_err(|error| format!("{method} {}{path}: {error}; the server said: {}", self.base, told())).unwrap();
         let headers = response.headers().iter().map(|(k, v)| (k.to_string(), v.to_str().unwrap_or_default().to_owned())).collect();
         let mut text = String::new();
         response.body_mut().as_reader().read_to_string(&mut text).unwrap();

@@ -5,18 +5,24 @@
 
 mod caching;
 mod clients;
+mod cluster;
+mod configuration;
 mod containers;
 mod databases;
+mod dispatched;
+mod engines;
 mod faults;
 mod hostile;
 mod http;
 mod language;
 mod originals;
+mod providers;
 mod published;
 mod recovery;
 mod restart;
 mod running;
 mod server;
+mod web;
 mod yard;
 
 /// Every file of this folder is a module above: a forgotten one would never run.

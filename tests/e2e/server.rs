@@ -81,6 +81,27 @@ fn metadata_shows_what_is_asked_for() {
 }
 
 #[test]
+fn calls_that_wait_are_shown() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &["--jobs", "1"]);
+    let mark = yard.path("mark");
+    let wdl = "version 1.0\nworkflow w { input { String mark } scatter (i in [0, 1, 2]) { call nap { input: mark = mark, i = i } } }\n\
+        task nap { input { String mark Int i } command <<< echo ~{i} >> '~{mark}'; sleep 30 >>> }";
+    let id = server.submit(wdl, &json!({"w.mark": mark}), &[]);
+    wait_for("the first task", || !lines(&mark).is_empty());
+    let mut states = Vec::new();
+    wait_for("the first call to be recorded", || {
+        let calls = server.about(&id, "metadata?includeKey=executionStatus")["calls"]["w.nap"].clone();
+        states = calls.as_array().unwrap().iter().map(|call| call["executionStatus"].as_str().unwrap().to_owned()).collect();
+        states.iter().any(|state| state == "Running")
+    });
+    states.sort();
+    assert_eq!(states, ["QueuedInCromwell", "QueuedInCromwell", "Running"]);
+    server.post(&format!("/api/workflows/v1/{id}/abort"));
+    assert_eq!(server.wait(&id), "Aborted");
+}
+
+#[test]
 fn sub_workflows_are_workflows() {
     let yard = Yard::new();
     let server = Server::start(&yard, &[]);

@@ -5,4 +5,4 @@ pub mod pool;
 pub mod yard;
 
 pub use pool::Pool;
-pub use yard::{Action, Event, Need, Yard};
+pub use yard::{Action, Berth, Event, Need, Yard};

@@ -1,6 +1,12 @@
-//! The queue of one machine: first come, first served, by counted cores and memory.
+//! The queue of one machine: first come, first served, by counted cores and memory; and the lanes of tasks that run
+//! elsewhere, first come, first served, by number.
+
+mod lane;
 
 use std::collections::{BTreeMap, HashMap};
+
+pub use lane::Berth;
+use lane::Lanes;
 
 /// What a task occupies while it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +22,8 @@ pub struct Need {
 pub enum Event {
     /// A task wants to run.
     Submit(u64, Need),
+    /// A task wants to run, and must have a berth first.
+    Board(u64, Berth),
     /// A task has ended; its cores and memory are free.
     Ended(u64),
     /// A task shall not run any more. Without effect on one that runs already.
@@ -47,6 +55,7 @@ pub struct Yard {
     ahead: usize,
     waiting: BTreeMap<u64, Waiting>,
     running: HashMap<u64, Need>,
+    lanes: Lanes,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +67,7 @@ struct Waiting {
 impl Yard {
     /// A yard of this size; `limit` bounds the number of tasks that run at once, `ahead` that of tasks got ready before.
     pub fn new(total: Need, limit: usize, ahead: usize) -> Self {
-        Yard { total, free: total, limit: limit.max(1), ahead, waiting: BTreeMap::new(), running: HashMap::new() }
+        Yard { total, free: total, limit: limit.max(1), ahead, waiting: BTreeMap::new(), running: HashMap::new(), lanes: Lanes::default() }
     }
 
     /// What a request is cut down to so that it fits the machine at all.
@@ -69,8 +78,10 @@ impl Yard {
     /// Takes in an event and appends what is to be done about it.
     pub fn step(&mut self, event: Event, actions: &mut Vec<Action>) {
         match event {
-            Event::Submit(id, need) => {
-                self.waiting.insert(id, Waiting { need: self.clamp(need), staged: false });
+            Event::Submit(id, need) => self.wait_for_room(id, need),
+            Event::Board(id, berth) => {
+                self.lanes.wait(id, berth);
+                self.fill(berth.lane, actions);
             }
             Event::Ended(id) => {
                 // One that failed while it was got ready has not started.
@@ -79,10 +90,16 @@ impl Yard {
                     self.free.millicores += need.millicores;
                     self.free.memory_mib += need.memory_mib;
                 }
+                if let Some(lane) = self.lanes.leave(id) {
+                    self.fill(lane, actions);
+                }
             }
             Event::Withdraw(id) => {
-                if self.waiting.remove(&id).is_some() {
+                if self.waiting.remove(&id).is_some() || self.lanes.is_waiting(id) {
                     actions.push(Action::Withdrawn(id));
+                    if let Some(lane) = self.lanes.leave(id) {
+                        self.fill(lane, actions);
+                    }
                 }
             }
         }
@@ -90,6 +107,21 @@ impl Yard {
         for (id, waiting) in self.waiting.iter_mut().take(self.ahead).filter(|(_, waiting)| !waiting.staged) {
             waiting.staged = true;
             actions.push(Action::Stage(*id));
+        }
+    }
+
+    fn wait_for_room(&mut self, id: u64, need: Need) {
+        self.waiting.insert(id, Waiting { need: self.clamp(need), staged: false });
+    }
+
+    /// Gives the free berths of a lane to those that have waited longest.
+    fn fill(&mut self, lane: u64, actions: &mut Vec<Action>) {
+        for (id, need) in self.lanes.fill(lane) {
+            match need {
+                Some(need) => self.wait_for_room(id, need),
+                // It takes nothing of this machine, so it starts at once.
+                None => actions.push(Action::Start(id)),
+            }
         }
     }
 
@@ -107,12 +139,12 @@ impl Yard {
         }
     }
 
-    /// Number of tasks that wait.
+    /// Number of tasks that wait for room on this machine.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Number of tasks that run.
+    /// Number of tasks that run on this machine.
     pub fn running(&self) -> usize {
         self.running.len()
     }
@@ -169,6 +201,35 @@ mod tests {
         assert_eq!(got, [Action::Start(1), Action::Stage(2)]);
         assert_eq!(steps(&mut yard, &[Event::Ended(1)]), [Action::Start(2), Action::Stage(3)]);
         assert_eq!(steps(&mut yard, &[Event::Ended(3), Event::Ended(2)]), []);
+    }
+
+    #[test]
+    fn a_lane_neither_takes_room_nor_waits_for_it() {
+        let mut yard = Yard::new(need(1000, 1), 1, 2);
+        let berth = Berth { lane: 7, limit: 2, group: 0, group_limit: usize::MAX, need: None };
+        let events = [
+            Event::Submit(1, need(1000, 0)),
+            Event::Submit(2, need(1000, 0)),
+            Event::Board(3, berth),
+            Event::Board(4, berth),
+            Event::Board(5, berth),
+            Event::Board(6, Berth { lane: 8, ..berth }),
+        ];
+        let got = steps(&mut yard, &events);
+        assert_eq!(got, [Action::Start(1), Action::Stage(2), Action::Start(3), Action::Start(4), Action::Start(6)]);
+        assert_eq!(steps(&mut yard, &[Event::Ended(1)]), [Action::Start(2)]);
+        assert_eq!(steps(&mut yard, &[Event::Withdraw(4), Event::Ended(4)]), [Action::Start(5)]);
+        assert_eq!(steps(&mut yard, &[Event::Board(9, berth), Event::Withdraw(9)]), [Action::Withdrawn(9)]);
+    }
+
+    #[test]
+    fn a_berth_may_be_needed_besides_room() {
+        let mut yard = Yard::new(need(2000, 1), 9, 0);
+        let berth = Berth { lane: 1, limit: 1, group: 0, group_limit: usize::MAX, need: Some(need(1000, 0)) };
+        let got = steps(&mut yard, &[Event::Board(1, berth), Event::Board(2, berth), Event::Submit(3, need(2000, 0))]);
+        assert_eq!(got, [Action::Start(1)]);
+        assert_eq!(steps(&mut yard, &[Event::Ended(1)]), [Action::Start(2)], "an earlier task goes first");
+        assert_eq!(steps(&mut yard, &[Event::Ended(2)]), [Action::Start(3)]);
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 //! tells everything that is wrong at once. [`Note`]s tell what is ignored or used in another way; [`explain`] tells it of any
 //! key. Both answer from the one table in `keys/table.rs`: every key that is read here stands there.
 
-pub mod bcs;
+mod apply;
 mod database;
 mod keys;
 mod notes;
@@ -18,19 +18,16 @@ mod tests;
 
 use std::{collections::BTreeSet, path::Path};
 
-use batchyard_hocon::{Disk, Include, Loader, Origin, Problem, Value};
+use batchyard_hocon::{Disk, Include, Loader, Origin, Path as KeyPath, Problem, Value};
 
 pub use batchyard_hocon::{Problems, Remark as Note};
 
 pub use self::{
     database::DatabaseChoice,
     keys::{Explanation, KEYS, Key, Verdict, explain},
-    provider::{Backends, Provider, ProviderDefinition, ProviderKind},
-    server::{Heartbeats, Rate, ReadLimits, System, Webservice},
-    workflows::{
-        CallCaching, Callback, DigestLookup, DigestMethod, EngineFilesystems, LanguageVersion, Languages, Secret, Wes, WorkflowOptions,
-        YamlLimits,
-    },
+    provider::{Backends, Provider, ProviderKind},
+    server::{Rate, ReadLimits, System, Webservice},
+    workflows::{CallCaching, Callback, EngineFilesystems, LanguageVersion, Languages, Wes, WorkflowOptions, YamlLimits},
 };
 use reader::Reader;
 
@@ -43,20 +40,22 @@ const BUILT_IN: [(&str, &str); 4] = [
 ];
 const REFERENCE: &str = "reference.conf";
 
-/// How detailed the log is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// `ERROR`, `WARN`, `INFO`, `DEBUG`, `TRACE`, in capitals.
-    pub level: String,
-    /// Whether it is for people; when not set, `run` and `submit` write for people, a server for machines.
-    pub pretty: Option<bool>,
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Only errors: `ERROR`, `WARN`, `OFF`.
+    Quiet,
+    /// `INFO`.
+    Normal,
+    /// `DEBUG`, `TRACE`.
+    Verbose,
 }
 
 /// Everything that a configuration says.
 #[derive(Clone, Debug)]
 pub struct CromwellConfig {
-    /// What is logged.
-    pub log: Log,
+    /// How much is told.
+    pub log: LogLevel,
     /// Where and how requests are answered.
     pub webservice: Webservice,
     /// Limits and habits of the engine.
@@ -67,8 +66,6 @@ pub struct CromwellConfig {
     pub languages: Languages,
     /// Reuse of results.
     pub call_caching: CallCaching,
-    /// Digests of images.
-    pub digest_lookup: DigestLookup,
     /// What functions of workflows may read.
     pub engine_filesystems: EngineFilesystems,
     /// Whom to tell when a workflow has ended; nobody when absent.
@@ -81,6 +78,8 @@ pub struct CromwellConfig {
     pub database: DatabaseChoice,
     /// Where tasks run.
     pub backends: Backends,
+    /// Whether it stands on a file: what that does not say is then as in the original.
+    pub whole: bool,
     /// The resolved document.
     values: Value,
 }
@@ -96,6 +95,16 @@ impl CromwellConfig {
         load(path, overrides, &environment).map(|(config, notes, _)| (config, notes))
     }
 
+    /// Whether a file or setting of the user's says something about a path.
+    pub fn is_set(&self, path: &str) -> bool {
+        self.values.get(path).is_some_and(|value| !is_built_in(&value.origin))
+    }
+
+    /// Whether a `-D` setting says it.
+    pub fn is_property(&self, path: &str) -> bool {
+        self.values.get(path).is_some_and(|value| value.origin.source.name.starts_with("-D"))
+    }
+
     /// Where the value at a path was defined, as `file:line`.
     pub fn place(&self, path: &str) -> Option<String> {
         self.values.get(path).map(|value| value.origin.to_string())
@@ -104,6 +113,12 @@ impl CromwellConfig {
     /// Every value that is no object, with its key and place, in the order of the files; secrets are not shown.
     pub fn shown(&self) -> Vec<(String, String, String)> {
         notes::shown(&self.values)
+    }
+
+    /// The value at a path, as [`CromwellConfig::shown`] shows it, with its place.
+    pub fn shown_at(&self, path: &str) -> Option<(String, String)> {
+        let value = self.values.get(path)?;
+        Some((notes::text(&KeyPath::parse(path).ok()?.0, value), value.origin.to_string()))
     }
 }
 
@@ -127,7 +142,7 @@ fn load(path: Option<&Path>, overrides: &[(String, String)], environment: &dyn F
     loader.add_settings(overrides);
     let (values, remarks) = loader.resolve(environment)?;
     let reader = Reader::new(&values);
-    let config = read(&reader, &values);
+    let config = read(&reader, &values, path.is_some());
     let (problems, said, keys) = reader.finish();
     if !problems.is_empty() {
         return Err(Problems(problems));
@@ -136,32 +151,37 @@ fn load(path: Option<&Path>, overrides: &[(String, String)], environment: &dyn F
     Ok((config, notes, keys))
 }
 
-fn read(reader: &Reader<'_>, values: &Value) -> CromwellConfig {
+fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
+    let system = System::read(reader);
     CromwellConfig {
-        log: Log::read(reader),
+        log: LogLevel::read(reader),
         webservice: Webservice::read(reader),
-        system: System::read(reader),
         workflow_options: WorkflowOptions::read(reader),
         languages: Languages::read(reader),
         call_caching: CallCaching::read(reader),
-        digest_lookup: DigestLookup::read(reader),
         engine_filesystems: EngineFilesystems::read(reader),
         callback: Callback::read(reader),
         wes: Wes::read(reader),
         yaml: YamlLimits::read(reader),
         database: DatabaseChoice::read(reader),
-        backends: Backends::read(reader),
+        backends: Backends::read(reader, &system),
+        system,
+        whole,
         values: values.clone(),
     }
 }
 
-impl Log {
-    fn read(reader: &Reader<'_>) -> Log {
-        let levels = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE", "OFF"].map(|level| (level, level));
-        Log {
-            level: reader.choice("LOG_LEVEL", &levels).unwrap_or("INFO").into(),
-            pretty: reader.choice("LOG_MODE", &[("PRETTY", true), ("STANDARD", false)]),
-        }
+impl LogLevel {
+    fn read(reader: &Reader<'_>) -> LogLevel {
+        let levels = [
+            ("OFF", LogLevel::Quiet),
+            ("ERROR", LogLevel::Quiet),
+            ("WARN", LogLevel::Quiet),
+            ("INFO", LogLevel::Normal),
+            ("DEBUG", LogLevel::Verbose),
+            ("TRACE", LogLevel::Verbose),
+        ];
+        reader.choice("LOG_LEVEL", &levels).unwrap_or(LogLevel::Normal)
     }
 }
 

@@ -23,8 +23,6 @@ use crate::archive::inner_path;
 pub const MAX_PROBLEMS: usize = 100;
 /// Time a document from the web may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(15);
-/// Pauses before each try to tell somebody of an end.
-const NOTIFY_PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(5)];
 /// Identity of a sent main document; no path of a dependency begins so.
 const MAIN: &str = "workflow.wdl";
 
@@ -141,12 +139,47 @@ impl SubmittedLoader<'_> {
         } else if self.main.is_none() {
             return local.load(url, None);
         }
-        let host = host_of(url).ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "only http and https documents are fetched"))?;
-        if self.sources.hosts.as_ref().is_some_and(|hosts| !hosts.iter().any(|allowed| allowed == host)) {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("host `{host}` is not among the allowed ones")));
-        }
+        permit(url, self.sources.hosts.as_deref())?;
         Ok(LoadedText { id: url.to_owned(), name: url.to_owned(), text: fetch(url)? })
     }
+}
+
+/// Loads from files of this machine, and from the web what they import there.
+pub struct WebLoader {
+    /// Files, and what stands for URLs.
+    pub files: FileLoader,
+    /// Hosts from which documents are fetched; `None` allows all.
+    pub hosts: Option<Vec<String>>,
+}
+
+impl Loader for WebLoader {
+    fn load(&self, uri: &str, importer: Option<&str>) -> io::Result<LoadedText> {
+        let from_web = importer.filter(|importer| is_web(importer) && !uri.contains("://"));
+        let url = from_web.map(|importer| joined(importer, uri)).transpose()?;
+        let uri = url.as_deref().unwrap_or(uri);
+        match self.files.load(uri, if url.is_some() { None } else { importer }) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported && is_web(uri) => {
+                permit(uri, self.hosts.as_deref())?;
+                let text = fetch(uri)
+                    .map_err(|error| io::Error::new(error.kind(), format!("{error}; a copy can stand for it: `--import-map URL=DIR`")))?;
+                Ok(LoadedText { id: uri.to_owned(), name: uri.to_owned(), text })
+            }
+            loaded => loaded,
+        }
+    }
+}
+
+/// Whether documents may come from the host of a URL.
+fn permit(url: &str, hosts: Option<&[String]>) -> io::Result<()> {
+    let host = host_of(url).ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "only http and https documents are fetched"))?;
+    if hosts.is_some_and(|hosts| !hosts.iter().any(|allowed| allowed == host)) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("host `{host}` is not among the allowed ones")));
+    }
+    Ok(())
+}
+
+fn is_web(uri: &str) -> bool {
+    uri.starts_with("http://") || uri.starts_with("https://")
 }
 
 /// The content behind an http(s) URL, at most one byte more than a document may have.
@@ -162,22 +195,15 @@ pub fn fetch(url: &str) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Sends JSON to a URL, a few times when nobody answers.
+/// Sends JSON to a URL.
 ///
 /// # Errors
-/// What the server or the network said at last.
+/// What the server or the network said.
 pub fn notify(url: &str, body: &serde_json::Value) -> Result<(), String> {
     let config = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build();
     let agent = ureq::Agent::new_with_config(config);
-    let mut last = String::new();
-    for pause in NOTIFY_PAUSES {
-        std::thread::sleep(pause);
-        match agent.post(url).header("Content-Type", "application/json").send(body.to_string()) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = error.to_string(),
-        }
-    }
-    Err(format!("`{url}` could not be told of its end: {last}"))
+    let answer = agent.post(url).header("Content-Type", "application/json").send(body.to_string());
+    answer.map(drop).map_err(|error| format!("`{url}` cannot be told that a workflow has ended: {error}"))
 }
 
 fn text_of(id: &str, text: &str) -> LoadedText {

@@ -35,15 +35,15 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Most bytes of the bodies of all requests that are at work; more are refused until there is room.
     pub held_bytes: usize,
-    /// Time from the end of a request until its answer begins; then the client is told to try again.
-    pub answer: Duration,
+    /// Time from the end of a request until its answer begins; then the client is told to try again. Without end when absent.
+    pub answer: Option<Duration>,
     /// Longest pause within a request.
     pub idle: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { body_bytes: 512 << 20, held_bytes: 1 << 30, answer: Duration::from_secs(20), idle: Duration::from_secs(60) }
+        Limits { body_bytes: 512 << 20, held_bytes: 1 << 30, answer: Some(Duration::from_secs(20)), idle: Duration::from_secs(60) }
     }
 }
 
@@ -67,6 +67,7 @@ pub fn router(service: Arc<Service>, limits: Limits) -> Router {
         .route("/{id}/releaseHold", post(run::release))
         .route("/{id}/timing", get(timing::page))
         .route("/{id}/why", get(run::why))
+        .route("/{id}/forget-results", post(run::forget_results))
         .route("/{id}/cost", get(run::cost));
     let wes = Router::new()
         .route("/service-info", get(wes::service_info))

@@ -9,7 +9,9 @@ pub mod client;
 pub mod config;
 pub mod documents;
 pub mod http;
+pub mod language;
 pub mod metadata;
+pub mod remote;
 pub mod service;
 pub mod submission;
 

@@ -10,17 +10,20 @@ mod filter;
 mod order;
 mod run;
 
-use std::io::{self, Write};
+use std::{
+    collections::{HashMap, HashSet},
+    io::{self, Write},
+};
 
-use batchyard_model::{CallState, RunId, RunState};
-use batchyard_store::{CallRecord, RunRecord, Store, StoreError};
+use batchyard_model::{CallId, CallState, RunId, RunState};
+use batchyard_store::{CallRecord, CallSummary, RunRecord, Store, StoreError};
 use serde_json::{Map, Value as Json, json};
 
 use self::{call::OfRun, order::Line};
 pub use self::{
     call::status as call_status, failures::of_run as failures_of_run, filter::Filter, order::Numbering, run::labels as run_labels,
 };
-use crate::service::Options;
+use crate::{moment, service::Options};
 
 /// How deep sub-workflows are expanded.
 const MAX_DEPTH: usize = 50;
@@ -36,6 +39,8 @@ pub struct Query {
     pub filter: Filter,
     /// Whether sub-workflows are shown inside their calls.
     pub expand: bool,
+    /// Calls of the family that wait for room, with the moment since when, epoch milliseconds: nothing of them is stored yet.
+    pub waiting: Vec<(CallId, i64)>,
 }
 
 /// Why metadata cannot be shown.
@@ -106,16 +111,27 @@ fn member(out: &mut dyn Write, name: &str, value: &Json) -> io::Result<()> {
 
 fn write_calls(context: Context<'_>, record: &RunRecord, query: &Query, out: &mut dyn Write, depth: usize) -> Result<(), MetadataError> {
     let of_run = OfRun::new(context, record)?;
-    let lines = order::lines(context.store.list_call_summaries(record.id)?);
+    let mut calls = context.store.list_call_summaries(record.id)?;
+    let stored: HashSet<CallId> = calls.iter().map(|call| call.id.clone()).collect();
+    let waiting: HashMap<&CallId, i64> =
+        query.waiting.iter().filter(|(id, _)| id.run == record.id && !stored.contains(id)).map(|(id, since)| (id, *since)).collect();
+    calls.extend(waiting.keys().map(|id| waiting_call(id)));
+    let lines = order::lines(calls);
     let mut begun: Option<&str> = None;
     for group in order::groups(&lines, PAGE) {
         let Some(first) = group.first() else { continue };
         let shards: Vec<_> = group.iter().map(|line| line.call.id.shard.clone()).collect();
         let mut loaded: Vec<CallRecord> = context.store.load_shards(record.id, &first.call.id.call, &shards)?;
         for line in group {
-            let Some(at) = loaded.iter().position(|call| call.id == line.call.id) else { continue };
-            let call = loaded.swap_remove(at);
-            let Some(mut keys) = shown(context, of_run, &call, line, query)? else { continue };
+            let keys = match (loaded.iter().position(|call| call.id == line.call.id), waiting.get(&line.call.id)) {
+                (Some(at), _) => {
+                    let call = loaded.swap_remove(at);
+                    shown(context, of_run, &call, line, query)?
+                }
+                (None, Some(since)) => queued(*since, line, &query.filter),
+                (None, None) => None,
+            };
+            let Some(mut keys) = keys else { continue };
             let child = if query.expand && depth < MAX_DEPTH { keys.shift_remove("subWorkflowId") } else { None };
             let name = &*line.call.id.call;
             if begun != Some(name) {
@@ -168,6 +184,26 @@ fn write_expanded(
     }
     out.write_all(b"}")?;
     Ok(())
+}
+
+/// A call that waits, as a row would tell of it.
+fn waiting_call(id: &CallId) -> CallSummary {
+    let task = id.call.to_string();
+    CallSummary { id: id.clone(), task, state: CallState::Queued, started_ms: None, ended_ms: None, exit_code: None, cached: false }
+}
+
+/// The keys of a call that waits; `None` when nothing of it is asked for.
+fn queued(since_ms: i64, line: &Line, filter: &Filter) -> Option<Map<String, Json>> {
+    let mut keys = Map::new();
+    keys.insert("executionStatus".into(), json!(call::status(RunState::Running, CallState::Queued)));
+    keys.insert("start".into(), moment(since_ms));
+    filter.apply(&mut keys, &[]);
+    if keys.is_empty() && !filter.is_empty() {
+        return None;
+    }
+    keys.insert("shardIndex".into(), json!(line.shard));
+    keys.insert("attempt".into(), json!(line.call.id.attempt));
+    Some(keys)
 }
 
 /// The keys of a call as asked for; `None` when nothing of it is.

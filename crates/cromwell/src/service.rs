@@ -6,56 +6,34 @@
 mod accept;
 mod carry;
 mod log;
+mod notices;
+mod options;
 
 use std::{
     collections::{HashMap, VecDeque},
-    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
 
-use batchyard_model::{RunId, RunState};
+use batchyard_model::{CallId, RunId, RunState};
 use batchyard_store::{RunFilter, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_workflow::{
     clock::Clock,
     documents::RunSpec,
     engine::Message,
     machine::Machine,
-    owner::{Holder, holder},
-    settings::Settings,
+    owner::{Holder, holder, owner},
 };
 
-pub use self::{accept::ID_LABEL, carry::LOG_OPTION};
-use crate::{LOCAL, documents::Sources};
+pub use self::{accept::ID_LABEL, carry::LOG_OPTION, options::Options};
+use notices::Notices;
 
+/// Most bytes of accepted submissions that are kept in memory until their runs begin; others are read again.
+const MAX_KEPT_BYTES: usize = 8 << 20;
+/// How long a busy engine is waited for when somebody asks what waits.
+const WAITING_PATIENCE: Duration = Duration::from_millis(500);
 /// Pause before a run whose state could not be recorded is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-
-/// How a server carries out workflows.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What holds for every run unless its options say otherwise.
-    pub settings: Settings,
-    /// Folder in which runs lie: `<root>/<workflow>/<id>`.
-    pub root: PathBuf,
-    /// Where documents may come from.
-    pub sources: Sources,
-    /// Most runs carried out at once; others wait.
-    pub max_concurrent: usize,
-    /// Whether the end of the server ends what runs. Otherwise the next server goes on with it.
-    pub abort_on_terminate: bool,
-    /// Names this server in metadata.
-    pub name: String,
-    /// URL that is told of every run that has ended, unless the run's options name another.
-    pub callback: Option<String>,
-}
-
-impl Options {
-    /// Names of the backends, sorted, and the one that runs what names none.
-    pub fn backends(&self) -> (Vec<String>, String) {
-        (vec![LOCAL.to_owned()], LOCAL.to_owned())
-    }
-}
 
 /// Why something cannot be done.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +70,7 @@ pub enum ServiceError {
 pub struct Service {
     machine: Arc<Machine>,
     options: Options,
+    notices: Arc<Notices>,
     clock: Clock,
     state: Mutex<State>,
     /// Told whenever a run has ended.
@@ -102,7 +81,36 @@ pub struct Service {
 struct State {
     waiting: VecDeque<RunId>,
     running: HashMap<RunId, Running>,
+    /// Waiting runs that were accepted a moment ago, so that they need not be read again.
+    accepted: HashMap<RunId, Accepted>,
+    /// Bytes of their texts.
+    accepted_bytes: usize,
     closing: bool,
+}
+
+/// A run as it was accepted.
+struct Accepted {
+    record: RunRecord,
+    /// Its texts by hash.
+    texts: Arc<HashMap<String, String>>,
+    bytes: usize,
+}
+
+impl State {
+    /// Keeps a run that was accepted, while there is room for it.
+    fn keep(&mut self, accepted: Accepted) {
+        if self.accepted_bytes + accepted.bytes <= MAX_KEPT_BYTES {
+            self.accepted_bytes += accepted.bytes;
+            self.accepted.insert(accepted.record.id, accepted);
+        }
+    }
+
+    /// A run as it was accepted, if it was kept.
+    fn take(&mut self, id: RunId) -> Option<Accepted> {
+        let accepted = self.accepted.remove(&id)?;
+        self.accepted_bytes -= accepted.bytes;
+        Some(accepted)
+    }
 }
 
 /// A run that is carried out.
@@ -117,7 +125,8 @@ struct Running {
 impl Service {
     /// A service on this machine; nothing is taken up yet.
     pub fn new(machine: Arc<Machine>, options: Options) -> Arc<Self> {
-        Arc::new(Service { machine, options, clock: Clock::start(), state: Mutex::default(), ended: Condvar::new() })
+        let notices = Arc::default();
+        Arc::new(Service { machine, options, notices, clock: Clock::start(), state: Mutex::default(), ended: Condvar::new() })
     }
 
     /// The state behind it.
@@ -179,7 +188,9 @@ impl Service {
             let end = RunMove::new(id, from, RunState::Aborted, self.clock.now_ms());
             match self.store().write(vec![Write::MoveRun(end)]).wait() {
                 Ok(()) => {
-                    self.lock().waiting.retain(|waiting| *waiting != id);
+                    let mut state = self.lock();
+                    state.waiting.retain(|waiting| *waiting != id);
+                    state.take(id);
                     return Ok(RunState::Aborted);
                 }
                 // It has begun meanwhile, or somebody else was faster.
@@ -203,6 +214,14 @@ impl Service {
             }
             return Ok(RunState::Aborting);
         }
+        if record.owner.as_deref() == Some(owner().as_str()) {
+            // It was ours, and has ended between the two looks.
+            return match self.load_run(id)?.state {
+                RunState::Aborted => Ok(RunState::Aborted),
+                state if state.is_terminal() => Err(ServiceError::NotInProgress(id)),
+                state => Ok(state),
+            };
+        }
         match holder(record.owner.as_deref()) {
             Holder::Process(pid) => {
                 // A run of the command line: its own process ends it.
@@ -218,6 +237,18 @@ impl Service {
                     Err(error) => Err(error.into()),
                 }
             }
+        }
+    }
+
+    /// The calls of a run that wait for room, with the moment since when, epoch milliseconds. Those of its sub-workflows
+    /// are among them, under the ids of their runs. Empty when nothing of it is carried out here.
+    pub fn waiting_calls(&self, root: RunId) -> Vec<(CallId, i64)> {
+        let mailbox = self.lock().running.get(&root).and_then(|running| running.mailbox.clone());
+        let (reply, answer) = std::sync::mpsc::channel();
+        // An engine that has just ended has no call that waits; a busy one answers later than anybody wants to wait.
+        match mailbox.map(|mailbox| mailbox.send(Message::Waiting(reply))) {
+            Some(Ok(())) => answer.recv_timeout(WAITING_PATIENCE).unwrap_or_default(),
+            _ => Vec::new(),
         }
     }
 
@@ -249,7 +280,7 @@ impl Service {
 
     /// Takes nothing more up. With `abort_on_terminate` runs are ended first; otherwise they go on without us, and
     /// the next server finds them.
-    pub fn close(&self, patience: Duration) {
+    pub fn close(&self) {
         let mut state = self.lock();
         state.closing = true;
         state.waiting.clear();
@@ -260,15 +291,19 @@ impl Service {
                     let _ = mailbox.send(Message::Interrupt);
                 }
             }
-            let deadline = Instant::now() + patience;
+            let begin = Instant::now();
             while !state.running.is_empty() {
-                let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+                let Some(left) = self.options.abort_patience.checked_sub(begin.elapsed()) else { break };
                 state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
         drop(state);
         // What was decided so far is on disk before the process ends.
         let _ = self.store().flush();
+        match self.notices.undelivered() {
+            0 => {}
+            count => report(&format!("{count} notices that workflows have ended are not delivered")),
+        }
     }
 
     fn load_run(&self, id: RunId) -> Result<RunRecord, ServiceError> {
@@ -286,8 +321,7 @@ impl Service {
             state.running.insert(id, Running::default());
             drop(state);
             let service = Arc::clone(self);
-            let thread = std::thread::Builder::new().name("run".into()).stack_size(batchyard_wdl::limits::STACK_BYTES);
-            if let Err(error) = thread.spawn(move || service.carry(id)) {
+            if let Err(error) = self.machine.engage(move || service.carry(id)) {
                 // The machine has no thread to give: later, when a run has ended, it is tried again.
                 report(&format!("no thread for run {id}: {error}"));
                 let mut state = self.lock();

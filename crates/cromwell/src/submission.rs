@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use batchyard_model::RunId;
 use serde_json::{Map, Value as Json};
 
-use crate::archive;
+use crate::{archive, config::YamlLimits};
 
 /// Longest `workflowUrl`, in characters.
 const MAX_URL: usize = 2000;
@@ -76,8 +76,8 @@ impl Submission {
     ///
     /// # Errors
     /// Every problem, one text each.
-    pub fn read(parts: &Parts) -> Result<Submission, Vec<String>> {
-        let mut reader = Reader { parts, problems: Vec::new() };
+    pub fn read(parts: &Parts, yaml: YamlLimits) -> Result<Submission, Vec<String>> {
+        let mut reader = Reader { parts, yaml, problems: Vec::new() };
         let submission = reader.submission();
         if reader.problems.is_empty() { Ok(submission) } else { Err(reader.problems) }
     }
@@ -85,6 +85,7 @@ impl Submission {
 
 struct Reader<'p> {
     parts: &'p Parts,
+    yaml: YamlLimits,
     problems: Vec<String>,
 }
 
@@ -168,7 +169,7 @@ impl<'p> Reader<'p> {
     /// An object from JSON or YAML text.
     fn structured(&mut self, name: &str) -> Option<Json> {
         let text = self.part(name)?;
-        match read_structured(text) {
+        match read_within(text, self.yaml) {
             Ok(value) => Some(value),
             Err(problem) => {
                 let cut = if text.chars().nth(SHOWN).is_some() { "..." } else { "" };
@@ -333,6 +334,34 @@ pub fn read_structured(text: &str) -> Result<Json, String> {
     })
 }
 
+/// As [`read_structured`], with limits for YAML, whose references make large values of short texts.
+fn read_within(text: &str, limits: YamlLimits) -> Result<Json, String> {
+    let value = read_structured(text)?;
+    let (nodes, depth) = size(&value);
+    if (nodes > limits.max_nodes || depth > limits.max_depth) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+        let YamlLimits { max_nodes, max_depth } = limits;
+        return Err(format!(
+            "{nodes} values, nested {depth} deep, are more than `yaml.max-nodes = {max_nodes}` or `yaml.max-depth = {max_depth}` allow"
+        ));
+    }
+    Ok(value)
+}
+
+/// How many values there are, and how deep they are nested.
+fn size(value: &Json) -> (usize, usize) {
+    let (mut nodes, mut deepest, mut left) = (0, 0, vec![(value, 1)]);
+    while let Some((value, depth)) = left.pop() {
+        nodes += 1;
+        deepest = deepest.max(depth);
+        match value {
+            Json::Array(items) => left.extend(items.iter().map(|item| (item, depth + 1))),
+            Json::Object(members) => left.extend(members.values().map(|member| (member, depth + 1))),
+            _ => {}
+        }
+    }
+    (nodes, deepest)
+}
+
 /// Labels from a JSON object of texts.
 ///
 /// # Errors
@@ -413,7 +442,7 @@ mod tests {
     }
 
     fn problems(list: &[(&str, &str)]) -> Vec<String> {
-        Submission::read(&parts(list)).unwrap_err()
+        Submission::read(&parts(list), YamlLimits::default()).unwrap_err()
     }
 
     #[test]
@@ -439,11 +468,11 @@ mod tests {
             ("workflowInputs_10", r#"{"b": 10}"#),
             ("workflowInputs_2", "b: 2\nc: 3"),
         ];
-        let submission = Submission::read(&parts(&all)).unwrap();
+        let submission = Submission::read(&parts(&all), YamlLimits::default()).unwrap();
         let text = serde_json::to_string(&submission.inputs).unwrap();
         assert_eq!(text, r#"[{"a":1,"b":10,"c":3},{"b":10,"c":3}]"#);
         let alone = [("workflowSource", "w"), ("workflowInputs_2", r#"{"b": 2}"#)];
-        assert_eq!(Submission::read(&parts(&alone)).unwrap().inputs.len(), 0);
+        assert_eq!(Submission::read(&parts(&alone), YamlLimits::default()).unwrap().inputs.len(), 0);
     }
 
     #[test]
@@ -464,10 +493,20 @@ mod tests {
     #[test]
     fn requested_ids() {
         let id = RunId::random().to_string();
-        let read = |text: &str| Submission::read(&parts(&[("workflowSource", "w"), ("requestedWorkflowId", text)]));
+        let read = |text: &str| Submission::read(&parts(&[("workflowSource", "w"), ("requestedWorkflowId", text)]), YamlLimits::default());
         assert_eq!(read(&format!("\"{id}\"")).unwrap().requested.unwrap().len(), 1);
         assert_eq!(read(&id).unwrap().requested.unwrap().len(), 1);
         assert!(read(&format!("[\"{id}\", \"{id}\"]")).unwrap_err()[0].starts_with("Requested workflow IDs are duplicated"));
         assert!(read("7").is_err());
+    }
+
+    #[test]
+    fn yaml_has_limits() {
+        let read = |text: &str, max_nodes: usize, max_depth: usize| read_within(text, YamlLimits { max_nodes, max_depth });
+        let references = "a: &a [1, 1, 1, 1]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b]\n";
+        assert!(read(references, 200, 10).is_ok());
+        assert!(read(references, 100, 10).unwrap_err().contains("`yaml.max-nodes = 100`"));
+        assert!(read(references, 200, 3).unwrap_err().contains("nested 5 deep"));
+        assert!(read("{\"a\": [[[[1]]]]}", 2, 2).is_ok(), "JSON has no references");
     }
 }

@@ -31,10 +31,20 @@ pub struct Control {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+/// Ends an attempt that is no process of ours: within this time, or at once.
+type EndElsewhere = dyn Fn(Option<Duration>) + Send + Sync;
+/// Takes the id that a scheduler has given to an attempt.
+type OnJobId = dyn FnOnce(&str) + Send;
+
+#[derive(Default)]
 struct State {
     /// The leader of the process group; set only while it has not been reaped, so that its number is still its own.
     leader: Option<Pid>,
+    /// How it is ended where it runs elsewhere.
+    elsewhere: Option<Arc<EndElsewhere>>,
+    /// Its number or name where it runs.
+    job_id: Option<String>,
+    on_job_id: Option<Box<OnJobId>>,
     ended_by: Option<EndedBy>,
     hard: bool,
     /// Whether the attempt has ended: nothing is signalled any more.
@@ -57,6 +67,33 @@ impl Control {
         self.lock().ended_by
     }
 
+    /// The process id, or the id that a scheduler has given, once there is one.
+    pub fn job_id(&self) -> Option<String> {
+        self.lock().job_id.clone()
+    }
+
+    /// Tells the job id as soon as there is one: at once, or on the thread that learns of it.
+    pub fn on_job_id(&self, tell: impl FnOnce(&str) + Send + 'static) {
+        let mut state = self.lock();
+        match state.job_id.clone() {
+            Some(id) => {
+                drop(state);
+                tell(&id);
+            }
+            None => state.on_job_id = Some(Box::new(tell)),
+        }
+    }
+
+    pub(crate) fn set_job_id(&self, id: &str) {
+        let mut state = self.lock();
+        state.job_id = Some(id.to_owned());
+        let tell = state.on_job_id.take();
+        drop(state);
+        if let Some(tell) = tell {
+            tell(id);
+        }
+    }
+
     /// Asks the attempt to end (SIGTERM) and ends it for sure (SIGKILL) after `grace`. The first reason counts.
     pub fn end(self: &Arc<Self>, reason: EndedBy, grace: Duration) {
         let mut state = self.lock();
@@ -64,6 +101,11 @@ impl Control {
             return;
         }
         state.ended_by = Some(reason);
+        if let Some(end) = state.elsewhere.clone() {
+            drop(state);
+            end(Some(grace));
+            return;
+        }
         self.signal(&state, Signal::TERM);
         drop(state);
         watchdog().after(grace, Arc::clone(self), Alarm::Kill);
@@ -77,7 +119,31 @@ impl Control {
         }
         state.ended_by.get_or_insert(reason);
         state.hard = true;
+        if let Some(end) = state.elsewhere.clone() {
+            drop(state);
+            end(None);
+            return;
+        }
         self.signal(&state, Signal::KILL);
+    }
+
+    /// From now on the attempt is ended by `end`; what was asked for meanwhile reaches it now.
+    pub(crate) fn runs_elsewhere(&self, grace: Duration, end: impl Fn(Option<Duration>) + Send + Sync + 'static) {
+        let end: Arc<EndElsewhere> = Arc::new(end);
+        let mut state = self.lock();
+        state.elsewhere = Some(Arc::clone(&end));
+        let asked = state.ended_by.is_some().then_some(if state.hard { None } else { Some(grace) });
+        drop(state);
+        if let Some(within) = asked {
+            end(within);
+        }
+    }
+
+    /// An attempt that runs elsewhere has ended: nobody need end it any more.
+    pub(crate) fn over(&self) {
+        let mut state = self.lock();
+        state.over = true;
+        state.elsewhere = None;
     }
 
     /// Ends the attempt when `limit` has passed, as [`Control::end`] does.
@@ -123,6 +189,13 @@ impl Control {
     fn lock(&self) -> MutexGuard<'_, State> {
         // The state is whole after every statement, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let State { leader, job_id, ended_by, hard, over, .. } = self;
+        write!(f, "leader {leader:?}, job {job_id:?}, ended by {ended_by:?}, hard {hard}, over {over}")
     }
 }
 

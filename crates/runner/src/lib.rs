@@ -1,7 +1,8 @@
-//! Runs one task somewhere: a local process, or a container through its engine's command line.
+//! Runs one task somewhere: a local process, a container through its engine's command line, or a scheduler's job
+//! through the commands of the configuration.
 //!
 //! Start at [`LocalRunner::run`], which blocks until an attempt has ended and returns its [`Outcome`]; a [`Control`]
-//! ends it from another thread. [`stage`] puts input files in place, [`container`] writes engine command lines,
+//! ends it from another thread. [`Dispatcher`] has attempts run by a scheduler, without a thread for each. [`stage`] puts input files in place, [`container`] writes engine command lines,
 //! [`script`] the script that leaves its exit status in `rc`, [`tree`] finds and ends every process of an attempt.
 //!
 //! The record on disk is the truth: an attempt whose engine died goes on, leaves `rc`, and is adopted by the next
@@ -9,11 +10,16 @@
 
 pub mod container;
 pub mod control;
+pub mod dispatch;
+mod helper;
 pub mod host;
 pub mod local;
+pub mod outcome;
 pub mod script;
 pub mod stage;
 pub mod tree;
 
 pub use control::{Control, EndedBy};
-pub use local::{Exit, Job, LocalRunner, Outcome, RunError, Trace, Usage, trace};
+pub use dispatch::{Dispatcher, Order};
+pub use local::{Job, Launch, LocalRunner, Trace, trace};
+pub use outcome::{Exit, Outcome, RunError, Usage};

@@ -1,5 +1,8 @@
 //! The local runner: one attempt as a process group of its own, which outlives us if we die.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fs, io,
     os::unix::process::{CommandExt, ExitStatusExt},
@@ -7,7 +10,7 @@ use std::{
     process::{Command, ExitStatus, Stdio},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rustix::{
@@ -19,7 +22,10 @@ use wait4::Wait4;
 use crate::{
     container::{Engine, Request},
     control::{Control, EndedBy},
-    host, script,
+    dispatch::{self, ScriptsOfJob},
+    helper, host,
+    outcome::{Exit, Outcome, RunError, Usage, file},
+    script,
     tree::MARKER,
 };
 
@@ -29,6 +35,39 @@ pub const SHELL: &str = "/bin/bash";
 /// How often an adopted attempt, which is not our child, is looked at; grows up to [`ADOPTED_POLL_MAX`].
 const ADOPTED_POLL: Duration = Duration::from_millis(10);
 const ADOPTED_POLL_MAX: Duration = Duration::from_millis(500);
+
+/// Standard output of a command of the configuration that runs an attempt here.
+const BACKGROUND_STDOUT: &str = "stdout.background";
+/// Status of an attempt whose command of the configuration failed itself, as Cromwell writes it.
+pub const NOT_STARTED_RC: i32 = -1;
+/// Longest run of a command that ends a container.
+const KILL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How an attempt is started.
+#[derive(Clone, Debug)]
+pub enum Launch {
+    /// By our own script, in a container where there is one.
+    Own,
+    /// By a command of the configuration that we wait for.
+    Given {
+        /// Text of `script`, which the command runs in its way.
+        script: String,
+        /// Text of `script.submit`, the command.
+        submit: String,
+        /// The command that ends what the end of ours would leave running (a container).
+        scripts: ScriptsOfJob,
+    },
+}
+
+impl Launch {
+    /// Names of the files that get the output of what we start.
+    fn output_names(&self) -> (&'static str, &'static str) {
+        match self {
+            Launch::Own => ("stdout", "stderr"),
+            Launch::Given { .. } => (BACKGROUND_STDOUT, "stderr.background"),
+        }
+    }
+}
 
 /// One attempt, ready to run: directories exist, inputs are in place.
 #[derive(Clone, Debug)]
@@ -45,6 +84,8 @@ pub struct Job {
     pub path_prefix: Vec<String>,
     /// Image and engine, `None` runs on the host.
     pub container: Option<(Engine, String)>,
+    /// How it is started.
+    pub launch: Launch,
     /// Cores asked for.
     pub cores: f64,
     /// Memory asked for, in MiB; 0 when nothing was asked for.
@@ -55,83 +96,6 @@ pub struct Job {
     pub grace: Duration,
     /// Whether an earlier engine may have started this very attempt: then it is looked for before it is started.
     pub may_have_started: bool,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// With this status.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-}
-
-impl Exit {
-    /// The number a shell would show: the status, or 128 plus the signal.
-    pub fn number(self) -> i32 {
-        match self {
-            Exit::Code(code) => code,
-            Exit::Signal(signal) => 128 + signal,
-        }
-    }
-}
-
-/// What an attempt used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Wall time in milliseconds.
-    pub wall_ms: u64,
-    /// CPU time in user mode, in milliseconds.
-    pub user_ms: u64,
-    /// CPU time in the kernel, in milliseconds.
-    pub system_ms: u64,
-    /// Peak resident memory of its largest process, in KiB.
-    pub peak_kib: u64,
-    /// Whether `peak_kib` is only an upper bound: the kernel counts the memory of the process that started another
-    /// one against the new one, so a task smaller than this process cannot be told from it.
-    pub peak_is_bound: bool,
-}
-
-/// The end of an attempt.
-#[derive(Clone, Copy, Debug)]
-pub struct Outcome {
-    /// How it ended.
-    pub exit: Exit,
-    /// Why we ended it, if we did.
-    pub ended_by: Option<EndedBy>,
-    /// What it used; unknown for an attempt that an earlier engine started.
-    pub usage: Option<Usage>,
-    /// Whether an earlier engine had started it.
-    pub adopted: bool,
-}
-
-/// Why an attempt could not be run. A command that fails is no error but an [`Outcome`].
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A file of the attempt could not be written.
-    #[error("cannot write `{}`: {source}", path.display())]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The program could not be started.
-    #[error("cannot start `{program}`: {source}")]
-    Start {
-        /// Which program.
-        program: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// Waiting for it failed.
-    #[error("cannot wait for the process of `{}`: {source}", path.display())]
-    Wait {
-        /// Its directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 /// What an earlier engine left of an attempt.
@@ -149,7 +113,16 @@ pub enum Trace {
 
 /// Looks for what is left of an attempt in its execution directory.
 pub fn trace(execution_dir: &Path) -> Trace {
-    let Ok(stdout) = fs::File::open(execution_dir.join("stdout")) else { return Trace::None };
+    trace_by(execution_dir, "stdout")
+}
+
+/// The same for an attempt that a command of the configuration was to run on this machine.
+pub fn trace_given(execution_dir: &Path) -> Trace {
+    trace_by(execution_dir, BACKGROUND_STDOUT)
+}
+
+fn trace_by(execution_dir: &Path, stdout: &str) -> Trace {
+    let Ok(stdout) = fs::File::open(execution_dir.join(stdout)) else { return Trace::None };
     match (flock(&stdout, FlockOperation::NonBlockingLockExclusive), script::read_rc(&execution_dir.join("rc"))) {
         (_, Some(_)) => Trace::Ended,
         (Err(_), None) => Trace::Running,
@@ -170,12 +143,16 @@ impl LocalRunner {
         let started = Instant::now();
         let script_path = job.execution_dir.join("script");
         let rc_path = job.execution_dir.join("rc");
-        let text = script::render(&job.command, &rc_path);
-        let stdout_path = job.execution_dir.join("stdout");
+        let text = match &job.launch {
+            Launch::Own => script::render(&job.command, &rc_path),
+            Launch::Given { script, .. } => script.clone(),
+        };
+        let (stdout_name, stderr_name) = job.launch.output_names();
+        let stdout_path = job.execution_dir.join(stdout_name);
         let stdout = fs::OpenOptions::new().create(true).write(true).truncate(false).open(&stdout_path).map_err(file(&stdout_path))?;
         // The processes of the attempt inherit this lock: whoever cannot take it knows that it is still running.
         if flock(&stdout, FlockOperation::NonBlockingLockExclusive).is_err() {
-            return self.adopt(job, control, started);
+            return self.adopt(job, control);
         }
         if job.may_have_started {
             let same_script = fs::read_to_string(&script_path).is_ok_and(|old| old == text);
@@ -186,16 +163,27 @@ impl LocalRunner {
             stdout.set_len(0).map_err(file(&stdout_path))?;
         }
         fs::write(&script_path, &text).map_err(file(&script_path))?;
-        let stderr_path = job.execution_dir.join("stderr");
+        let stderr_path = job.execution_dir.join(stderr_name);
         let stderr = fs::File::create(&stderr_path).map_err(file(&stderr_path))?;
 
         let (mut command, program) = self.command(job, control, &script_path);
+        if let Launch::Given { submit, .. } = &job.launch {
+            remove(&rc_path)?;
+            helper::write(&job.execution_dir, "submit", submit).map_err(file(&job.execution_dir.join("script.submit")))?;
+        }
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).process_group(0);
-        let child = command.spawn().map_err(|source| RunError::Start { program, source })?;
+        let mut child = command.spawn().map_err(|source| RunError::Start { program, source })?;
         // Our copies of the files are closed with `command`, so the lock lives as long as the attempt does.
         drop(command);
         let pid = Pid::from_child(&child);
         control.started(Some(pid));
+        if let Launch::Given { scripts, .. } = &job.launch {
+            keep_given(job, control, scripts, pid).inspect_err(|_| {
+                control.kill(EndedBy::Abort);
+                let _ = child.wait();
+                control.leader_gone();
+            })?;
+        }
         if let Some(limit) = job.time_limit {
             control.limit(limit, job.grace);
         }
@@ -203,7 +191,7 @@ impl LocalRunner {
         wait_without_reaping(pid).map_err(|source| RunError::Wait { path: job.execution_dir.clone(), source })?;
         end_of_leader(job, control);
         let used = child.wait4().map_err(|source| RunError::Wait { path: job.execution_dir.clone(), source })?;
-        let exit = record_exit(used.status, &rc_path, control.ended_by().is_some())?;
+        let exit = record_exit(used.status, &rc_path, control.ended_by().is_some(), &job.launch)?;
         let usage = Usage {
             wall_ms: started.elapsed().as_millis() as u64,
             user_ms: used.rusage.utime.as_millis() as u64,
@@ -211,10 +199,17 @@ impl LocalRunner {
             peak_kib: used.rusage.maxrss / 1024,
             peak_is_bound: host::is_within_own_peak(used.rusage.maxrss / 1024),
         };
-        Ok(Outcome { exit, ended_by: control.ended_by(), usage: Some(usage), adopted: false })
+        Ok(Outcome { exit, ended_by: control.ended_by(), usage: Some(usage), adopted: false, lost: false })
     }
 
     fn command(&self, job: &Job, control: &Control, script_path: &Path) -> (Command, String) {
+        if let Launch::Given { .. } = &job.launch {
+            let mut command = Command::new(SHELL);
+            command.arg(job.execution_dir.join("script.submit")).current_dir(&job.execution_dir);
+            helper::without_own_variables(&mut command);
+            command.env(MARKER, control.marker());
+            return (command, SHELL.into());
+        }
         let Some((engine, image)) = &job.container else {
             let mut command = Command::new(SHELL);
             command.arg(script_path).current_dir(&job.execution_dir).env(MARKER, control.marker());
@@ -243,13 +238,15 @@ impl LocalRunner {
     }
 
     /// Waits for an attempt that an earlier engine started: its `rc`, or the end of its processes.
-    fn adopt(&self, job: &Job, control: &Arc<Control>, started: Instant) -> Result<Outcome, RunError> {
+    fn adopt(&self, job: &Job, control: &Arc<Control>) -> Result<Outcome, RunError> {
         let rc_path = job.execution_dir.join("rc");
-        let stdout_path = job.execution_dir.join("stdout");
+        let stdout_path = job.execution_dir.join(job.launch.output_names().0);
         control.started(None);
+        if let (Launch::Given { .. }, Some(id)) = (&job.launch, dispatch::kept_job_id(&job.execution_dir)) {
+            control.set_job_id(&id);
+        }
         if let Some(limit) = job.time_limit {
-            // How long it has run already is not known; the limit counts from now.
-            control.limit(limit.saturating_sub(started.elapsed()), job.grace);
+            control.limit(limit.saturating_sub(running_for(&job.execution_dir)), job.grace);
         }
         let mut pause = ADOPTED_POLL;
         loop {
@@ -262,7 +259,7 @@ impl LocalRunner {
                 // Nobody runs any more; a status written in between is still taken.
                 end_of_leader(job, control);
                 let exit = script::read_rc(&rc_path).map_or(Exit::Signal(9), Exit::Code);
-                return Ok(Outcome { exit, ended_by: control.ended_by(), usage: None, adopted: true });
+                return Ok(Outcome { exit, ended_by: control.ended_by(), usage: None, adopted: true, lost: false });
             }
             thread::sleep(pause);
             pause = (pause * 2).min(ADOPTED_POLL_MAX);
@@ -271,7 +268,24 @@ impl LocalRunner {
 }
 
 fn adopted(code: i32, control: &Control) -> Outcome {
-    Outcome { exit: Exit::Code(code), ended_by: control.ended_by(), usage: None, adopted: true }
+    Outcome { exit: Exit::Code(code), ended_by: control.ended_by(), usage: None, adopted: true, lost: false }
+}
+
+/// How long an adopted attempt has run: its script was written when it started.
+fn running_for(execution_dir: &Path) -> Duration {
+    let written = fs::metadata(execution_dir.join("script")).and_then(|meta| meta.modified()).ok();
+    written.and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default()
+}
+
+/// Keeps the job id, which is the process id, and the command that ends what our own end would leave running.
+fn keep_given(job: &Job, control: &Control, scripts: &ScriptsOfJob, pid: Pid) -> Result<(), RunError> {
+    let id = pid.as_raw_nonzero().to_string();
+    dispatch::keep_job_id(&job.execution_dir, &id)?;
+    control.set_job_id(&id);
+    if let Some(kill) = scripts.of(&id).map_err(RunError::Template)?.kill {
+        helper::write(&job.execution_dir, "kill", &kill).map_err(file(&job.execution_dir.join("script.kill")))?;
+    }
+    Ok(())
 }
 
 fn wait_without_reaping(pid: Pid) -> io::Result<()> {
@@ -286,9 +300,13 @@ fn wait_without_reaping(pid: Pid) -> io::Result<()> {
 
 /// The exit as the process table tells it, and `rc` where the script could not write it (or was made to lie by a
 /// signal that arrived while the engine ended it).
-fn record_exit(status: ExitStatus, rc_path: &Path, ended: bool) -> Result<Exit, RunError> {
+fn record_exit(status: ExitStatus, rc_path: &Path, ended: bool, launch: &Launch) -> Result<Exit, RunError> {
     let written = script::read_rc(rc_path);
     let exit = match (status.code(), status.signal()) {
+        // What a command of the configuration says of itself counts only where the task has said nothing.
+        (Some(code), _) if matches!(launch, Launch::Given { .. }) => {
+            Exit::Code(written.unwrap_or(if code > 128 || ended { code } else { NOT_STARTED_RC }))
+        }
         // A container engine or a trap passes the command's own status on through `rc`.
         (Some(code), _) => match written {
             Some(rc) if !ended || code == 0 => Exit::Code(rc),
@@ -306,8 +324,15 @@ fn record_exit(status: ExitStatus, rc_path: &Path, ended: bool) -> Result<Exit, 
 /// What we started has ended; what it left behind is ended too if the attempt was ended by us.
 fn end_of_leader(job: &Job, control: &Control) {
     control.leader_gone();
-    if let (Some((engine, _)), true) = (&job.container, control.ended_by().is_some()) {
+    if control.ended_by().is_none() {
+        return;
+    }
+    if let Some((engine, _)) = &job.container {
         remove_container(engine, control.marker());
+    }
+    if job.execution_dir.join("script.kill").exists() {
+        // What it ends may be gone already.
+        let _ = helper::run(&job.execution_dir, "kill", KILL_LIMIT);
     }
 }
 
@@ -324,105 +349,5 @@ fn remove(path: &Path) -> Result<(), RunError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(file(path)(e)),
         _ => Ok(()),
-    }
-}
-
-fn file(path: &Path) -> impl FnOnce(io::Error) -> RunError {
-    let path = path.to_owned();
-    move |source| RunError::File { path, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn job(dir: &Path, command: &str) -> Job {
-        let execution_dir = dir.join("execution");
-        fs::create_dir_all(&execution_dir).unwrap();
-        Job {
-            call_dir: dir.into(),
-            execution_dir,
-            command: command.into(),
-            env: vec![],
-            path_prefix: vec![],
-            container: None,
-            cores: 1.0,
-            memory_mib: 0,
-            time_limit: None,
-            grace: Duration::from_millis(200),
-            may_have_started: false,
-        }
-    }
-
-    #[test]
-    fn runs_and_leaves_four_files() {
-        let dir = tempfile::tempdir().unwrap();
-        let outcome = LocalRunner.run(&job(dir.path(), "echo out; echo err >&2; exit 3"), &Control::new("t1")).unwrap();
-        assert_eq!(outcome.exit, Exit::Code(3));
-        let mut names: Vec<_> =
-            fs::read_dir(dir.path().join("execution")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        assert_eq!(names, ["rc", "script", "stderr", "stdout"]);
-        assert_eq!(fs::read_to_string(dir.path().join("execution/stdout")).unwrap(), "out\n");
-        assert!(outcome.usage.unwrap().peak_kib > 0);
-    }
-
-    #[test]
-    fn a_signal_is_reported_as_such() {
-        let dir = tempfile::tempdir().unwrap();
-        let outcome = LocalRunner.run(&job(dir.path(), "kill -SEGV $$"), &Control::new("t2")).unwrap();
-        assert_eq!(outcome.exit, Exit::Signal(11));
-        assert_eq!(script::read_rc(&dir.path().join("execution/rc")), Some(139));
-    }
-
-    #[test]
-    fn a_time_limit_ends_the_whole_tree() {
-        let dir = tempfile::tempdir().unwrap();
-        let marker = format!("limit-{}", std::process::id());
-        let mut job = job(dir.path(), "trap '' TERM; setsid sleep 300 & (trap '' TERM; sleep 300) & sleep 300; sleep 300");
-        job.time_limit = Some(Duration::from_millis(100));
-        let outcome = LocalRunner.run(&job, &Control::new(marker.clone())).unwrap();
-        assert_eq!(outcome.ended_by, Some(EndedBy::TimeLimit));
-        assert_eq!(crate::tree::find(&marker), []);
-    }
-
-    #[test]
-    fn an_abort_before_the_start_is_not_lost() {
-        let dir = tempfile::tempdir().unwrap();
-        let control = Control::new(format!("early-{}", std::process::id()));
-        control.end(EndedBy::Abort, Duration::from_millis(50));
-        let outcome = LocalRunner.run(&job(dir.path(), "sleep 300"), &control).unwrap();
-        assert_eq!(outcome.ended_by, Some(EndedBy::Abort));
-    }
-
-    #[test]
-    fn a_finished_attempt_is_taken_and_not_run_again() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut job = job(dir.path(), "echo x >>count; exit 5");
-        LocalRunner.run(&job, &Control::new("t3")).unwrap();
-        job.may_have_started = true;
-        let outcome = LocalRunner.run(&job, &Control::new("t3")).unwrap();
-        assert!(outcome.adopted);
-        assert_eq!(outcome.exit, Exit::Code(5));
-        assert_eq!(fs::read_to_string(dir.path().join("execution/count")).unwrap(), "x\n");
-    }
-
-    #[test]
-    fn a_running_attempt_is_adopted() {
-        let dir = tempfile::tempdir().unwrap();
-        let job_one = job(dir.path(), "echo x >>count; sleep 0.5; exit 6");
-        let mut job_two = job_one.clone();
-        job_two.may_have_started = true;
-        let first = thread::spawn(move || LocalRunner.run(&job_one, &Control::new("t4")).unwrap());
-        let count = dir.path().join("execution/count");
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !count.exists() && Instant::now() < deadline {
-            thread::sleep(Duration::from_millis(5));
-        }
-        let outcome = LocalRunner.run(&job_two, &Control::new("t4")).unwrap();
-        assert!(outcome.adopted);
-        assert_eq!(outcome.exit, Exit::Code(6));
-        assert_eq!(first.join().unwrap().exit, Exit::Code(6));
-        assert_eq!(fs::read_to_string(count).unwrap(), "x\n");
     }
 }

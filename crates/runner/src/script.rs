@@ -2,9 +2,13 @@
 //!
 //! `rc` holds the number and a line end; a file without the line end is half written and counts as absent.
 
+mod elsewhere;
+
 use std::path::Path;
 
 use regex::Regex;
+
+pub use elsewhere::{Elsewhere, STARTED};
 
 /// Signals that end bash after it ran its EXIT trap with a meaningless status; each gets an `exit 128+n` of its own.
 const ENDING_SIGNALS: [(&str, u8); 5] = [("HUP", 1), ("INT", 2), ("TERM", 15), ("USR1", 10), ("USR2", 12)];
@@ -45,8 +49,12 @@ pub fn render(command: &str, rc: &Path) -> String {
     script
 }
 
-/// The command inside a script that [`render`] made; `None` for other texts.
+/// The command inside a script that [`render`] or [`Elsewhere::render`] made; `None` for other texts.
 pub fn command_in(script: &str) -> Option<&str> {
+    elsewhere::command_in(script).or_else(|| command_here(script))
+}
+
+fn command_here(script: &str) -> Option<&str> {
     let (first, rest) = script.strip_prefix("#!/bin/bash\n")?.split_once('\n')?;
     if first.ends_with(" EXIT") {
         return rest.strip_suffix('\n');

@@ -1,5 +1,7 @@
 //! Puts input files in place: hard link, reflink, symbolic link or copy, in the configured order.
 
+mod cache;
+
 use std::{
     fmt, fs, io,
     os::unix::fs::symlink,
@@ -9,6 +11,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use cache::InputCache;
+
 /// A way of putting a file in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -17,15 +21,20 @@ pub enum Strategy {
     HardLink,
     /// A copy that shares blocks until one side is written (Btrfs, XFS...).
     Reflink,
-    /// A pointer to the file; never used inside containers, which do not see the target.
+    /// A pointer to the file; not for tasks in containers, which do not see the target, unless that is allowed.
     SoftLink,
     /// A copy.
     Copy,
+    /// A hard link to a copy that is made once for all tasks; see [`InputCache`].
+    CachedCopy,
 }
 
 impl Strategy {
     /// The order used unless configured otherwise.
     pub const DEFAULT: [Strategy; 4] = [Strategy::HardLink, Strategy::Reflink, Strategy::SoftLink, Strategy::Copy];
+
+    /// All of them.
+    pub const ALL: [Strategy; 5] = [Strategy::HardLink, Strategy::Reflink, Strategy::SoftLink, Strategy::Copy, Strategy::CachedCopy];
 
     fn name(self) -> &'static str {
         match self {
@@ -33,6 +42,7 @@ impl Strategy {
             Strategy::Reflink => "reflink",
             Strategy::SoftLink => "soft-link",
             Strategy::Copy => "copy",
+            Strategy::CachedCopy => "cached-copy",
         }
     }
 }
@@ -46,10 +56,10 @@ impl fmt::Display for Strategy {
 impl FromStr for Strategy {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        Strategy::DEFAULT
+        Strategy::ALL
             .into_iter()
             .find(|s| s.name() == text)
-            .ok_or_else(|| format!("`{text}` is no way to put a file in place (hard-link, reflink, soft-link, copy)"))
+            .ok_or_else(|| format!("`{text}` is no way to put a file in place (hard-link, reflink, soft-link, copy, cached-copy)"))
     }
 }
 
@@ -65,48 +75,103 @@ pub struct StageError {
     pub reasons: String,
 }
 
-/// Puts `from` (a file or a directory) at `to` by the first strategy that works. An existing target is taken as
-/// already done. Missing parent directories are made.
+/// How files are put in place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Staging {
+    /// Ways in the order in which they are tried.
+    pub strategies: Vec<Strategy>,
+    /// Whether containers see what soft links lead to.
+    pub soft_links_in_containers: bool,
+    /// Where copies for [`Strategy::CachedCopy`] are kept; without it that one is not possible.
+    pub cache: Option<InputCache>,
+}
+
+impl From<Vec<Strategy>> for Staging {
+    fn from(strategies: Vec<Strategy>) -> Self {
+        Staging { strategies, soft_links_in_containers: false, cache: None }
+    }
+}
+
+/// [`Staging::place`] by these strategies alone.
 ///
 /// # Errors
 /// [`StageError`] with the answer of each strategy.
 pub fn place(from: &Path, to: &Path, strategies: &[Strategy], container: bool) -> Result<(), StageError> {
-    let failed = |reasons: String| StageError { from: from.into(), to: to.into(), reasons };
-    // Links are followed first, so that a task gets the file and not a pointer that may not lead anywhere for it.
-    let source = fs::canonicalize(from).map_err(|e| failed(e.to_string()))?;
-    let directory = source.is_dir();
-    if !directory {
-        fs::File::open(&source).map_err(|e| failed(format!("not readable: {e}")))?;
-    }
-    let mut reasons = Vec::new();
-    for strategy in strategies.iter().filter(|s| !(container && **s == Strategy::SoftLink)) {
-        match apply(*strategy, &source, to, directory) {
-            Ok(()) => return Ok(()),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-            Err(e) => reasons.push(format!("{strategy}: {e}")),
-        }
-    }
-    Err(failed(if reasons.is_empty() { "no strategy is configured".into() } else { reasons.join("; ") }))
+    Staging::from(strategies.to_vec()).place(from, to, container)
 }
 
-fn apply(strategy: Strategy, source: &Path, to: &Path, directory: bool) -> io::Result<()> {
-    let once = || match (strategy, directory) {
-        (Strategy::HardLink, false) => fs::hard_link(source, to),
-        (Strategy::SoftLink, _) => symlink(source, to),
-        (Strategy::Reflink, false) => beside(to, |part| reflink(source, part)),
-        (Strategy::Copy, false) => beside(to, |part| fs::copy(source, part).map(drop)),
-        (_, true) => copy_tree(strategy, source, to),
-    };
-    match once() {
-        // The usual case costs no look at the parent.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            if let Some(parent) = to.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            once()
+impl Staging {
+    /// Puts `from` (a file or a directory) at `to` by the first strategy that works. An existing target is taken as
+    /// already done. Missing parent directories are made.
+    ///
+    /// # Errors
+    /// [`StageError`] with the answer of each strategy.
+    pub fn place(&self, from: &Path, to: &Path, container: bool) -> Result<(), StageError> {
+        let failed = |reasons: String| StageError { from: from.into(), to: to.into(), reasons };
+        // Links are followed first, so that a task gets the file and not a pointer that may not lead anywhere for it.
+        let source = fs::canonicalize(from).map_err(|e| failed(e.to_string()))?;
+        let directory = source.is_dir();
+        if !directory {
+            fs::File::open(&source).map_err(|e| failed(format!("not readable: {e}")))?;
         }
-        result => result,
+        let mut reasons = Vec::new();
+        let soft_links = !container || self.soft_links_in_containers;
+        for strategy in self.strategies.iter().filter(|s| soft_links || **s != Strategy::SoftLink) {
+            match self.apply(*strategy, &source, to, directory) {
+                Ok(()) => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+                Err(e) => reasons.push(format!("{strategy}: {e}")),
+            }
+        }
+        Err(failed(if reasons.is_empty() { "no strategy is configured".into() } else { reasons.join("; ") }))
     }
+
+    fn apply(&self, strategy: Strategy, source: &Path, to: &Path, directory: bool) -> io::Result<()> {
+        let once = || match (strategy, directory) {
+            (Strategy::HardLink, false) => fs::hard_link(source, to),
+            (Strategy::SoftLink, _) => symlink(source, to),
+            (Strategy::Reflink, false) => beside(to, |part| reflink(source, part)),
+            (Strategy::Copy, false) => beside(to, |part| fs::copy(source, part).map(drop)),
+            (Strategy::CachedCopy, false) => match &self.cache {
+                Some(cache) => cache.link(source, to),
+                None => Err(io::Error::new(io::ErrorKind::Unsupported, "there is no place for copies")),
+            },
+            (_, true) => self.copy_tree(strategy, source, to),
+        };
+        match once() {
+            // The usual case costs no look at the parent.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                if let Some(parent) = to.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                once()
+            }
+            result => result,
+        }
+    }
+
+    /// A directory is rebuilt with its files placed one by one; soft links inside it are kept as they are.
+    fn copy_tree(&self, strategy: Strategy, source: &Path, to: &Path) -> io::Result<()> {
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(source)? {
+            let entry = entry?;
+            let target = to.join(entry.file_name());
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                self.copy_tree(strategy, &entry.path(), &target)?;
+            } else if kind.is_symlink() {
+                ignore_existing(symlink(fs::read_link(entry.path())?, &target))?;
+            } else {
+                ignore_existing(self.apply(strategy, &entry.path(), &target, false))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Java's `String.hashCode`, by which Cromwell names the folders of files that come from one folder.
+pub fn folder_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
 }
 
 /// Runs `make` on a name beside the target and renames it, so that the target is whole or absent.
@@ -124,24 +189,6 @@ fn reflink(source: &Path, to: &Path) -> io::Result<()> {
     let target = fs::File::create(to)?;
     rustix::fs::ioctl_ficlone(&target, &from)?;
     target.set_permissions(from.metadata()?.permissions())
-}
-
-/// A directory is rebuilt with its files placed one by one; soft links inside it are kept as they are.
-fn copy_tree(strategy: Strategy, source: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(source)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            copy_tree(strategy, &entry.path(), &target)?;
-        } else if kind.is_symlink() {
-            ignore_existing(symlink(fs::read_link(entry.path())?, &target))?;
-        } else {
-            ignore_existing(apply(strategy, &entry.path(), &target, false))?;
-        }
-    }
-    Ok(())
 }
 
 fn ignore_existing(result: io::Result<()>) -> io::Result<()> {

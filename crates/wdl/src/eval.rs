@@ -58,6 +58,10 @@ impl<F: Fn(&str) -> Option<Value>> Scope for F {
 pub trait Host {
     /// The content of a file. `limit` bytes at most; a bigger file is an error.
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>>;
+    /// Most bytes that a function such as `read_lines` accepts; `usual` is what the language allows it.
+    fn read_limit(&self, _function: &str, usual: u64) -> u64 {
+        usual
+    }
     /// Stores a text made by `write_*` and returns its path; `function` is for example `write_lines`, and
     /// `extension` is `tmp`, `tsv`... Equal content may give the same file.
     fn write(&self, function: &str, content: &[u8]) -> io::Result<Arc<str>>;

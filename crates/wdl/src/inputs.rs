@@ -11,7 +11,7 @@ mod template;
 use std::sync::Arc;
 
 pub use self::{
-    bind::{Bound, InputProblem, bind, parse_argument},
+    bind::{Bound, InputProblem, bind, bind_as, parse_argument},
     paths::{MapFilesError, PathMapper, files, map_files, map_files_except_keys, map_files_typed, map_files_typed_except_keys},
     template::template,
 };

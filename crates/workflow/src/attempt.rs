@@ -1,4 +1,7 @@
 //! One attempt of a call on a worker thread: put files in place, run the command, judge its end, read its outputs.
+//! A command that a scheduler runs needs no thread meanwhile: its end is judged on another one.
+
+mod work;
 
 use std::{
     collections::BTreeSet,
@@ -8,21 +11,28 @@ use std::{
     time::Duration,
 };
 
-use batchyard_runner::{Control, EndedBy, Exit, Job, LocalRunner, Outcome, Trace, Usage, local::remove_container, stage, trace};
+use batchyard_runner::{
+    Control, EndedBy, Exit, LocalRunner, Outcome, RunError, Trace, Usage,
+    local::{NOT_STARTED_RC, remove_container},
+    stage::Staging,
+};
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
 
+use self::work::Work;
 use crate::{
     crash,
     documents::Failure,
+    prepare::guarded,
+    provider::Mode,
     runtime::{ReturnCodes, Runtime},
     settings::{Place, Settings},
     stamps::stamp,
     task::TaskFrame,
 };
 
-/// Lines of standard error that make a memory retry, as Cromwell's `memory-retry-error-keys`.
-const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
+/// What schedulers write there, or where the output of the job goes, when a job has used more than it asked for.
+const SCHEDULER_MEMORY_ERRORS: [&str; 5] = ["oom-kill", "oom_kill", "Out Of Memory", "TERM_MEMLIMIT", "exceeded memory limit"];
 /// Longest output values of a call or workflow, as text: beyond that no database keeps them.
 pub(crate) const MAX_OUTPUT_BYTES: usize = 128 << 20;
 /// How much of the end of standard error is searched for them, in bytes.
@@ -43,6 +53,8 @@ pub struct Attempt {
     pub place: Place,
     /// Memory for this attempt in MiB, grown by earlier ones that ran out of it.
     pub memory_mib: u64,
+    /// Words on standard error that mean that the memory was too small.
+    pub memory_errors: Arc<[String]>,
     /// `TMPDIR` of tasks on the host; exists.
     pub scratch: PathBuf,
     /// Name of the call.
@@ -64,6 +76,15 @@ pub struct End {
     pub usage: Option<Usage>,
     /// Size and modification time of each output file.
     pub files: IndexMap<String, (u64, i64)>,
+    /// Process id, or the id that a scheduler gave, where a provider of the configuration ran it.
+    pub job_id: Option<String>,
+}
+
+impl End {
+    /// The end of an attempt whose command has not run.
+    pub fn failed(failed: Failed) -> Self {
+        End { result: Err(failed), exit_code: None, usage: None, files: IndexMap::new(), job_id: None }
+    }
 }
 
 /// Why an attempt failed and whether another one may help.
@@ -82,7 +103,8 @@ pub struct Failed {
 }
 
 impl Failed {
-    fn for_good(failure: Failure) -> Self {
+    /// No other attempt would help.
+    pub fn for_good(failure: Failure) -> Self {
         Failed { failure, retry: false, out_of_memory: false, aborted: false, vanished: false }
     }
 }
@@ -91,13 +113,26 @@ impl Failed {
 #[derive(Debug)]
 pub struct Staged {
     attempt: Attempt,
-    job: Job,
+    work: Work,
 }
 
 impl Staged {
-    /// Runs the attempt and blocks until it has ended.
-    pub fn run(self, control: &Arc<Control>) -> End {
-        self.attempt.run(&self.job, control)
+    /// Runs the attempt and tells `done` how it ended: before this returns where the command runs here, later and on another
+    /// thread where a scheduler runs it.
+    pub fn run(self, control: &Arc<Control>, done: impl FnOnce(End) + Send + 'static) {
+        let Staged { attempt, work } = self;
+        match work {
+            Work::Here(job) => done(attempt.conclude(control, |control| {
+                crash::place("staged");
+                let outcome = LocalRunner.run(&job, control);
+                crash::place("command ended");
+                outcome
+            })),
+            Work::Elsewhere(order, desk) => {
+                let control_then = Arc::clone(control);
+                desk.dispatch(order, control, Box::new(move |outcome| done(attempt.conclude(&control_then, |_| outcome))));
+            }
+        }
     }
 }
 
@@ -107,28 +142,34 @@ impl Attempt {
     /// # Errors
     /// How the attempt has ended instead.
     pub fn stage(mut self, settings: &Settings, control: &Control) -> Result<Staged, Box<End>> {
-        match self.job(settings, control) {
-            Ok(job) => Ok(Staged { attempt: self, job }),
-            Err(failed) => Err(Box::new(End { result: Err(failed), exit_code: None, usage: None, files: IndexMap::new() })),
+        match self.work(settings, control) {
+            Ok(work) => Ok(Staged { attempt: self, work }),
+            Err(failed) => Err(Box::new(End::failed(failed))),
         }
     }
 
-    /// Runs the command and reads its outputs.
-    fn run(mut self, job: &Job, control: &Arc<Control>) -> End {
-        let mut end = End { result: Ok(IndexMap::new()), exit_code: None, usage: None, files: IndexMap::new() };
-        crash::place("staged");
-        let outcome = LocalRunner.run(job, control);
-        crash::place("command ended");
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(e) => {
-                let failure = Failure { call: Some(self.tag.clone()), ..Failure::new(e.to_string()) };
-                return End { result: Err(Failed::for_good(failure)), ..end };
-            }
+    /// Runs the command, or learns how it has ended, and reads its outputs.
+    fn conclude(mut self, control: &Arc<Control>, run: impl FnOnce(&Arc<Control>) -> Result<Outcome, RunError>) -> End {
+        let concluded = guarded(|| {
+            let mut end = match run(control) {
+                Ok(outcome) => self.end_of(&outcome),
+                Err(error) => End::failed(self.not_run(error)),
+            };
+            end.job_id = control.job_id().filter(|_| self.place.site.is_some());
+            Ok(end)
+        });
+        concluded.unwrap_or_else(|failure| End::failed(Failed::for_good(failure)))
+    }
+
+    fn end_of(&mut self, outcome: &Outcome) -> End {
+        let mut end = End {
+            result: Ok(IndexMap::new()),
+            exit_code: Some(outcome.exit.number()),
+            usage: outcome.usage,
+            files: IndexMap::new(),
+            job_id: None,
         };
-        end.exit_code = Some(outcome.exit.number());
-        end.usage = outcome.usage;
-        end.result = self.judge(&outcome).and_then(|()| {
+        end.result = self.judge(outcome).and_then(|()| {
             self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), end.exit_code);
             let outputs = self.frame.outputs().map_err(|failure| Failed::for_good(self.with_place(failure, end.exit_code)))?;
             let size: usize = outputs.values().map(text_bytes).sum();
@@ -145,54 +186,55 @@ impl Attempt {
         end
     }
 
-    fn job(&mut self, settings: &Settings, control: &Control) -> Result<Job, Failed> {
-        self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), None);
-        let failed = |failure: Failure| Failed::for_good(Failure { call: Some(self.tag.clone()), ..failure });
-        let execution_dir = self.frame.host.execution_dir().to_owned();
-        let gone = |attempt: &Self| attempt.may_have_started && trace(&execution_dir) == Trace::Gone;
-        if let (Some((engine, _)), true) = (&self.place.container, gone(self)) {
-            remove_container(engine, control.marker());
+    /// What it means that an attempt could not be run.
+    fn not_run(&self, error: RunError) -> Failed {
+        let message = match &error {
+            RunError::Status { text, .. } if text.trim().is_empty() => format!("The return code file for job {} was empty.", self.tag),
+            RunError::Status { text, .. } => format!("the return code file for job {} holds no integer: {:?}", self.tag, text.trim()),
+            error => error.to_string(),
+        };
+        let failure = self.with_place(Failure::new(message), None);
+        match error {
+            RunError::Submit { words, .. } if !words.is_empty() => Failed::for_good(failure.hint(format!("it says: {words}"))),
+            RunError::Unalive { .. } => Failed { vanished: true, ..Failed::for_good(failure) },
+            _ => Failed::for_good(failure),
         }
-        if gone(self) {
+    }
+
+    /// Makes the directory of the attempt and puts its inputs there.
+    fn put_in_place(&mut self, settings: &Settings, control: &Control) -> Result<(), Failure> {
+        self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), None);
+        let execution_dir = self.frame.host.execution_dir().to_owned();
+        if self.may_have_started && self.trace() == Trace::Gone {
+            if let Some((engine, _)) = &self.place.container {
+                remove_container(engine, control.marker());
+            }
             // What a broken-off attempt has left must not be in the way of the next one.
             for part in [execution_dir.clone(), self.frame.host.call_dir().join("inputs")] {
                 if let Err(e) = fs::remove_dir_all(&part)
                     && e.kind() != std::io::ErrorKind::NotFound
                 {
-                    return Err(failed(Failure::new(format!("cannot clear `{}`: {e}", part.display()))));
+                    return Err(Failure::new(format!("cannot clear `{}`: {e}", part.display())));
                 }
             }
         }
         fs::create_dir_all(&execution_dir).map_err(|e| {
-            failed(Failure::new(format!("cannot make `{}`: {e}", execution_dir.display())).hint("check free space and permissions there"))
+            Failure::new(format!("cannot make `{}`: {e}", execution_dir.display())).hint("check free space and permissions there")
         })?;
-        self.frame.settle().map_err(failed)?;
-        let container = self.place.container.is_some();
+        self.frame.settle()?;
+        let container = self.place.container.is_some() || self.place.site.as_ref().is_some_and(|site| site.in_container());
+        let own: Staging;
+        let staging = match &self.place.site {
+            Some(site) => site.provider().staging(),
+            None => {
+                own = settings.staging.clone().into();
+                &own
+            }
+        };
         for (to, from) in self.frame.host.files() {
-            stage::place(Path::new(&*from), Path::new(&*to), &settings.staging, container)
-                .map_err(|e| failed(Failure::new(e.to_string())))?;
+            staging.place(Path::new(&*from), Path::new(&*to), container).map_err(|e| Failure::new(e.to_string()))?;
         }
-        let command = self.frame.command().map_err(failed)?;
-        let mut env = self.frame.environment().map_err(failed)?;
-        let scratch = if container { self.frame.host.call_dir().join(SCRATCH) } else { self.scratch.clone() };
-        if container {
-            fs::create_dir_all(&scratch).map_err(|e| failed(Failure::new(format!("cannot make `{}`: {e}", scratch.display()))))?;
-        }
-        env.push(("TMPDIR".to_owned(), scratch.to_string_lossy().into_owned()));
-        env.extend(self.place.env.iter().cloned());
-        Ok(Job {
-            call_dir: self.frame.host.call_dir().into(),
-            execution_dir,
-            command,
-            env,
-            path_prefix: self.place.path.clone(),
-            container: self.place.container.clone(),
-            cores: self.runtime.cores,
-            memory_mib: self.memory_mib,
-            time_limit: self.runtime.time_limit,
-            grace: settings.grace,
-            may_have_started: self.may_have_started,
-        })
+        Ok(())
     }
 
     /// Cromwell's rules for an ended command, except that a killed one may be retried.
@@ -215,6 +257,14 @@ impl Attempt {
             return Err(Failed { vanished: true, ..Failed::for_good(failure) });
         }
         let stderr = self.frame.host.execution_dir().join("stderr");
+        if outcome.lost {
+            return Err(self.lost(&stderr, failure));
+        }
+        if code == NOT_STARTED_RC && self.place.mode() == Mode::Background {
+            let stderr = stderr.with_extension("background");
+            let message = format!("Unable to start job. Check the stderr file for possible errors: {}", stderr.display());
+            return Err(Failed { retry: true, ..Failed::for_good(failure(message)) });
+        }
         let length = || fs::metadata(&stderr).map_or(0, |m| m.len());
         if self.runtime.fail_on_stderr && length() > 0 {
             let message = format!("stderr for job {} has length {} and 'failOnStderr' is on", self.tag, length());
@@ -228,7 +278,7 @@ impl Attempt {
         if self.runtime.return_codes == ReturnCodes::Any {
             return Ok(());
         }
-        let out_of_memory = code == 137 || tail_contains(&stderr, &MEMORY_ERRORS);
+        let out_of_memory = code == 137 || self.ran_out_of_memory(&stderr);
         let message = match outcome.exit {
             Exit::Signal(signal) => format!("job {} was ended by signal {signal}{}", self.tag, signal_name(signal)),
             Exit::Code(code) => {
@@ -244,6 +294,21 @@ impl Attempt {
             }
         };
         Err(Failed { retry: true, out_of_memory, ..Failed::for_good(failure(message)) })
+    }
+
+    /// A job that its scheduler does not know any more.
+    fn lost(&self, stderr: &Path, failure: impl Fn(String) -> Failure) -> Failed {
+        let message = format!(
+            "job {} is gone: `check-alive` does not know it any more, and it left no return code (79 was written in its place)",
+            self.tag
+        );
+        let failure = failure(message).hint("ask the scheduler what became of it: a limit on time or memory, a lost node");
+        Failed { retry: true, out_of_memory: self.ran_out_of_memory(stderr), ..Failed::for_good(failure) }
+    }
+
+    fn ran_out_of_memory(&self, stderr: &Path) -> bool {
+        tail_contains(stderr, &self.memory_errors)
+            || (self.place.mode() == Mode::Dispatched && tail_contains(stderr, &SCHEDULER_MEMORY_ERRORS))
     }
 
     fn with_place(&self, failure: Failure, exit_code: Option<i32>) -> Failure {
@@ -271,7 +336,7 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
-fn tail_contains(path: &Path, words: &[&str]) -> bool {
+fn tail_contains(path: &Path, words: &[impl AsRef<str>]) -> bool {
     use std::io::{Read, Seek, SeekFrom};
     let Ok(mut file) = fs::File::open(path) else { return false };
     let length = file.metadata().map_or(0, |m| m.len());
@@ -282,7 +347,7 @@ fn tail_contains(path: &Path, words: &[&str]) -> bool {
         return false;
     }
     let text = String::from_utf8_lossy(&text);
-    words.iter().any(|word| text.contains(word))
+    words.iter().any(|word| text.contains(word.as_ref()))
 }
 
 /// Roughly how long a value is as text.

@@ -117,6 +117,9 @@ pub struct StartDoc {
     /// Image asked for and what was used for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageUse>,
+    /// The provider that runs it, if it is one of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// Run id of the sub-workflow this call started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child: Option<String>,
@@ -148,6 +151,9 @@ pub struct EndDoc {
     /// The execution that made the outputs: this one, or the one whose result was reused.
     #[serde(default)]
     pub maker: String,
+    /// Process id, or the id that a scheduler gave, where a provider of the configuration ran it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
     /// What it used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<UsageDoc>,

@@ -54,10 +54,14 @@ pub enum Message {
     Released(Vec<u64>, Vec<Action>),
     /// What happened to another engine's task lets this be done.
     Act(Vec<Action>),
+    /// A scheduler has taken an attempt, under this id.
+    Submitted(u64, String),
     /// An attempt has ended.
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
     Recorded(Option<Event>, Result<(), String>),
+    /// Somebody wants to know which calls wait: their ids and since when, in epoch milliseconds.
+    Waiting(Sender<Vec<(CallId, i64)>>),
     /// Somebody wants everything to end: gently first, at once when asked again.
     Interrupt,
 }
@@ -160,6 +164,8 @@ struct Root {
     stop: Stop,
     /// Calls that are prepared, queued or running. Sub-workflows are not counted: without calls nothing goes on.
     active: usize,
+    /// Calls of tasks so far.
+    calls: usize,
     /// Whether an earlier engine worked on it: it may have started calls that it could not record any more.
     resumed: bool,
     /// Temporary folder of its tasks, once one has started.
@@ -284,6 +290,7 @@ impl<'p> Engine<'p> {
             failures: Vec::new(),
             stop: Stop::No,
             active: 0,
+            calls: 0,
             resumed: request.origin == Origin::Resumed,
             scratch: None,
             finished: None,
@@ -351,6 +358,7 @@ impl<'p> Engine<'p> {
                 self.act(actions);
             }
             Message::Act(actions) => self.act(actions),
+            Message::Submitted(call, job_id) => self.submitted(call, job_id),
             Message::Ended(call, end) => self.ended(call, *end),
             Message::Recorded(event, Ok(())) => {
                 if let Some(event) = event {
@@ -358,6 +366,10 @@ impl<'p> Engine<'p> {
                 }
             }
             Message::Recorded(_, Err(problem)) => self.break_down(problem),
+            Message::Waiting(reply) => {
+                // Who asked may have gone away.
+                let _ = reply.send(self.waiting_calls());
+            }
             Message::Interrupt => self.interrupt(),
         }
     }
@@ -424,7 +436,12 @@ impl<'p> Engine<'p> {
         self.progress.tell(event);
         let frame = self.frames.open(&plan.root, run, &|name| given.contains_key(name));
         let empty = plan.root.steps.is_empty();
-        let host = WorkflowHost { written: dir.join("written") };
+        let limits = &self.settings.limits;
+        let host = WorkflowHost {
+            written: dir.join("written"),
+            read_bytes: Arc::clone(&limits.read_bytes),
+            reads_files: limits.workflows_read_files,
+        };
         self.runs.push(RunContext { id, name, root, plan, frame, dir, host, given, nested, overrides, recorded, parent });
         if empty {
             self.run_completed(run);

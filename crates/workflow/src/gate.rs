@@ -72,7 +72,7 @@ impl State {
     fn step(&mut self, engine: u64, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Submit(task, _) => drop(self.owners.insert(task, engine)),
+            Event::Submit(task, _) | Event::Board(task, _) => drop(self.owners.insert(task, engine)),
             Event::Ended(task) => drop(self.owners.remove(&task)),
             Event::Withdraw(_) => {}
         }

@@ -16,12 +16,29 @@ use serde_json::{Map, Value as Json};
 
 use crate::host::local_path;
 
-/// Makes the paths of all files in bound inputs absolute; relative ones are looked for in `folders`, in order.
-/// Returns a problem for each file that no task could use.
-pub fn find_files(callee: &Callee, bound: &mut Bound, dialect: Dialect, folders: &[PathBuf]) -> Vec<InputProblem> {
+/// Brings files from other places to this machine.
+pub trait Fetch {
+    /// The local copy of what is behind a URL.
+    ///
+    /// # Errors
+    /// Why there is none, in words that go on after the URL.
+    fn fetch(&self, url: &str) -> Result<PathBuf, String>;
+}
+
+/// Where given files are looked for.
+#[derive(Clone, Copy)]
+pub struct Places<'p> {
+    /// Folders for relative paths, in order.
+    pub folders: &'p [PathBuf],
+    /// Who brings http(s) files here.
+    pub fetch: &'p dyn Fetch,
+}
+
+/// Makes the paths of all files in bound inputs absolute and local. Returns a problem for each file that no task could use.
+pub fn find_files(callee: &Callee, bound: &mut Bound, dialect: Dialect, places: Places<'_>) -> Vec<InputProblem> {
     let mut problems = Vec::new();
     for (key, value) in &mut bound.values {
-        *value = absolute(&format!("{}.{key}", callee.name()), value, dialect, folders, &mut problems);
+        *value = absolute(&format!("{}.{key}", callee.name()), value, dialect, places, &mut problems);
     }
     problems
 }
@@ -40,18 +57,31 @@ fn wrong_with(path: &Path, directory: bool, dialect: Dialect) -> Option<(String,
     }
 }
 
-fn absolute(key: &str, value: &Value, dialect: Dialect, folders: &[PathBuf], problems: &mut Vec<InputProblem>) -> Value {
+fn absolute(key: &str, value: &Value, dialect: Dialect, places: Places<'_>, problems: &mut Vec<InputProblem>) -> Value {
     let mapped = inputs::map_files(value, &mut |path: &Arc<str>, directory| {
         let mut note = |why: String, hint: Option<&'static str>| {
             let message = format!("file `{path}` of input `{key}` {why}");
             problems.push(InputProblem { key: key.to_owned(), message, hint: hint.map(Into::into) });
         };
+        if path.starts_with("http://") || path.starts_with("https://") {
+            if directory {
+                note("is a folder of the web".into(), Some("give its files one by one, or an archive"));
+                return Ok::<_, Infallible>(Some(Arc::clone(path)));
+            }
+            return Ok(Some(match places.fetch.fetch(path) {
+                Ok(local) => local.to_string_lossy().into(),
+                Err(why) => {
+                    note(why, None);
+                    Arc::clone(path)
+                }
+            }));
+        }
         if path.contains("://") && !path.starts_with("file://") {
-            note("is not on this machine".into(), Some("remote files are not fetched yet: download it and give its path"));
-            return Ok::<_, Infallible>(Some(Arc::clone(path)));
+            note("is not on this machine".into(), Some("only http(s) files are fetched: bring it here and give its path"));
+            return Ok(Some(Arc::clone(path)));
         }
         let local = local_path(path);
-        let found = folders.iter().map(|folder| folder.join(local)).find(|p| p.exists());
+        let found = places.folders.iter().map(|folder| folder.join(local)).find(|p| p.exists());
         let Some(found) = found else {
             note("does not exist".into(), Some("a relative path counts from the working directory, else from the inputs file"));
             return Ok(Some(Arc::clone(path)));

@@ -10,18 +10,71 @@ use std::{
     sync::Arc,
 };
 
+use batchyard_wdl::ast::{Expr, ExprKind, StringPart};
 use glob::{MatchOptions, glob_with};
 use md5::{Digest, Md5};
 
 /// Most alternatives that `{a,b}` in one pattern may give.
 const MAX_ALTERNATIVES: usize = 10_000;
 
+/// A file that a script leaves in a glob's folder; it is no match.
+const CONTROL_FILE: &str = "cromwell_glob_control_file";
+
+/// Name of the folder of a pattern's matches.
+fn folder_name(pattern: &str) -> String {
+    format!("glob-{}", hex(&Md5::digest(pattern.as_bytes())))
+}
+
+/// Shell commands that collect the matches of a pattern in the working directory with a command of the configuration, in
+/// which `GLOB_PATTERN` and `GLOB_DIRECTORY` stand for those.
+pub fn commands(pattern: &str, link_command: &str) -> String {
+    let folder = folder_name(pattern);
+    let link = link_command.replace("GLOB_PATTERN", pattern).replace("GLOB_DIRECTORY", &folder);
+    format!(
+        "mkdir -p {folder}\necho 'This file is here so that the folder of a glob without matches is not empty.' >{folder}/{CONTROL_FILE}\n\
+         {link}\nls -1 {folder} | grep -v '^{CONTROL_FILE}$' >{folder}.list"
+    )
+}
+
+/// The matches that a script has collected with [`commands`]; `None` when it has not.
+pub fn listed(dir: &Path, pattern: &str) -> Option<Vec<Arc<str>>> {
+    let folder = folder_name(pattern);
+    let list = fs::read_to_string(dir.join(format!("{folder}.list"))).ok()?;
+    // Some link commands leave a link to the pattern itself when nothing matches.
+    let files = list.lines().map(|name| dir.join(&folder).join(name)).filter(|file| file.exists());
+    Some(files.map(|file| file.to_string_lossy().into()).collect())
+}
+
+/// The patterns of all globs in an expression.
+pub fn patterns<'e>(expr: &'e Expr, found: &mut Vec<&'e Expr>) {
+    match &expr.kind {
+        ExprKind::Call(name, arguments) => {
+            found.extend(arguments.iter().filter(|_| &*name.text == "glob"));
+            arguments.iter().for_each(|argument| patterns(argument, found));
+        }
+        ExprKind::Lost | ExprKind::None | ExprKind::Boolean(_) | ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Ident(_) => {}
+        ExprKind::String(parts) => parts.iter().for_each(|part| {
+            if let StringPart::Placeholder(placeholder) = part {
+                patterns(&placeholder.expr, found);
+            }
+        }),
+        ExprKind::Array(items) => items.iter().for_each(|item| patterns(item, found)),
+        ExprKind::Map(entries) => entries.iter().flat_map(|(k, v)| [k, v]).for_each(|part| patterns(part, found)),
+        ExprKind::Object(members) | ExprKind::Struct(_, members) => members.iter().for_each(|(_, value)| patterns(value, found)),
+        ExprKind::Pair(a, b) | ExprKind::Index(a, b) | ExprKind::Binary(_, a, b) => {
+            [a, b].into_iter().for_each(|part| patterns(part, found))
+        }
+        ExprKind::Member(base, _) | ExprKind::Unary(_, base) => patterns(base, found),
+        ExprKind::If(condition, yes, no) => [condition, yes, no].into_iter().for_each(|part| patterns(part, found)),
+    }
+}
+
 /// Files that match `pattern` below `dir`, linked into the glob folder there, in the order of their names.
 ///
 /// # Errors
 /// A pattern that is none, or a folder that cannot be written.
 pub fn collect(dir: &Path, pattern: &str) -> io::Result<Vec<Arc<str>>> {
-    let name = format!("glob-{}", hex(&Md5::digest(pattern.as_bytes())));
+    let name = folder_name(pattern);
     let folder = dir.join(&name);
     let mut matches = matching(dir, pattern)?;
     // What earlier globs have left is ours and not the task's.
@@ -177,6 +230,24 @@ mod tests {
         let files = collect(dir.path(), "*/same.txt").unwrap();
         let texts: Vec<_> = files.iter().map(|f| fs::read_to_string(&**f).unwrap()).collect();
         assert_eq!(texts, ["x", "y"]);
+    }
+
+    #[test]
+    fn what_a_script_has_collected_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.txt", "a.txt", "c.csv"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        assert_eq!(listed(dir.path(), "*.txt"), None);
+        for (pattern, expected) in [("*.txt", &["a.txt", "b.txt"] as &[&str]), ("*.none", &[])] {
+            let text = commands(pattern, "ln -s \"$PWD\"/GLOB_PATTERN GLOB_DIRECTORY 2>/dev/null");
+            #[expect(clippy::disallowed_methods, reason = "a test of shell commands")]
+            let mut shell = std::process::Command::new("sh");
+            shell.arg("-c").arg(text).current_dir(dir.path()).status().unwrap();
+            let found = listed(dir.path(), pattern).unwrap();
+            let names: Vec<_> = found.iter().map(|f| f.rsplit('/').next().unwrap()).collect();
+            assert_eq!(names, expected);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{glob, layout};
+use crate::{glob, layout, limits::ReadBytes};
 
 /// The path behind a `file://` URL; other texts as they are.
 pub fn local_path(path: &str) -> &str {
@@ -136,16 +136,32 @@ fn only_in_outputs(function: &str) -> io::Error {
 pub struct WorkflowHost {
     /// Where `write_*` puts its files.
     pub written: PathBuf,
+    /// What functions accept.
+    pub read_bytes: ReadBytes,
+    /// Whether files may be read at all.
+    pub reads_files: bool,
+}
+
+impl WorkflowHost {
+    fn permit(&self) -> io::Result<()> {
+        let refused = "workflows may not read files of this machine (`engine.filesystems.local.enabled`)";
+        if self.reads_files { Ok(()) } else { Err(io::Error::new(io::ErrorKind::PermissionDenied, refused)) }
+    }
 }
 
 impl Host for WorkflowHost {
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
+        self.permit()?;
         read_limited(Path::new(local_path(path)), limit)
+    }
+    fn read_limit(&self, function: &str, usual: u64) -> u64 {
+        self.read_bytes.get(function).copied().unwrap_or(usual)
     }
     fn write(&self, function: &str, content: &[u8]) -> io::Result<Arc<str>> {
         write_named(&self.written, function, content)
     }
     fn size(&self, path: &str) -> io::Result<u64> {
+        self.permit()?;
         size_of(Path::new(local_path(path)))
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
@@ -179,6 +195,10 @@ pub struct TaskHost {
     directories: Vec<PathBuf>,
     /// Whether the command has run: relative paths are then below the execution directory.
     finished: bool,
+    /// What functions accept.
+    read_bytes: ReadBytes,
+    /// Whether the script has collected the matches of globs.
+    pub listed_globs: bool,
 }
 
 impl TaskHost {
@@ -190,7 +210,14 @@ impl TaskHost {
             localized: RefCell::default(),
             directories: Vec::new(),
             finished: false,
+            read_bytes: ReadBytes::default(),
+            listed_globs: false,
         }
+    }
+
+    /// Sets what functions accept.
+    pub fn limit_reads(&mut self, read_bytes: &ReadBytes) {
+        self.read_bytes = Arc::clone(read_bytes);
     }
 
     /// A directory that will be localized: files and directories inside it then keep their place in it.
@@ -278,6 +305,9 @@ impl Host for TaskHost {
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
         read_limited(&self.resolve(path), limit)
     }
+    fn read_limit(&self, function: &str, usual: u64) -> u64 {
+        self.read_bytes.get(function).copied().unwrap_or(usual)
+    }
     fn write(&self, function: &str, content: &[u8]) -> io::Result<Arc<str>> {
         write_named(&self.execution_dir, function, content)
     }
@@ -291,7 +321,10 @@ impl Host for TaskHost {
         if !self.finished {
             return Err(only_in_outputs("glob"));
         }
-        glob::collect(&self.execution_dir, pattern)
+        match glob::listed(&self.execution_dir, pattern).filter(|_| self.listed_globs) {
+            Some(files) => Ok(files),
+            None => glob::collect(&self.execution_dir, pattern),
+        }
     }
     fn stdout(&self) -> io::Result<Arc<str>> {
         self.stream("stdout")

@@ -1,7 +1,10 @@
 //! What a call is, for the call cache: the task's text, its inputs and where they come from.
 //!
 //! An output file is known by the execution that made it, other files by their content; content is read once and
-//! remembered under size, modification time and inode.
+//! remembered under size, modification time and inode. A provider may ask for one of Cromwell's ways instead
+//! ([`Hashing`]).
+
+mod hashing;
 
 use std::{
     collections::HashMap,
@@ -22,6 +25,7 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
+pub use self::hashing::Hashing;
 use crate::host::local_path;
 
 /// Longest value text kept for people; longer ones are kept as a hash with their beginning.
@@ -123,16 +127,24 @@ impl Identities {
         self.made.write().unwrap_or_else(PoisonError::into_inner).insert(path, identity);
     }
 
-    /// The text of a value in which each file stands for its identity; shortened if long.
+    /// The text of a value in which each file stands for its identity, in our own way or a given one; shortened if long.
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub fn value_text(&self, value: &Value) -> io::Result<String> {
+    pub fn value_text(&self, value: &Value, hashing: Option<&Hashing>) -> io::Result<String> {
         let mut text = String::new();
-        self.append(value, &mut text)?;
+        Writer { identities: self, hashing }.append(value, &mut text)?;
         Ok(shortened(text))
     }
+}
 
+/// Writes values with files in one way.
+struct Writer<'a> {
+    identities: &'a Identities,
+    hashing: Option<&'a Hashing>,
+}
+
+impl Writer<'_> {
     fn append(&self, value: &Value, text: &mut String) -> io::Result<()> {
         match value {
             Value::None => text.push_str("None"),
@@ -140,7 +152,7 @@ impl Identities {
             Value::Int(n) => push(text, n),
             Value::Float(n) => push(text, format_args!("{n:?}")),
             Value::String(s) => push(text, format_args!("{s:?}")),
-            Value::File(path) | Value::Directory(path) => text.push_str(&self.file(path)?),
+            Value::File(path) | Value::Directory(path) => text.push_str(&self.identities.file(path, self.hashing)?),
             Value::Array(items) => self.list(items.iter(), ('[', ']'), text)?,
             Value::Pair(pair) => self.list([&pair.0, &pair.1].into_iter(), ('(', ')'), text)?,
             Value::Map(pairs) => self.list(pairs.iter().flat_map(|(k, v)| [k, v]), ('{', '}'), text)?,
@@ -169,29 +181,51 @@ impl Identities {
         text.push(close);
         Ok(())
     }
+}
 
+impl Identities {
     /// The identity of a file or directory.
-    fn file(&self, path: &str) -> io::Result<Arc<str>> {
-        if let Some(identity) = self.made.read().unwrap_or_else(PoisonError::into_inner).get(path) {
+    fn file(&self, path: &str, hashing: Option<&Hashing>) -> io::Result<Arc<str>> {
+        if hashing.is_none()
+            && let Some(identity) = self.made.read().unwrap_or_else(PoisonError::into_inner).get(path)
+        {
             return Ok(Arc::clone(identity));
         }
         let local = Path::new(local_path(path));
-        let meta = fs::metadata(local).map_err(|e| io::Error::new(e.kind(), format!("`{path}`: {e}")))?;
-        if meta.is_dir() { directory_digest(local).map(Into::into) } else { self.content(path, local, Stamp::of(&meta)) }
+        let named = |e: io::Error| io::Error::new(e.kind(), format!("`{path}`: {e}"));
+        let meta = fs::metadata(local).map_err(named)?;
+        if meta.is_dir() {
+            return directory_digest(local).map(Into::into);
+        }
+        match hashing {
+            None => self.content(path, path, local, Stamp::of(&meta), &content_digest),
+            Some(hashing) if hashing.reads_content() => {
+                self.content(&format!("{hashing} {path}"), path, local, Stamp::of(&meta), &|file| hashing.of(file))
+            }
+            Some(hashing) => hashing.of(local).map(Into::into).map_err(named),
+        }
     }
 
-    fn content(&self, path: &str, local: &Path, stamp: Stamp) -> io::Result<Arc<str>> {
-        let known = |digests: &Digests| digests.get(path).filter(|(s, _)| *s == stamp).map(|(_, d)| Arc::clone(d));
+    /// A digest that is computed once and remembered under `key`.
+    fn content(
+        &self,
+        key: &str,
+        path: &str,
+        local: &Path,
+        stamp: Stamp,
+        digest_of: &dyn Fn(&Path) -> io::Result<String>,
+    ) -> io::Result<Arc<str>> {
+        let known = |digests: &Digests| digests.get(key).filter(|(s, _)| *s == stamp).map(|(_, d)| Arc::clone(d));
         if let Some(digest) = known(&self.digests.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(digest);
         }
-        let path_hash = text_hash(path);
+        let path_hash = text_hash(key);
         // Without an answer from the store the content is simply read again.
         let stored = self.store.find_digests(std::slice::from_ref(&path_hash)).unwrap_or_default().into_iter().flatten().next();
         let digest: Arc<str> = match stored {
             Some(old) if (Stamp { size: old.size, mtime_ns: old.mtime_ns, inode: old.inode }) == stamp => old.digest.into(),
             _ => {
-                let digest = content_digest(local).map_err(|e| io::Error::new(e.kind(), format!("`{path}`: {e}")))?;
+                let digest = digest_of(local).map_err(|e| io::Error::new(e.kind(), format!("`{path}`: {e}")))?;
                 let record = FileDigest {
                     path_hash,
                     path: path.into(),
@@ -205,7 +239,7 @@ impl Identities {
                 digest.into()
             }
         };
-        self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(path.into(), (stamp, Arc::clone(&digest)));
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner).insert(key.into(), (stamp, Arc::clone(&digest)));
         Ok(digest)
     }
 }

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 
 use batchyard_model::{CallId, RunId, Shard};
+use batchyard_runner::stage::folder_hash;
 
 /// Directory of a call without its attempt.
 pub fn call_root(run_dir: &Path, call: &str, shard: &Shard) -> PathBuf {
@@ -36,7 +37,7 @@ pub fn child_dir(run_dir: &Path, call: &str, shard: &Shard, workflow: &str, id: 
 /// Where an input file is put: files of one source folder stay together, files of different ones apart.
 pub fn localized(call_dir: &Path, original: &str) -> PathBuf {
     let (parent, name) = original.trim_end_matches('/').rsplit_once('/').unwrap_or(("", original));
-    call_dir.join("inputs").join(java_hash(parent).to_string()).join(name)
+    call_dir.join("inputs").join(folder_hash(parent).to_string()).join(name)
 }
 
 /// The command of an attempt as it was run; `None` when there is no script or it is longer than a person reads.
@@ -48,9 +49,9 @@ pub fn read_command(call_dir: &Path) -> Option<String> {
     batchyard_runner::script::command_in(&script).map(str::to_owned)
 }
 
-/// Java's `String.hashCode`, by which Cromwell names input folders.
-fn java_hash(text: &str) -> i32 {
-    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+/// The id that a scheduler gave to an attempt, if one has it.
+pub fn read_job_id(call_dir: &Path) -> Option<String> {
+    batchyard_runner::dispatch::kept_job_id(&call_dir.join("execution"))
 }
 
 #[cfg(test)]
@@ -59,10 +60,10 @@ mod tests {
 
     #[test]
     fn hash_is_javas() {
-        assert_eq!(java_hash(""), 0);
-        assert_eq!(java_hash("hello"), 99_162_322);
-        assert_eq!(java_hash("/home/user/data"), java_hash("/home/user/data"));
-        assert!(java_hash("polygenelubricants") == i32::MIN);
+        assert_eq!(folder_hash(""), 0);
+        assert_eq!(folder_hash("hello"), 99_162_322);
+        assert_eq!(folder_hash("/home/user/data"), folder_hash("/home/user/data"));
+        assert!(folder_hash("polygenelubricants") == i32::MIN);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the engines of one process share: the queue of this machine, its threads, and the store.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use batchyard_core::{
     Pool,
@@ -17,6 +17,8 @@ const PREPARERS: usize = 2;
 const AHEAD: usize = 2;
 /// Most worker threads; more tasks than this at once wait for a thread.
 const MAX_WORKERS: usize = 4096;
+/// Most threads that each carry out a run.
+const MAX_ENGINES: usize = 32_768;
 /// Stack of a worker: it evaluates expressions, so it must bear the deepest tree the parser lets through.
 const WORKER_STACK_BYTES: usize = limits::STACK_BYTES;
 
@@ -26,6 +28,7 @@ pub struct Machine {
     pub(crate) gate: Arc<Gate>,
     pub(crate) workers: Pool,
     pub(crate) preparer: Preparer,
+    engines: Pool,
 }
 
 impl Machine {
@@ -35,8 +38,17 @@ impl Machine {
             gate: Gate::new(Yard::new(capacity, jobs, AHEAD)),
             workers: Pool::new("worker", MAX_WORKERS, WORKER_STACK_BYTES),
             preparer: Preparer::new(PREPARERS, Arc::clone(&store)),
+            engines: Pool::new("engine", MAX_ENGINES, WORKER_STACK_BYTES),
             store,
         })
+    }
+
+    /// Does work, such as carrying out a run, on a thread that may block as long as it wants.
+    ///
+    /// # Errors
+    /// When no thread can be made at all; the work is then dropped.
+    pub fn engage(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.engines.run(work)
     }
 
     /// The store.

@@ -3,12 +3,13 @@
 use std::{
     collections::BTreeSet,
     fs,
+    path::Path,
     sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use batchyard_model::{CallState, RunId, RunState};
-use batchyard_runner::{container::Engine, local::remove_container, tree};
+use batchyard_runner::{container::Engine, dispatch::end_left_behind, local::remove_container, tree};
 use batchyard_store::{RunMove, Store, StoreError, Write};
 use rustix::process::{Pid, Signal};
 
@@ -92,6 +93,7 @@ pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result
     // The engine may have died before it could record what it had started: the processes themselves are asked.
     let living = tree::markers_below(&format!("{run}/"));
     let family = family(store, run)?;
+    let jobs = store.load_run(run)?.map_or(0, |record| end_jobs(Path::new(&record.dir)));
     let mut markers: BTreeSet<String> = living.iter().cloned().collect();
     for member in &family {
         let calls = store.list_call_summaries(*member)?;
@@ -123,5 +125,11 @@ pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result
     }
     let end = RunMove { owner: Some(None), ..RunMove::new(run, from, RunState::Aborted, at_ms) };
     store.write(vec![Write::MoveRun(end)]).wait()?;
-    Ok(living.len())
+    Ok(living.len() + jobs)
+}
+
+/// Ends the jobs of schedulers below a run's directory by the commands beside their scripts.
+fn end_jobs(dir: &Path) -> usize {
+    // A run without a directory has no jobs; what cannot be ended is noticed by who looks at the scheduler.
+    if dir.as_os_str().is_empty() { 0 } else { end_left_behind(dir).unwrap_or(0) }
 }

@@ -25,9 +25,11 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 
 use crate::{
+    clock::Clock,
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
     identity::{Identities, Identity, task_parts, text_hash},
+    provider::{Provider, Site, bcs},
     runtime::Runtime,
     settings::{Place, Settings},
     stamps::{stamp, stamp_of},
@@ -36,6 +38,8 @@ use crate::{
 
 /// Most calls prepared together.
 const BATCH: usize = 64;
+/// How files of earlier results are put in place unless a provider says otherwise.
+const LINK: &[Strategy] = &[Strategy::HardLink];
 
 /// What the preparations of one engine have in common.
 pub struct PrepareContext {
@@ -184,27 +188,54 @@ impl Shared {
         let version = module.document.version;
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, inputs);
+        frame.host.limit_reads(&settings.limits.read_bytes);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
-            let attributes = frame.attributes(&settings.default_attributes, &preparation.overrides)?;
+            let mut attributes = frame.attributes(&settings.default_attributes, &preparation.overrides)?;
+            let provider = settings.provider_of(&attributes)?;
+            if let Some(provider) = provider {
+                add_defaults(provider, &mut attributes);
+            }
             let runtime = Runtime::read(&attributes, dialect).map_err(|e| Failure {
                 place: Some(place_of(module, task.name.span)),
                 ..Failure::new(format!("runtime validation failed: {e}"))
             })?;
-            Ok::<_, Failure>((attributes, runtime))
+            Ok::<_, Failure>((attributes, runtime, provider.cloned()))
         };
         // From 1.3 on an attempt may ask for more than the one before: what that was follows from its number.
         if version >= Version::V1_3 {
             for earlier in 1..preparation.id.attempt {
-                let (_, runtime) = asked(&frame, earlier)?;
+                let (_, runtime, _) = asked(&frame, earlier)?;
                 frame.set_previous(Some(runtime));
             }
         }
-        let (attributes, runtime) = asked(&frame, preparation.id.attempt)?;
-        let place = settings.place(&runtime.images)?;
+        let (attributes, runtime, provider) = asked(&frame, preparation.id.attempt)?;
+        let place = match &provider {
+            Some(provider) => self.at_provider(preparation, provider, &attributes, &runtime)?,
+            None => settings.place(&runtime.images)?,
+        };
         let cacheable = preparation.look_up && !is_volatile(task) && (settings.read_cache || settings.write_cache);
         let identity = if cacheable { Some(self.identity(preparation, &runtime, &place)?) } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
+    }
+
+    fn at_provider(
+        &self,
+        preparation: &Preparation,
+        provider: &Arc<Provider>,
+        attributes: &IndexMap<String, Value>,
+        runtime: &Runtime,
+    ) -> Result<Place, Failure> {
+        let settings = &preparation.context.settings;
+        if provider.definition().bcs {
+            bcs::check_task(attributes)?;
+        }
+        let (mut place, image) = settings.place_at(provider, &runtime.images)?;
+        let short: String = preparation.id.run.to_string().chars().take(8).collect();
+        let name = format!("cromwell_{short}_{}", preparation.id.call);
+        let dialect = settings.dialect_of(preparation.module.document.version);
+        place.site = Some(Site::new(provider, attributes, runtime, image, name, dialect)?);
+        Ok(place)
     }
 
     fn identity(&self, preparation: &Preparation, runtime: &Runtime, place: &Place) -> Result<Identity, Failure> {
@@ -213,10 +244,14 @@ impl Shared {
             parts
                 .insert("image".into(), if image.mode == "container" { image.used.clone() } else { format!("{} on the host", image.used) });
         }
+        if let Some(site) = &place.site {
+            parts.extend(site.identity_parts());
+        }
+        let hashing = place.site.as_ref().and_then(|site| site.provider().hashing());
         parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));
         parts.insert("fail on stderr".into(), runtime.fail_on_stderr.to_string());
         for (name, value) in preparation.inputs.iter() {
-            let text = preparation.context.identities.value_text(value).map_err(|e| Failure {
+            let text = preparation.context.identities.value_text(value, hashing).map_err(|e| Failure {
                 call: Some(preparation.id.to_string()),
                 ..Failure::new(format!("cannot read input `{name}`: {e}"))
             })?;
@@ -253,13 +288,14 @@ impl Shared {
             }
             let Ok(prepared) = result else { continue };
             if let Some(record) = records.next().flatten() {
-                prepared.hit = guarded(|| Ok(self.reuse(preparation, &record))).ok().flatten();
+                let strategies = prepared.place.site.as_ref().map_or(LINK, |site| site.provider().duplication());
+                prepared.hit = guarded(|| Ok(self.reuse(preparation, &record, strategies))).ok().flatten();
             }
         }
     }
 
     /// Takes the outputs of an earlier call, if all its files are still what it left.
-    fn reuse(&self, preparation: &Preparation, record: &CallRecord) -> Option<Hit> {
+    fn reuse(&self, preparation: &Preparation, record: &CallRecord, strategies: &[Strategy]) -> Option<Hit> {
         let outputs = Outputs::read(
             &preparation.module,
             &preparation.task,
@@ -270,6 +306,10 @@ impl Shared {
         if !prefixes.is_empty() && !prefixes.iter().any(|prefix| outputs.dir.starts_with(prefix.as_str())) {
             return None;
         }
+        let age = preparation.context.settings.limits.result_age.and_then(|age| i64::try_from(age.as_millis()).ok());
+        if age.is_some_and(|age| record.ended_ms.unwrap_or(0) < Clock::start().now_ms().saturating_sub(age)) {
+            return None;
+        }
         // Directories without files have no stamps.
         let mut complete = true;
         outputs
@@ -277,8 +317,10 @@ impl Shared {
             .values()
             .for_each(|value| inputs::files(value, &mut |path, directory| complete &= !directory || Path::new(&**path).is_dir()));
         if !complete || !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
-            // The next call of this kind need not try again.
-            self.store.write_then(vec![Write::ForgetCache { id: record.id.clone() }], drop);
+            if preparation.context.settings.forget_bad_results {
+                // The next call of this kind need not try again.
+                self.store.write_then(vec![Write::ForgetCache { id: record.id.clone() }], drop);
+            }
             return None;
         }
         let from = format!("{} of run {}", record.id, record.id.run);
@@ -286,7 +328,7 @@ impl Shared {
         let mut files = IndexMap::new();
         let mapped = outputs.values.into_iter().map(|(name, value)| {
             let value = inputs::map_files(&value, &mut |path: &Arc<str>, directory| {
-                let path = link(Path::new(&outputs.dir), path, &target).unwrap_or_else(|| Arc::clone(path));
+                let path = link(Path::new(&outputs.dir), path, &target, strategies).unwrap_or_else(|| Arc::clone(path));
                 stamp(&path, directory, &mut files);
                 Ok::<_, std::convert::Infallible>(Some(path))
             });
@@ -343,11 +385,20 @@ pub fn record_maker(id: &CallId) -> String {
 }
 
 /// Links a file or tree of an earlier call into this one; `None` when it lies elsewhere or cannot be linked.
-fn link(old_dir: &Path, path: &str, target: &Path) -> Option<Arc<str>> {
+fn link(old_dir: &Path, path: &str, target: &Path, strategies: &[Strategy]) -> Option<Arc<str>> {
     let below = Path::new(path).strip_prefix(old_dir).ok()?;
     let to = target.join(below.strip_prefix("cacheCopy").unwrap_or(below));
-    stage::place(Path::new(path), &to, &[Strategy::HardLink], false).ok()?;
+    stage::place(Path::new(path), &to, strategies, false).ok()?;
     Some(to.to_string_lossy().into())
+}
+
+/// Attributes that a provider sets for tasks that are silent about them.
+fn add_defaults(provider: &Provider, attributes: &mut IndexMap<String, Value>) {
+    for (name, value) in &provider.definition().default_runtime_attributes {
+        if attributes.get(name).is_none_or(Value::is_none) {
+            attributes.insert(name.clone(), json::from_json_any(value));
+        }
+    }
 }
 
 /// `meta { volatile: true }` switches caching off.

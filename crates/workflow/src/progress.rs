@@ -28,6 +28,13 @@ pub enum Event {
         /// Which.
         call: CallId,
     },
+    /// A scheduler has taken a call's command. Told at once; the id is also in the call's directory.
+    Submitted {
+        /// Which.
+        call: CallId,
+        /// Under this id.
+        job_id: String,
+    },
     /// An attempt has ended.
     Ended {
         /// Which.

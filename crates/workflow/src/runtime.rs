@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use crate::disks::{self, Disk};
 
 /// Attributes that other engines and clouds use and that have no effect here.
-const IGNORED: [&str; 40] = [
+const IGNORED: [&str; 39] = [
     "disks",
     "disk",
     "bootDiskSizeGb",
@@ -21,7 +21,6 @@ const IGNORED: [&str; 40] = [
     "cpuPlatform",
     "dockerWorkingDir",
     "docker_user",
-    "backend",
     "shortTask",
     "short_task",
     "maxCpu",

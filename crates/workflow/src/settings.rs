@@ -1,11 +1,16 @@
-//! How runs are carried out on this machine.
+//! How runs are carried out on this machine. Workflow options change it for one run: [`options`].
+
+pub mod options;
 
 use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use batchyard_core::yard::Need;
+use batchyard_core::yard::{Berth, Need};
+use batchyard_model::RunId;
 use batchyard_runner::{container::Engine, host, stage::Strategy};
 use batchyard_wdl::{
     value::Value,
@@ -14,7 +19,15 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use crate::documents::{Failure, ImageUse};
+use crate::{
+    documents::{Failure, ImageUse},
+    identity::text_hash,
+    limits::Limits,
+    provider::{LOCAL, Mode, Provider, Providers, Site},
+};
+
+/// As Cromwell has them.
+const MEMORY_ERRORS: [&str; 2] = ["OutOfMemory", "Killed"];
 
 /// What happens after a call has failed for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +146,30 @@ pub struct Settings {
     pub delete_intermediates: bool,
     /// Only results of calls below one of these folders are taken again; empty allows all.
     pub cache_prefixes: Vec<String>,
+    /// Where tasks can run besides the built-in [`LOCAL`].
+    pub providers: Providers,
+    /// The provider of tasks that name none; the built-in one if there is none.
+    pub default_provider: Option<String>,
+    /// The provider of all tasks, whatever they name.
+    pub provider: Option<String>,
+    /// Runs of one group share the berths of a provider; a run without a group is one of its own.
+    pub hog_group: Option<String>,
+    /// Name of the option that names the group.
+    pub hog_option: String,
+    /// A level of folders between the name of a workflow and its id, as the Alibaba back-end has it.
+    pub workflow_tag: Option<String>,
+    /// Words on standard error of a failed command that mean that the memory was too small.
+    pub memory_errors: Arc<[String]>,
+    /// Whether a result whose files are not what they were is never looked at again.
+    pub forget_bad_results: bool,
+    /// Limits of runs.
+    pub limits: Limits,
+    /// Options of runs that do not set them.
+    pub default_options: Map<String, Json>,
+    /// Whether the option `delete_intermediate_output_files` may delete files.
+    pub may_delete_files: bool,
+    /// Whether inputs that a workflow of this version does not have are problems, where the version does not decide it.
+    pub strict_inputs: HashMap<Version, bool>,
 }
 
 impl Default for Settings {
@@ -158,6 +195,18 @@ impl Default for Settings {
             call_logs_dir: None,
             delete_intermediates: false,
             cache_prefixes: Vec::new(),
+            providers: Providers::default(),
+            default_provider: None,
+            provider: None,
+            hog_group: None,
+            hog_option: "hogGroup".into(),
+            workflow_tag: None,
+            memory_errors: MEMORY_ERRORS.map(str::to_owned).into(),
+            forget_bad_results: true,
+            limits: Limits::default(),
+            default_options: Map::new(),
+            may_delete_files: true,
+            strict_inputs: HashMap::new(),
         }
     }
 }
@@ -175,6 +224,20 @@ pub struct Place {
     pub image: Option<ImageUse>,
     /// Remark for the user, once per image.
     pub note: Option<String>,
+    /// The provider that runs it, if it is one of the configuration.
+    pub site: Option<Site>,
+}
+
+impl Place {
+    /// How a provider of the configuration runs it.
+    pub fn mode(&self) -> Mode {
+        self.site.as_ref().map_or(Mode::BuiltIn, |site| site.provider().mode())
+    }
+
+    /// Name of its provider.
+    pub fn provider(&self) -> &str {
+        self.site.as_ref().map_or(LOCAL, |site| site.provider().name())
+    }
 }
 
 impl Settings {
@@ -233,55 +296,83 @@ impl Settings {
         }
     }
 
-    /// Applies workflow options (Cromwell's names). Returns remarks on those without effect here.
+    /// The place of a task that names these images at a provider of the configuration, and the image that it gets there.
     ///
     /// # Errors
-    /// An option whose value makes no sense.
-    pub fn apply_options(&mut self, options: &Map<String, Json>) -> Result<Vec<String>, Failure> {
-        let mut notes = Vec::new();
-        for (name, value) in options {
-            let wrong = |expected: &str| Failure::new(format!("workflow option `{name}` must be {expected}, not {value}"));
-            match name.as_str() {
-                "read_from_cache" => self.read_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
-                "write_to_cache" => self.write_cache &= value.as_bool().ok_or_else(|| wrong("true or false"))?,
-                "workflow_failure_mode" => {
-                    self.failure_mode = match value.as_str() {
-                        Some("NoNewCalls") => FailureMode::NoNewCalls,
-                        Some("ContinueWhilePossible") => FailureMode::ContinueWhilePossible,
-                        _ => return Err(wrong("\"NoNewCalls\" or \"ContinueWhilePossible\"")),
-                    }
-                }
-                "memory_retry_multiplier" => {
-                    let factor = value.as_f64().filter(|f| (1.0..=99.0).contains(f)).ok_or_else(|| wrong("a number from 1.0 to 99.0"))?;
-                    self.memory_retry_multiplier = Some(factor);
-                }
-                "default_runtime_attributes" => {
-                    let object = value.as_object().ok_or_else(|| wrong("an object"))?;
-                    self.default_attributes.extend(object.iter().map(|(k, v)| (k.clone(), batchyard_wdl::json::from_json_any(v))));
-                }
-                "final_workflow_outputs_dir" => self.final_outputs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
-                "use_relative_output_paths" => self.relative_output_paths = value.as_bool().ok_or_else(|| wrong("true or false"))?,
-                "final_workflow_outputs_dir_metadata" => {
-                    self.outputs_are_copies = match value.as_str() {
-                        Some("destination") => true,
-                        Some("source") => false,
-                        _ => return Err(wrong("\"source\" or \"destination\"")),
-                    }
-                }
-                "final_call_logs_dir" => self.call_logs_dir = Some(value.as_str().ok_or_else(|| wrong("a path"))?.into()),
-                "delete_intermediate_output_files" => self.delete_intermediates = value.as_bool().ok_or_else(|| wrong("true or false"))?,
-                "call_cache_hit_path_prefixes" => {
-                    let prefix = |item: &Json| item.as_str().map(str::to_owned);
-                    let prefixes: Option<Vec<String>> = value.as_array().and_then(|items| items.iter().map(prefix).collect());
-                    self.cache_prefixes = prefixes.ok_or_else(|| wrong("a list of paths"))?;
-                }
-                // Carried out by the server, which reads them itself.
-                "final_workflow_log_dir" | "workflow_callback_uri" => {
-                    value.as_str().ok_or_else(|| wrong("a text"))?;
-                }
-                _ => notes.push(format!("workflow option `{name}` has no effect here")),
-            }
+    /// Images are required and the provider cannot run them.
+    pub fn place_at(&self, provider: &Provider, images: &[String]) -> Result<(Place, Option<String>), Failure> {
+        if provider.mode() == Mode::BuiltIn {
+            return Ok((self.place(images)?, None));
         }
-        Ok(notes)
+        let Some(first) = images.first() else { return Ok((Place::default(), None)) };
+        let rule = images.iter().find_map(|image| Some((image, self.images.iter().find(|r| r.pattern.matches(image))?)));
+        let (requested, used) = match rule {
+            Some((image, ImageRule { stand_in: StandIn::Image(other), .. })) => (image, other),
+            Some((_, ImageRule { stand_in: StandIn::Host { .. }, .. })) => return Ok((self.place(images)?, None)),
+            None => (first, first),
+        };
+        let why = if self.containers == ContainerPolicy::Off {
+            "containers are switched off".to_owned()
+        } else if provider.knows_images() {
+            let image = ImageUse { requested: requested.clone(), used: used.clone(), mode: "container".into() };
+            return Ok((Place { image: Some(image), ..Place::default() }, Some(used.clone())));
+        } else {
+            format!("provider `{}` declares neither `docker` nor `container` in its `runtime-attributes`", provider.name())
+        };
+        if self.containers == ContainerPolicy::Required {
+            return Err(Failure::new(format!("image `{requested}` cannot be used: {why}")).hint("set `containers.policy = \"optional\"`"));
+        }
+        let image = ImageUse { requested: requested.clone(), used: "host".into(), mode: "host".into() };
+        let note = format!("image `{requested}` is not used: {why}; its tasks run with the programs they find");
+        Ok((Place { image: Some(image), note: Some(note), ..Place::default() }, None))
     }
+
+    /// The provider of a task with these attributes; `None` is the built-in one.
+    ///
+    /// # Errors
+    /// It names one that does not exist.
+    pub fn provider_of(&self, attributes: &IndexMap<String, Value>) -> Result<Option<&Arc<Provider>>, Failure> {
+        let asked = match attributes.get("backend") {
+            Some(Value::String(name)) => Some(&**name),
+            _ => None,
+        };
+        let name = self.provider.as_deref().or(asked).or(self.default_provider.as_deref()).unwrap_or(LOCAL);
+        if self.providers.knows(name) { Ok(self.providers.get(name)) } else { Err(self.unknown_provider(name)) }
+    }
+
+    fn unknown_provider(&self, name: &str) -> Failure {
+        Failure::new(format!("there is no provider (backend) `{name}`; there are: {}", self.providers.names().join(", ")))
+            .hint("name one of these, or override all tasks with the workflow option `backend`")
+    }
+
+    /// What a task needs in the queue of its provider, where that is not only room on this machine.
+    pub fn berth(&self, place: &Place, root: RunId, need: Need) -> Option<Berth> {
+        let provider = place.site.as_ref()?.provider();
+        let elsewhere = provider.mode() == Mode::Dispatched;
+        let limit = provider.definition().concurrent_job_limit;
+        if !elsewhere && limit.is_none() {
+            return None;
+        }
+        let limit = limit.unwrap_or(usize::MAX);
+        let group = self.hog_group.clone().unwrap_or_else(|| root.to_string());
+        Some(Berth {
+            lane: number_of(provider.name()),
+            limit,
+            group: number_of(&group),
+            group_limit: limit.div_ceil(provider.definition().hog_factor.max(1) as usize),
+            need: (!elsewhere).then_some(need),
+        })
+    }
+
+    /// The directory of a new run below a root.
+    pub fn run_dir(&self, root: &Path, workflow: &str, id: RunId) -> PathBuf {
+        let tag = self.workflow_tag.as_deref().filter(|tag| !tag.is_empty());
+        let folder = root.join(workflow);
+        tag.map_or(folder.clone(), |tag| folder.join(tag)).join(id.to_string())
+    }
+}
+
+/// A number for a name, the same everywhere.
+fn number_of(name: &str) -> u64 {
+    u64::from_str_radix(text_hash(name).get(..16).unwrap_or_default(), 16).unwrap_or_default()
 }

@@ -76,6 +76,11 @@ impl TaskFrame {
         &self.task
     }
 
+    /// The task, to keep.
+    pub fn shared_task(&self) -> &Arc<Task> {
+        &self.task
+    }
+
     /// The document it is in.
     pub fn module(&self) -> &Module {
         &self.module

@@ -56,8 +56,12 @@ pub fn explain(store: &Store, call: &CallRecord) -> Result<Answer, StoreError> {
         let name = format!("{} of run {}", earlier.id, earlier.id.run);
         if differing.is_empty() {
             let reason = match (earlier.state, earlier.reusable) {
-                (batchyard_model::CallState::Done, true) => "this run was told not to look (`--no-cache` or `read_from_cache`)",
-                (batchyard_model::CallState::Done, false) => "its output files were changed or removed since",
+                (batchyard_model::CallState::Done, true) => {
+                    "this run was told not to look (`--no-cache` or `read_from_cache`), or the result is older than it may be"
+                }
+                (batchyard_model::CallState::Done, false) => {
+                    "its output files were changed or removed since, or it was forgotten on request"
+                }
                 _ => "it did not succeed",
             };
             return Ok(Answer::Unusable(name, reason));

@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(explain("backend.providers.\"my.cluster\".config.submit").pattern, "backend.providers.*.config.submit");
         assert_eq!(explain("akka.actor.default-dispatcher.throughput").verdict, Verdict::Ignored);
         let group = explain("system.job-rate-control");
-        assert_eq!(group.verdict, Verdict::Honoured);
+        assert_eq!(group.verdict, Verdict::Mapped);
         assert_eq!(explain("webservice.port").to_string(), "webservice.port: honoured\n  port to listen on\n  default: 8000");
         assert!(group.why.contains("`system.job-rate-control.per`"), "{}", group.why);
     }

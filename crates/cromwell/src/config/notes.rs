@@ -73,7 +73,8 @@ pub(super) fn shown(values: &Value) -> Vec<(String, String, String)> {
     leaves.map(|(path, value)| (Path(path.clone()).to_string(), text(&path, value), value.origin.to_string())).collect()
 }
 
-fn text(path: &[String], value: &Value) -> String {
+/// A value as it may be shown.
+pub(super) fn text(path: &[String], value: &Value) -> String {
     let written = match &value.kind {
         Kind::List(items) => format!("[{}]", items.iter().map(|item| text(path, item)).collect::<Vec<_>>().join(", ")),
         Kind::Object(fields) if fields.is_empty() => "{}".into(),

@@ -3,49 +3,13 @@
 use std::time::Duration;
 
 use batchyard_hocon::{Origin, Path, Problem};
+use batchyard_workflow::provider::{LOCAL, Provider as Checked, ProviderDefinition, bcs};
 use indexmap::IndexMap;
-use serde_json::{Map, Value as Json};
 
 use super::{
-    bcs,
+    System,
     reader::{Reader, object_json},
 };
-
-/// A provider as the configuration describes it; the fields are Cromwell's keys.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the keys are explained in `keys`; here they only have to be found again")]
-pub struct ProviderDefinition {
-    pub name: String,
-    pub root: Option<String>,
-    pub docker_root: Option<String>,
-    pub submit: Option<String>,
-    pub submit_docker: Option<String>,
-    pub kill: Option<String>,
-    pub kill_docker: Option<String>,
-    pub check_alive: Option<String>,
-    pub job_id_regex: Option<String>,
-    pub run_in_background: bool,
-    pub runtime_attributes: String,
-    pub runtime_attributes_for_caching: IndexMap<String, bool>,
-    pub exit_code_timeout: Option<Duration>,
-    pub job_shell: Option<String>,
-    pub script_epilogue: Option<String>,
-    pub temporary_directory: Option<String>,
-    pub glob_link_command: Option<String>,
-    pub empty_dir_fill_command: Option<String>,
-    pub concurrent_job_limit: Option<usize>,
-    pub hog_factor: u32,
-    pub name_for_call_caching: Option<String>,
-    pub default_runtime_attributes: Map<String, Json>,
-    pub localization: Option<Vec<String>>,
-    pub duplication: Option<Vec<String>>,
-    pub hashing_strategy: Option<String>,
-    pub check_sibling_md5: bool,
-    pub fingerprint_size: u64,
-    pub allow_docker_soft_links: bool,
-    pub max_hardlinks: u32,
-    pub http: bool,
-}
 
 /// What runs the tasks of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +29,8 @@ pub struct Provider {
     pub kind: ProviderKind,
     /// What the configuration says.
     pub definition: ProviderDefinition,
+    /// Whether nobody has changed what the built-in defaults say.
+    pub plain: bool,
     /// Where it is defined.
     pub origin: Origin,
 }
@@ -95,7 +61,28 @@ const DUPLICATION: [&str; 3] = ["hard-link", "soft-link", "copy"];
 const HASHING: [&str; 6] = ["md5", "file", "xxh64", "fingerprint", "path", "path+modtime"];
 
 impl Backends {
-    pub(super) fn read(reader: &Reader<'_>) -> Backends {
+    /// Where the default provider wants its runs to lie.
+    pub fn root(&self) -> Option<&str> {
+        self.providers.get(&self.default)?.definition.root.as_deref()
+    }
+
+    /// What the engine needs to know besides its built-in provider: a provider that nobody has changed is just that one.
+    pub fn definitions(&self) -> impl Iterator<Item = &ProviderDefinition> {
+        let changed = |provider: &&Provider| !(provider.plain && provider.definition.name == LOCAL);
+        self.providers.values().filter(changed).map(|provider| &provider.definition)
+    }
+
+    /// Whether the engine's built-in provider may be used.
+    pub fn allow_built_in(&self) -> bool {
+        self.providers.contains_key(LOCAL)
+    }
+
+    /// The key that says where the default provider wants its runs to lie.
+    pub fn root_key(&self) -> String {
+        Path(["backend", "providers", &self.default, "config", "root"].map(str::to_owned).to_vec()).to_string()
+    }
+
+    pub(super) fn read(reader: &Reader<'_>, system: &System) -> Backends {
         let default = reader.need_text("backend.default");
         let all = reader.names("backend.providers");
         let enabled = reader.texts("backend.enabled").unwrap_or_else(|| all.clone());
@@ -109,7 +96,7 @@ impl Backends {
             missing(reader, "backend.default", &default, &all);
         }
         let wanted = all.iter().filter(|name| enabled.contains(name));
-        let providers = wanted.filter_map(|name| Some((name.clone(), Provider::read(reader, name)?))).collect();
+        let providers = wanted.filter_map(|name| Some((name.clone(), Provider::read(reader, name, system)?))).collect();
         Backends { default, providers }
     }
 }
@@ -124,8 +111,9 @@ fn missing(reader: &Reader<'_>, key: &str, name: &str, all: &[String]) {
 
 impl Provider {
     /// Reads one provider; nothing when its factory is of no use, which is told.
-    fn read(reader: &Reader<'_>, name: &str) -> Option<Provider> {
-        let keys = Keys { reader, provider: Path(vec!["backend".into(), "providers".into(), name.into()]).to_string() };
+    fn read(reader: &Reader<'_>, name: &str, system: &System) -> Option<Provider> {
+        let provider = Path(vec!["backend".into(), "providers".into(), name.into()]).to_string();
+        let keys = Keys { reader, provider, system };
         let origin = reader.origin(&keys.provider)?.clone();
         let factory_key = format!("{}.actor-factory", keys.provider);
         let Some(factory) = reader.text(&factory_key) else {
@@ -153,7 +141,9 @@ impl Provider {
             reader.problem(problem.hint(hint));
             return None;
         };
-        Some(Provider { kind, definition, origin })
+        let definition = keys.checked(definition, kind, &origin);
+        let plain = reader.is_built_in(&keys.provider);
+        Some(Provider { kind, definition, plain, origin })
     }
 }
 
@@ -175,6 +165,8 @@ fn refuse_factory(reader: &Reader<'_>, name: &str, key: &str, factory: &str) {
 struct Keys<'r, 'v> {
     reader: &'r Reader<'v>,
     provider: String,
+    /// For what the provider does not say.
+    system: &'r System,
 }
 
 impl Keys<'_, '_> {
@@ -200,7 +192,8 @@ impl Keys<'_, '_> {
         ProviderDefinition {
             name: name.into(),
             root: self.root(name, bcs),
-            docker_root: self.text("dockerRoot"),
+            // A call's directory is at the same place inside and outside of a container.
+            docker_root: None,
             submit: self.command("submit"),
             submit_docker: self.command("submit-docker"),
             kill: self.command("kill"),
@@ -211,13 +204,13 @@ impl Keys<'_, '_> {
             runtime_attributes: self.text("runtime-attributes").unwrap_or_default(),
             runtime_attributes_for_caching: self.caching_attributes(),
             exit_code_timeout: seconds.map(Duration::from_secs),
-            job_shell: self.text("job-shell"),
+            job_shell: self.text("job-shell").or_else(|| Some(self.system.job_shell.clone())),
             script_epilogue: self.text("script-epilogue"),
             temporary_directory: self.text("temporary-directory"),
             glob_link_command: self.text("glob-link-command"),
             empty_dir_fill_command: self.text("empty-dir-fill-command"),
             concurrent_job_limit: self.reader.whole(&self.path("concurrent-job-limit"), 1..=i64::from(i32::MAX)),
-            hog_factor: self.reader.whole(&self.path("hog-factor"), 1..=i64::from(i32::MAX)).unwrap_or(1),
+            hog_factor: self.reader.whole(&self.path("hog-factor"), 1..=i64::from(i32::MAX)).unwrap_or(self.system.hog_factor),
             name_for_call_caching: self.text("name-for-call-caching-purposes"),
             default_runtime_attributes: self.reader.object(&self.path("default-runtime-attributes")).map(object_json).unwrap_or_default(),
             localization: self.strategies("filesystems.local.localization", &LOCALIZATION),
@@ -227,7 +220,7 @@ impl Keys<'_, '_> {
             fingerprint_size: self.reader.size(&self.path("filesystems.local.caching.fingerprint-size")).unwrap_or(10 << 20),
             allow_docker_soft_links: self.flag("filesystems.local.docker.allow-soft-links").unwrap_or(false),
             max_hardlinks: self.reader.whole(&self.path("filesystems.local.max-hardlinks"), 1..=i64::from(i32::MAX)).unwrap_or(950),
-            http: self.http(),
+            bcs,
         }
     }
 
@@ -290,10 +283,21 @@ impl Keys<'_, '_> {
         Some("path".into())
     }
 
-    /// http inputs are allowed when the file system is listed and not switched off.
-    fn http(&self) -> bool {
-        let listed = self.reader.object(&self.path("filesystems.http")).is_some();
-        listed && self.flag("filesystems.http.enabled").unwrap_or(true)
+    /// The definition as the engine takes it. What the engine finds wrong with it is told at its keys.
+    fn checked(&self, mut definition: ProviderDefinition, kind: ProviderKind, origin: &Origin) -> ProviderDefinition {
+        if kind != ProviderKind::Commands {
+            definition.run_in_background = true;
+        }
+        if kind == ProviderKind::BuiltIn && definition.submit_docker.is_some() {
+            // Its own command for images, and for other tasks what the original's reference says.
+            definition.submit = Some("/usr/bin/env bash ${script}".into());
+        }
+        for wrong in Checked::new(definition.clone()).err().unwrap_or_default() {
+            let path = self.path(wrong.key);
+            let problem = Problem::at(self.reader.origin(&path).unwrap_or(origin), wrong.to_string());
+            self.reader.problem(problem);
+        }
+        definition
     }
 
     fn check_bcs(&self, name: &str, factory: &str, definition: &ProviderDefinition) {

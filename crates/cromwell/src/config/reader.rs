@@ -46,6 +46,11 @@ impl<'v> Reader<'v> {
         self.note(Note { message, origin: self.origin(path).cloned(), hint: Some(hint.into()) });
     }
 
+    /// Whether nothing below a path comes from the user.
+    pub(super) fn is_built_in(&self, path: &str) -> bool {
+        self.root.get(path).is_some_and(|value| value.leaves().iter().all(|(_, leaf)| super::is_built_in(&leaf.origin)))
+    }
+
     pub(super) fn origin(&self, path: &str) -> Option<&'v Origin> {
         self.root.get(path).map(|value| &value.origin)
     }
@@ -99,6 +104,10 @@ impl<'v> Reader<'v> {
             self.problem_at(path, message, "remove the key to get the default");
         }
         number
+    }
+
+    pub(super) fn duration(&self, path: &str) -> Option<Duration> {
+        self.keep(path, self.root.duration(path))
     }
 
     pub(super) fn need_duration(&self, path: &str) -> Duration {

@@ -7,8 +7,8 @@ use super::reader::Reader;
 /// Where and how requests are answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Webservice {
-    /// Address to listen on.
-    pub interface: String,
+    /// Address or name to listen on, where the configuration says one.
+    pub interface: Option<String>,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
     /// After this time a request is answered with 503; without end when absent.
@@ -22,7 +22,7 @@ impl Webservice {
         let length = "akka.http.server.parsing.max-content-length";
         let endless = reader.text(length).is_some_and(|text| text == "infinite");
         Webservice {
-            interface: reader.need_text("webservice.interface"),
+            interface: reader.text("webservice.interface"),
             port: reader.need_whole("webservice.port", 0..=65_535),
             request_timeout: reader.need_length("akka.http.server.request-timeout"),
             max_content_length: if endless { Some(u64::MAX) } else { reader.size(length) },
@@ -39,17 +39,6 @@ pub struct Rate {
     pub per: Duration,
 }
 
-/// How servers that share a database notice each other's death.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heartbeats {
-    /// Time between two signs of life.
-    pub interval: Duration,
-    /// After this time without one, another server takes the workflows.
-    pub ttl: Duration,
-    /// A server that cannot give one for so long ends itself.
-    pub write_failure_shutdown: Duration,
-}
-
 /// Most bytes that the read functions of WDL accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the function of the same name")]
@@ -60,9 +49,9 @@ pub struct ReadLimits {
     pub tsv: u64,
     pub map: u64,
     pub object: u64,
-    pub bool: u64,
-    pub int: u64,
-    pub float: u64,
+    pub bool: Option<u64>,
+    pub int: Option<u64>,
+    pub float: Option<u64>,
 }
 
 /// Limits and habits of the engine.
@@ -70,8 +59,6 @@ pub struct ReadLimits {
 pub struct System {
     /// Whether the end of the process aborts running workflows. When not set, `run` does and a server does not.
     pub abort_jobs_on_terminate: Option<bool>,
-    /// Whether a server that is told to end finishes what it is writing and gives its workflows back first.
-    pub graceful_server_shutdown: bool,
     /// How long the end waits for aborted jobs.
     pub abort_timeout: Duration,
     /// Most root workflows at once.
@@ -80,20 +67,16 @@ pub struct System {
     pub max_scatter_width: usize,
     /// More jobs than this fail the root workflow.
     pub max_jobs_per_root_workflow: usize,
-    /// How fast jobs may start.
-    pub job_rate: Rate,
+    /// How fast jobs may start, where the configuration says it.
+    pub job_rate: Option<Rate>,
     /// Name of the workflow option that names the group for fair shares.
     pub hog_group_option: String,
     /// Each group may use the limit divided by this.
     pub hog_factor: u32,
-    /// Identity in the database; with a random suffix it is new each time.
-    pub cromwell_id: String,
-    /// Whether `-` and random characters are added to the identity.
+    /// Name of the server in metadata, where the configuration says one.
+    pub cromwell_id: Option<String>,
+    /// Whether `-` and random characters are added to that name.
     pub cromwell_id_random_suffix: bool,
-    /// Signs of life.
-    pub heartbeats: Heartbeats,
-    /// How often abort requests made through another server are looked for.
-    pub abort_scan: Duration,
     /// Shell of job scripts where a provider names none.
     pub job_shell: String,
     /// Characters of a command that metadata shows; 0 is all of them.
@@ -112,21 +95,15 @@ impl System {
     pub(super) fn read(reader: &Reader<'_>) -> System {
         System {
             abort_jobs_on_terminate: reader.flag("system.abort-jobs-on-terminate"),
-            graceful_server_shutdown: reader.need_flag("system.graceful-server-shutdown"),
             abort_timeout: reader.need_duration("akka.coordinated-shutdown.phases.abort-all-workflows.timeout"),
             max_concurrent_workflows: reader.need_whole("system.max-concurrent-workflows", COUNT),
             max_scatter_width: reader.need_whole("system.max-scatter-width-per-scatter", COUNT),
             max_jobs_per_root_workflow: reader.need_whole("system.total-max-jobs-per-root-workflow", COUNT),
-            job_rate: Rate {
-                jobs: reader.need_whole("system.job-rate-control.jobs", COUNT),
-                per: positive(reader, "system.job-rate-control.per"),
-            },
+            job_rate: Rate::read(reader),
             hog_group_option: reader.need_text("system.hog-safety.workflow-option"),
             hog_factor: reader.need_whole("system.hog-safety.hog-factor", 1..=i64::from(u32::MAX)),
-            cromwell_id: reader.need_text("system.cromwell_id"),
+            cromwell_id: reader.text("system.cromwell_id"),
             cromwell_id_random_suffix: reader.need_flag("system.cromwell_id_random_suffix"),
-            heartbeats: Heartbeats::read(reader),
-            abort_scan: positive(reader, "system.abort.scan-frequency"),
             job_shell: reader.need_text("system.job-shell"),
             abbreviate_command_length: reader.need_whole("system.abbreviate-command-length", 0..=i64::MAX),
             memory_retry_error_keys: reader.need_texts("system.memory-retry-error-keys"),
@@ -136,25 +113,25 @@ impl System {
     }
 }
 
-impl Heartbeats {
-    fn read(reader: &Reader<'_>) -> Heartbeats {
-        let key = |name: &str| format!("system.workflow-heartbeats.{name}");
-        let beats = Heartbeats {
-            interval: positive(reader, &key("heartbeat-interval")),
-            ttl: positive(reader, &key("ttl")),
-            write_failure_shutdown: reader.need_duration(&key("write-failure-shutdown-duration")),
-        };
-        if beats.interval >= beats.ttl {
-            let message = format!("`{}` must be longer than `{}`", key("ttl"), key("heartbeat-interval"));
-            reader.problem_at(&key("ttl"), message, "else another server takes workflows from a living one");
+impl Rate {
+    /// What is not said of it is as the original has it.
+    fn read(reader: &Reader<'_>) -> Option<Rate> {
+        let (count, period) = ("system.job-rate-control.jobs", "system.job-rate-control.per");
+        let (jobs, per) = (reader.whole(count, COUNT), reader.duration(period));
+        if jobs.is_none() && per.is_none() {
+            return None;
         }
-        beats
+        if per.is_some_and(|per| per.is_zero()) {
+            reader.problem_at(period, format!("`{period}` must be longer than nothing"), "write for example `10 seconds`");
+        }
+        Some(Rate { jobs: jobs.unwrap_or(20), per: per.filter(|per| !per.is_zero()).unwrap_or(Duration::from_secs(10)) })
     }
 }
 
 impl ReadLimits {
     fn read(reader: &Reader<'_>) -> ReadLimits {
         let limit = |name: &str| reader.need_size(&format!("system.input-read-limits.{name}"));
+        let scalar = |name: &str| reader.size(&format!("system.input-read-limits.{name}"));
         ReadLimits {
             lines: limit("lines"),
             string: limit("string"),
@@ -162,19 +139,9 @@ impl ReadLimits {
             tsv: limit("tsv"),
             map: limit("map"),
             object: limit("object"),
-            bool: limit("bool"),
-            int: limit("int"),
-            float: limit("float"),
+            bool: scalar("bool"),
+            int: scalar("int"),
+            float: scalar("float"),
         }
     }
-}
-
-/// A length of time that something is divided by.
-fn positive(reader: &Reader<'_>, path: &str) -> Duration {
-    let duration = reader.need_duration(path);
-    if duration.is_zero() && reader.origin(path).is_some() {
-        reader.problem_at(path, format!("`{path}` must be longer than nothing"), "write for example `10 seconds`");
-        return Duration::from_secs(1);
-    }
-    duration
 }

@@ -1,6 +1,6 @@
 //! What holds for each workflow: options, languages, call caching, images, call-backs.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use batchyard_hocon::Path;
 use batchyard_workflow::settings::FailureMode;
@@ -9,26 +9,14 @@ use serde_json::{Map, Value as Json};
 
 use super::reader::{Reader, object_json};
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// `workflow-options`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkflowOptions {
-    /// Options that are stored encrypted.
+    /// Options whose values are not shown.
     pub encrypted_fields: Vec<String>,
-    /// With this key: 32 bytes in base64.
-    pub base64_encryption_key: Secret,
-    /// Where the log of each workflow is written.
-    pub log_dir: PathBuf,
-    /// Whether it is removed when the workflow has ended.
+    /// Where the log of each workflow is written, where the configuration says it.
+    pub log_dir: Option<PathBuf>,
+    /// Whether it is removed from there when the workflow has ended.
     pub log_temporary: bool,
     /// What happens after a failure where the workflow does not say.
     pub failure_mode: FailureMode,
@@ -48,8 +36,7 @@ impl WorkflowOptions {
         defaults.retain(|name, _| name != kind && name != version);
         WorkflowOptions {
             encrypted_fields: reader.need_texts("workflow-options.encrypted-fields"),
-            base64_encryption_key: Secret(reader.need_text("workflow-options.base64-encryption-key")),
-            log_dir: PathBuf::from(reader.need_text("workflow-options.workflow-log-dir")),
+            log_dir: reader.text("workflow-options.workflow-log-dir").map(PathBuf::from),
             log_temporary: reader.need_flag("workflow-options.workflow-log-temporary"),
             failure_mode: reader.choice("workflow-options.workflow-failure-mode", &modes).unwrap_or_default(),
             default_type: reader.text("workflow-options.default.workflow-type"),
@@ -71,8 +58,6 @@ pub struct LanguageVersion {
 /// `languages`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Languages {
-    /// The language of workflows that do not say theirs.
-    pub default: String,
     /// The version of WDL texts that do not say theirs.
     pub default_wdl_version: String,
     /// The versions of WDL by their configured names.
@@ -100,14 +85,13 @@ impl Languages {
                 format!("there are: {}", known.join(", ")),
             );
         }
+        let language = reader.need_text("languages.default");
+        if !language.eq_ignore_ascii_case("WDL") && reader.origin("languages.default").is_some() {
+            reader.problem_at("languages.default", format!("the language `{language}` is not supported"), "remove the key, or write `WDL`");
+        }
         let limited = reader.need_flag("languages.WDL.http-allow-list.enabled");
         let hosts = reader.need_texts("languages.WDL.http-allow-list.allowed-http-hosts");
-        Languages {
-            default: reader.need_text("languages.default"),
-            default_wdl_version: default_version,
-            wdl_versions: versions,
-            import_hosts: limited.then_some(hosts),
-        }
+        Languages { default_wdl_version: default_version, wdl_versions: versions, import_hosts: limited.then_some(hosts) }
     }
 }
 
@@ -118,8 +102,6 @@ pub struct CallCaching {
     pub enabled: bool,
     /// Whether a result whose files cannot be taken is never offered again.
     pub invalidate_bad_cache_results: bool,
-    /// After so many failed results the call is run.
-    pub max_failed_copy_attempts: u64,
     /// Older results are not offered.
     pub max_result_age: Duration,
 }
@@ -130,42 +112,7 @@ impl CallCaching {
         CallCaching {
             enabled: reader.need_flag("call-caching.enabled"),
             invalidate_bad_cache_results: reader.need_flag("call-caching.invalidate-bad-cache-results"),
-            max_failed_copy_attempts: reader.need_whole("call-caching.max-failed-copy-attempts", 1..=i64::MAX),
             max_result_age: Duration::from_secs(days * 24 * 60 * 60),
-        }
-    }
-}
-
-/// How the digest of an image is found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DigestMethod {
-    /// From its registry.
-    Remote,
-    /// From the container engine of this machine.
-    Local,
-}
-
-/// `docker.hash-lookup`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DigestLookup {
-    /// Whether digests are looked up.
-    pub enabled: bool,
-    /// How.
-    pub method: DigestMethod,
-    /// How long an answer is remembered.
-    pub cache_ttl: Duration,
-    /// How often a registry that does not answer is asked again.
-    pub max_retries: u32,
-}
-
-impl DigestLookup {
-    pub(super) fn read(reader: &Reader<'_>) -> DigestLookup {
-        let methods = [("remote", DigestMethod::Remote), ("local", DigestMethod::Local)];
-        DigestLookup {
-            enabled: reader.need_flag("docker.hash-lookup.enabled"),
-            method: reader.choice("docker.hash-lookup.method", &methods).unwrap_or(DigestMethod::Remote),
-            cache_ttl: reader.need_duration("docker.hash-lookup.cache-entry-ttl"),
-            max_retries: reader.need_whole("docker.hash-lookup.max-retries", 0..=1_000),
         }
     }
 }
@@ -175,14 +122,11 @@ impl DigestLookup {
 pub struct EngineFilesystems {
     /// Files of this machine.
     pub local: bool,
-    /// http and https.
-    pub http: bool,
 }
 
 impl EngineFilesystems {
     pub(super) fn read(reader: &Reader<'_>) -> EngineFilesystems {
-        let enabled = |name: &str| reader.need_flag(&format!("engine.filesystems.{name}.enabled"));
-        EngineFilesystems { local: enabled("local"), http: enabled("http") }
+        EngineFilesystems { local: reader.need_flag("engine.filesystems.local.enabled") }
     }
 }
 
@@ -201,7 +145,22 @@ pub struct Callback {
     pub max_retries: u32,
 }
 
+impl Default for Callback {
+    /// A few attempts for who is named by the options of a workflow.
+    fn default() -> Self {
+        let (min_wait, max_wait) = (Duration::from_secs(1), Duration::from_secs(5));
+        Callback { endpoint: None, min_wait, max_wait, multiplier: 5.0, max_retries: 2 }
+    }
+}
+
 impl Callback {
+    /// How long to wait after so many failed attempts.
+    pub fn wait_after(&self, failed: u32) -> Duration {
+        let factor = self.multiplier.powi(i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX));
+        let wait = self.min_wait.as_secs_f64() * factor;
+        Duration::try_from_secs_f64(wait).unwrap_or(self.max_wait).min(self.max_wait)
+    }
+
     /// Nothing when call-backs are switched off.
     pub(super) fn read(reader: &Reader<'_>) -> Option<Callback> {
         let key = |name: &str| format!("workflow-state-callback.{name}");
@@ -217,7 +176,7 @@ impl Callback {
 }
 
 /// `ga4gh.wes`: what the service tells about itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wes {
     /// How to get access; may be empty.
     pub auth_instructions_url: String,
@@ -241,6 +200,13 @@ pub struct YamlLimits {
     pub max_nodes: usize,
     /// Deepest nesting.
     pub max_depth: usize,
+}
+
+impl Default for YamlLimits {
+    /// Those of the original.
+    fn default() -> Self {
+        YamlLimits { max_nodes: 1_000_000, max_depth: 100 }
+    }
 }
 
 impl YamlLimits {

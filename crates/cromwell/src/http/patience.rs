@@ -25,6 +25,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{Limits, Problem, extract::too_large};
 
+/// Far beyond any answer.
+const WITHOUT_END: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// What is worked through at least in a second: large requests may take longer.
 const BYTES_A_SECOND: usize = 1 << 20;
 
@@ -73,7 +75,9 @@ impl Arrival {
     fn deadline(&self, limits: Limits) -> Instant {
         let State { last, complete, .. } = self.state();
         let size = Duration::from_secs((self.own.load(Ordering::Relaxed) / BYTES_A_SECOND) as u64);
-        last + if complete { limits.answer + size } else { limits.idle }
+        // Without a limit the answer may take as long as the connection lasts.
+        let answer = limits.answer.map_or(WITHOUT_END, |answer| answer + size);
+        last + if complete { answer } else { limits.idle }
     }
 }
 
@@ -180,7 +184,7 @@ mod tests {
     }
 
     fn app(work: Duration) -> Router {
-        let limits = Limits { body_bytes: 100, held_bytes: 50, answer: Duration::from_secs(20), idle: Duration::from_secs(60) };
+        let limits = Limits { body_bytes: 100, held_bytes: 50, answer: Some(Duration::from_secs(20)), idle: Duration::from_secs(60) };
         let held = Held::default();
         let answer = move |body: Bytes| async move {
             tokio::time::sleep(work).await;

@@ -9,6 +9,8 @@ use axum::{
     response::Response,
 };
 use batchyard_model::RunId;
+use batchyard_store::CallRecord;
+use batchyard_workflow::forget::forget_calls;
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -83,14 +85,38 @@ pub async fn cost(State(service): State<Arc<Service>>, Segments((_, id)): Place)
 /// `GET why` (ours): what kept the calls of a run from taking earlier results. `call` names one of them, with or without
 /// the workflow's name; `index` its place in a scatter.
 pub async fn why(State(service): State<Arc<Service>>, Segments((_, id)): Place, RawQuery(text): RawQuery) -> Result<Body<Json>, Problem> {
-    let text = text.unwrap_or_default();
+    let (call, index) = named_call(&text.unwrap_or_default())?;
+    view(service, &id, move |context, id| metadata::why(context, id, call.as_deref(), index)).await
+}
+
+/// `POST forget-results` (ours): no later call takes the results of this run, or of one of its calls, or results that are the
+/// same. Parameters as for `why`.
+pub async fn forget_results(
+    State(service): State<Arc<Service>>,
+    Segments((_, id)): Place,
+    RawQuery(text): RawQuery,
+) -> Result<Body<Json>, Problem> {
+    let (call, index) = named_call(&text.unwrap_or_default())?;
+    view(service, &id, move |context, id| {
+        context.load(id)?;
+        let place = |record: &CallRecord| record.id.shard.0.last().map_or(-1, |index| i64::from(*index));
+        let chosen = |record: &CallRecord| {
+            call.as_deref().is_none_or(|name| name == &*record.id.call) && index.is_none_or(|index| index == place(record))
+        };
+        let (calls, results) = forget_calls(context.store, id, chosen)?;
+        Ok(json!({ "id": id.to_string(), "calls": calls, "forgotten": results }))
+    })
+    .await
+}
+
+/// The parameters `call`, with or without the workflow's name, and `index`.
+fn named_call(text: &str) -> Result<(Option<String>, Option<i64>), Problem> {
     let value = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
     let call = value("call").map(|call| call.rsplit('.').next().unwrap_or_default().to_owned());
-    let index = match value("index").map(|index| index.parse::<i64>()) {
-        Some(Err(_)) => return Err(Problem::fail("index must be a whole number")),
-        index => index.and_then(Result::ok),
-    };
-    view(service, &id, move |context, id| metadata::why(context, id, call.as_deref(), index)).await
+    match value("index").map(|index| index.parse::<i64>()) {
+        Some(Err(_)) => Err(Problem::fail("index must be a whole number")),
+        index => Ok((call, index.and_then(Result::ok))),
+    }
 }
 
 /// `PATCH labels`
@@ -141,15 +167,20 @@ pub async fn metadata(
     RawQuery(parameters): RawQuery,
 ) -> Result<Response, Problem> {
     let id = id_of(&id)?;
-    let query = metadata_query(parameters.as_deref().unwrap_or_default())?;
-    let known = Arc::clone(&service);
-    blocking(move || Context { store: known.store(), options: known.options() }.load(id)).await??;
+    let mut query = metadata_query(parameters.as_deref().unwrap_or_default())?;
+    let (known, calls) = (Arc::clone(&service), !query.filter.drops("calls"));
+    let look = move || {
+        let record = Context { store: known.store(), options: known.options() }.load(id)?;
+        let waiting = if calls && !record.state.is_terminal() { known.waiting_calls(record.root.unwrap_or(id)) } else { Vec::new() };
+        Ok::<_, MetadataError>(waiting)
+    };
+    query.waiting = blocking(look).await??;
     Ok(written(move |out| metadata::write(Context { store: service.store(), options: service.options() }, id, &query, out)).await)
 }
 
 /// The parameters of `metadata`.
 fn metadata_query(text: &str) -> Result<Query, Problem> {
-    let mut query = Query { filter: Filter::default(), expand: false };
+    let mut query = Query::default();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         match &*name {
             "includeKey" => query.filter.include.push(value.into_owned()),

@@ -33,7 +33,8 @@ pub async fn batch(State(service): State<Arc<Service>>, request: Request) -> Res
 async fn submit(service: Arc<Service>, request: Request, several: bool) -> Result<Response, Problem> {
     let parts = read_parts(request).await?;
     let (accepted, warnings) = blocking(move || {
-        let submission = Submission::read(&parts).map_err(|problems| Problem::fail(format!("Error(s): {}", problems.join("\n"))))?;
+        let submission = Submission::read(&parts, service.options().yaml)
+            .map_err(|problems| Problem::fail(format!("Error(s): {}", problems.join("\n"))))?;
         let warnings = submission.warnings.clone();
         // The texts are in the submission now; the request's own copy need not live as long.
         drop(parts);

@@ -23,7 +23,8 @@ const PAGE: &str = include_str!("timing.html");
 /// `GET timing`
 pub async fn page(State(service): State<Arc<Service>>, Segments((_, id)): Segments<(String, String)>) -> Result<Response, Problem> {
     let id = id_of(&id)?;
-    let query = Query { filter: Filter { include: KEYS.map(str::to_owned).into(), exclude: Vec::new() }, expand: true };
+    let query =
+        Query { filter: Filter { include: KEYS.map(str::to_owned).into(), exclude: Vec::new() }, expand: true, waiting: Vec::new() };
     let data = blocking(move || {
         let mut data = Vec::new();
         metadata::write(Context { store: service.store(), options: service.options() }, id, &query, &mut data).map(|()| data)

@@ -95,6 +95,7 @@ fn state_name(state: RunState) -> &'static str {
 
 /// `GET service-info`
 pub async fn service_info(State(service): State<Arc<Service>>) -> Result<Body<Json>, Response> {
+    let told = service.options().wes.clone();
     let counts = blocking(move || service.store().count_runs_by_state()).await;
     let counts = counts.and_then(|counts| counts.map_err(|error| MetadataError::from(error).into()));
     let counts = counts.map_err(|problem| WesProblem::from(problem).into_response())?;
@@ -106,8 +107,8 @@ pub async fn service_info(State(service): State<Arc<Service>>) -> Result<Body<Js
         "workflow_engine_versions": { "Cromwell": VERSION, "batchyard": env!("CARGO_PKG_VERSION") },
         "default_workflow_engine_parameters": [],
         "system_state_counts": counts,
-        "auth_instructions_url": "",
-        "contact_info_url": "",
+        "auth_instructions_url": told.auth_instructions_url,
+        "contact_info_url": told.contact_info_url,
         "tags": {},
         "id": "batchyard",
         "name": "batchyard",
@@ -282,7 +283,7 @@ fn whole(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
             "workflow_type": sent.language.as_deref().unwrap_or("None supplied"),
             "workflow_type_version": sent.version.as_deref().unwrap_or("None supplied"),
             "tags": labels,
-            "workflow_engine_parameters": spec.options,
+            "workflow_engine_parameters": context.options.shown_options(&spec.options),
             "workflow_url": sent.url.as_deref().unwrap_or_default(),
         },
         "state": state_name(record.state),

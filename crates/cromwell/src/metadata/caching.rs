@@ -55,8 +55,9 @@ impl Switches {
             None => None,
         };
         let spec: RunSpec = serde_json::from_str(root.as_ref().map_or(&run.spec, |root| &root.spec)).unwrap_or_default();
-        let option = |name: &str| spec.options.get(name).and_then(Json::as_bool).unwrap_or(true);
         let settings = &context.options.settings;
+        let options = settings.with_default_options(&spec.options);
+        let option = |name: &str| options.get(name).and_then(Json::as_bool).unwrap_or(true);
         Ok(Switches {
             read: settings.read_cache && !spec.no_cache && option("read_from_cache"),
             write: settings.write_cache && option("write_to_cache"),
@@ -99,7 +100,7 @@ pub fn hashes(start: &StartDoc) -> Map<String, Json> {
             },
         }
     }
-    hashes.insert("backend name".into(), json!(upper_md5(LOCAL)));
+    hashes.insert("backend name".into(), json!(upper_md5(start.provider.as_deref().unwrap_or(LOCAL))));
     hashes.insert("input count".into(), json!(upper_md5(&inputs.len().to_string())));
     hashes.insert("output count".into(), json!(upper_md5(&outputs.len().to_string())));
     hashes.insert("runtime attribute".into(), Json::Object(attributes));

@@ -88,7 +88,12 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         put("subWorkflowId", json!(child));
         return Ok(keys);
     }
-    put("backend", json!(LOCAL));
+    put("backend", json!(start.provider.as_deref().unwrap_or(LOCAL)));
+    if start.provider.is_some()
+        && let Some(job) = end.job_id.clone().or_else(|| layout::read_job_id(Path::new(&start.dir)))
+    {
+        put("jobId", json!(job));
+    }
     if call.started_ms.is_some() && !call.cached {
         let backend = match call.state {
             CallState::Queued | CallState::Running => "Running",
@@ -115,7 +120,7 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         if filter.wants("commandLine")
             && let Some(command) = layout::read_command(Path::new(written))
         {
-            put("commandLine", json!(command));
+            put("commandLine", json!(shortened(&command, context.options.command_chars)));
         }
         if filter.wants("callCaching") {
             put("callCaching", caching::describe(context, run.switches, call, &start, &end)?);
@@ -126,6 +131,20 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         put("resourceUsage", json!(usage));
     }
     Ok(keys)
+}
+
+/// A text without its middle, of at most so many characters; 0 is without limit.
+fn shortened(text: &str, most: usize) -> String {
+    const LEFT_OUT: &str = "...";
+    let count = text.chars().count();
+    if most == 0 || count <= most {
+        return text.to_owned();
+    }
+    let kept = most.saturating_sub(LEFT_OUT.len());
+    let (head, tail) = (kept.div_ceil(2), kept / 2);
+    let begin: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(count - tail).collect();
+    format!("{begin}{LEFT_OUT}{end}")
 }
 
 /// Runtime attributes as texts, with the defaults that hold where the task is silent.
@@ -174,4 +193,18 @@ fn events(call: &CallRecord, start: &StartDoc, end: &EndDoc, began: Option<i64>)
         Json::Object(event)
     });
     Json::Array(events.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn long_commands_lose_their_middle() {
+        assert_eq!(shortened("echo hello world", 0), "echo hello world");
+        assert_eq!(shortened("echo hello world", 16), "echo hello world");
+        assert_eq!(shortened("echo hello world", 10), "echo...rld");
+        assert_eq!(shortened("äöüäöüäöü", 5), "ä...ü");
+        assert_eq!(shortened("abcdef", 1), "...");
+    }
 }

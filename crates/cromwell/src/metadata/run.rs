@@ -41,16 +41,24 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
     }
     put("labels", Json::Object(labels(context.store, record)?));
     if record.parent.is_none() {
-        put("submittedFiles", submitted_files(context.store, &spec)?);
+        put("submittedFiles", submitted_files(context, &spec)?);
         put("workflowProcessingEvents", events(context, record));
     }
-    if let Some(target) = spec.options.get(crate::service::LOG_OPTION).and_then(Json::as_str) {
-        put("workflowLog", json!(format!("{}/workflow.{}.log", target.trim_end_matches('/'), record.id)));
+    if let Some(folder) = log_folder(context, &spec) {
+        put("workflowLog", json!(format!("{}/workflow.{}.log", folder.trim_end_matches('/'), record.id)));
     }
     if let Some(failures) = failures::of_run(record) {
         put("failures", failures);
     }
     Ok(keys)
+}
+
+/// Where the log of a run is to be found when it has ended.
+fn log_folder(context: Context<'_>, spec: &RunSpec) -> Option<String> {
+    let options = context.options.settings.with_default_options(&spec.options);
+    let copied = options.get(crate::service::LOG_OPTION).and_then(Json::as_str).map(str::to_owned);
+    let kept = context.options.log_dir.as_ref().filter(|_| !context.options.log_temporary);
+    copied.or_else(|| kept.map(|folder| folder.to_string_lossy().into_owned()))
 }
 
 /// How a run ended; empty until then.
@@ -93,7 +101,8 @@ pub fn resolved(store: &Store, value: &Json) -> Result<Json, StoreError> {
 }
 
 /// What was sent, as it was sent.
-fn submitted_files(store: &Store, spec: &RunSpec) -> Result<Json, StoreError> {
+fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreError> {
+    let store = context.store;
     let text = |hash: Option<&String>| hash.map_or(Ok(None), |hash| store.load_blob(hash));
     let main = || spec.documents.first().map(|document| document.hash.clone());
     let none = Submission::default();
@@ -107,8 +116,10 @@ fn submitted_files(store: &Store, spec: &RunSpec) -> Result<Json, StoreError> {
         Some(sent) => text(Some(&sent.inputs))?.unwrap_or_else(|| "{}".into()),
         None => Json::Object(spec.inputs.clone()).to_string(),
     };
-    let options =
-        if sent.options.is_empty() { serde_json::to_string_pretty(&spec.options).unwrap_or_default() } else { sent.options.clone() };
+    let options = match sent.options.is_empty() {
+        true => serde_json::to_string_pretty(&context.options.shown_options(&spec.options)).unwrap_or_default(),
+        false => context.options.shown_options_text(&sent.options),
+    };
     let labels = if sent.labels.is_empty() { "{}" } else { &sent.labels };
     let mut files = Map::new();
     let mut put = |name: &str, value: Json| drop(files.insert(name.into(), value));

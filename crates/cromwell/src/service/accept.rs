@@ -1,6 +1,6 @@
 //! Accepting a submission: checked, recorded, acknowledged.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use batchyard_model::{RunId, RunState};
 use batchyard_store::{RunRecord, StoreError, Write};
@@ -10,7 +10,7 @@ use batchyard_workflow::{
 };
 use serde_json::Value as Json;
 
-use super::{Service, ServiceError};
+use super::{Accepted, Service, ServiceError};
 use crate::submission::Submission;
 
 /// Label that every run has, as clients expect it.
@@ -51,10 +51,10 @@ impl Service {
         };
         let state = if submission.on_hold { RunState::OnHold } else { RunState::Submitted };
         let now = self.clock.now_ms();
-        let mut writes = Vec::new();
+        let mut texts: HashMap<String, String> = HashMap::new();
         let mut keep = |text: String| {
             let hash = text_hash(&text);
-            writes.push(Write::PutBlob { hash: hash.clone(), content: text });
+            texts.insert(hash.clone(), text);
             hash
         };
         let source = submission.source.take().map(&mut keep);
@@ -66,7 +66,7 @@ impl Service {
             url: submission.url.clone(),
             root: submission.root.clone(),
             inputs: String::new(),
-            options: serde_json::to_string_pretty(&submission.options).unwrap_or_default(),
+            options: serde_json::to_string_pretty(&self.options.shown_options(&submission.options)).unwrap_or_default(),
             labels: to_text(&labels),
             language: submission.language.clone(),
             version: submission.version.clone(),
@@ -80,8 +80,11 @@ impl Service {
                 RunSpec { options: submission.options.clone(), submission: Some(kept), ..RunSpec::default() }
             })
             .collect();
+        let mut writes: Vec<Write> =
+            texts.iter().map(|(hash, text)| Write::PutBlob { hash: hash.clone(), content: text.clone() }).collect();
+        let mut records = Vec::new();
         for (id, spec) in ids.iter().zip(&specs) {
-            writes.push(Write::InsertRun(RunRecord {
+            let record = RunRecord {
                 id: *id,
                 parent: None,
                 root: None,
@@ -94,19 +97,28 @@ impl Service {
                 owner: None,
                 spec: to_text(spec),
                 result: None,
-            }));
+            };
+            writes.push(Write::InsertRun(record.clone()));
+            records.push(record);
             let mut labels = submission.labels.clone();
             labels.retain(|(name, _)| name != ID_LABEL);
             labels.push((ID_LABEL.into(), format!("cromwell-{id}")));
             writes.push(Write::PutLabels { run: *id, labels });
         }
+        let bytes: usize = texts.values().map(String::len).sum();
         match self.store().write(writes).wait() {
             Ok(()) => {}
             Err(StoreError::Exists { run }) => return Err(ServiceError::InUse(run.to_string())),
             Err(error) => return Err(error.into()),
         }
         if state == RunState::Submitted {
-            self.lock().waiting.extend(&ids);
+            let mut now = self.lock();
+            now.waiting.extend(&ids);
+            let (texts, bytes) = (Arc::new(texts), bytes + 1024 * ids.len());
+            for record in records {
+                now.keep(Accepted { record, texts: Arc::clone(&texts), bytes: bytes / ids.len() });
+            }
+            drop(now);
             self.pump();
         }
         Ok(ids.into_iter().map(|id| (id, state)).collect())

@@ -1,8 +1,9 @@
 //! Carrying out one run, on a thread of its own: documents, inputs, engine, end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -14,12 +15,11 @@ use batchyard_wdl::{
     inputs::{self, Bound},
     load::Loaded,
     module::Callee,
-    version::Version,
 };
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission, Target, to_text},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
-    given,
+    given::{self, Places},
     owner::{end_orphans, owner},
     settings::Settings,
     stored,
@@ -27,11 +27,17 @@ use batchyard_workflow::{
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Service, log::RunLog, report};
-use crate::documents::{MAX_PROBLEMS, Sent, load_checked, notify, target_of};
+use super::{Service, log::RunLog, notices::Notice, report};
+use crate::{
+    documents::{MAX_PROBLEMS, Sent, load_checked, target_of},
+    remote::Downloads,
+};
 
 /// Workflow option that names the folder for a copy of the run's log.
 pub const LOG_OPTION: &str = "final_workflow_log_dir";
+
+/// Texts of a submission by hash.
+type Texts = HashMap<String, String>;
 
 /// A run that may begin.
 struct Ready {
@@ -82,7 +88,14 @@ impl Service {
     }
 
     fn carry_out(self: &Arc<Self>, id: RunId) -> Result<(), EngineError> {
-        let Some(record) = self.store().load_run(id)? else { return Ok(()) };
+        let accepted = self.lock().take(id);
+        let (record, texts) = match accepted {
+            Some(accepted) => (accepted.record, accepted.texts),
+            None => match self.store().load_run(id)? {
+                Some(record) => (record, Arc::default()),
+                None => return Ok(()),
+            },
+        };
         match record.state {
             RunState::Submitted | RunState::Running => {}
             RunState::Aborting => {
@@ -91,16 +104,20 @@ impl Service {
             }
             _ => return Ok(()),
         }
-        let ready = match self.ready(&record) {
+        let ready = match self.ready(&record, &texts) {
             Ok(ready) => ready,
             Err(NotReady::Later(error)) => return Err(error.into()),
             Err(NotReady::Unusable(failures)) => {
-                self.end_unusable(id, failures, true);
+                let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
+                let options = self.options.settings.with_default_options(&spec.options);
+                self.end_unusable(id, failures.clone(), true);
+                self.notify(id, &options, RunState::Failed, Map::new(), &failures);
                 return Ok(());
             }
         };
-        let (dir, options) = (ready.request.dir.clone(), ready.request.spec.options.clone());
-        let mut log = RunLog::open(&dir, id);
+        let dir = ready.request.dir.clone();
+        let options = self.options.settings.with_default_options(&ready.request.spec.options);
+        let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
         let root = match engine.submit(ready.request) {
@@ -125,45 +142,56 @@ impl Service {
         drop(engine);
         log.flush();
         if let (Ok(()), Some(finished)) = (&worked, finished) {
-            self.tell_end(id, &options, &dir, &finished);
+            self.tell_end(id, &options, log.path(), &finished);
         }
         worked
     }
 
     /// What is done once a run has ended: its log goes where it was asked for, and who wants to know is told. Neither
     /// changes how it ended.
-    fn tell_end(&self, id: RunId, options: &Map<String, Json>, dir: &Path, finished: &Finished) {
+    fn tell_end(&self, id: RunId, options: &Map<String, Json>, log: &Path, finished: &Finished) {
         let option = |name: &str| options.get(name).and_then(Json::as_str);
         if let Some(target) = option(LOG_OPTION) {
             let name = format!("workflow.{id}.log");
-            let copied = fs::create_dir_all(target).and_then(|()| fs::copy(dir.join(&name), Path::new(target).join(&name)));
+            let copied = fs::create_dir_all(target).and_then(|()| fs::copy(log, Path::new(target).join(&name)));
             if let Err(error) = copied {
                 report(&format!("run {id}: its log cannot be copied to `{target}`: {error}"));
             }
         }
-        if let Some(url) = option("workflow_callback_uri").or(self.options.callback.as_deref()) {
-            let outputs: Map<String, Json> =
-                finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
-            let failures: Vec<&str> = finished.failures.iter().map(|failure| failure.message.as_str()).collect();
-            let told = json!({ "workflowId": id.to_string(), "state": finished.state.name(), "outputs": outputs, "failures": failures });
-            if let Err(problem) = notify(url, &told) {
-                report(&format!("run {id}: {problem}"));
-            }
+        if self.options.log_dir.is_some()
+            && self.options.log_temporary
+            && let Err(error) = fs::remove_file(log)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            report(&format!("run {id}: its log `{}` cannot be removed: {error}", log.display()));
+        }
+        let outputs: Map<String, Json> =
+            finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
+        self.notify(id, options, finished.state, outputs, &finished.failures);
+    }
+
+    /// Tells who wants to know that a run has ended.
+    fn notify(&self, id: RunId, options: &Map<String, Json>, state: RunState, outputs: Map<String, Json>, failures: &[Failure]) {
+        let Some(manner) = &self.options.callback else { return };
+        if let Some(url) = options.get("workflow_callback_uri").and_then(Json::as_str).or(manner.endpoint.as_deref()) {
+            let failures: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
+            let body = json!({ "workflowId": id.to_string(), "state": state.name(), "outputs": outputs, "failures": failures });
+            self.notices.tell(Notice { url: url.to_owned(), body, manner: manner.clone() });
         }
     }
 
     /// Everything that a run needs, from what was submitted or from what an earlier server has kept.
-    fn ready(&self, record: &RunRecord) -> Result<Ready, NotReady> {
+    fn ready(&self, record: &RunRecord, texts: &Texts) -> Result<Ready, NotReady> {
         let mut spec: RunSpec = serde_json::from_str(&record.spec)
             .map_err(|error| Failure::new(format!("the record of run {} cannot be read: {error}", record.id)))?;
         let mut settings = self.options.settings.clone();
         let mut notes = settings.apply_options(&spec.options)?;
         let begun = !spec.documents.is_empty();
-        let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings)? };
+        let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings, texts)? };
         notes.extend(bound.notes.iter().cloned());
         let name = callee.name().to_owned();
         let dir = match record.dir.as_str() {
-            "" => self.options.root.join(&name).join(record.id.to_string()),
+            "" => settings.run_dir(&self.options.root, &name, record.id),
             known => PathBuf::from(known),
         };
         let dir = claim(&dir)?;
@@ -176,20 +204,20 @@ impl Service {
     fn kept(&self, spec: &RunSpec, settings: &Settings) -> Result<(Loaded, Callee, Bound), NotReady> {
         let loaded = stored::load_documents(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
         let callee = stored::find_target(&loaded, &spec.target).map_err(|error| Failure::new(error.to_string()))?;
-        let bound = bind(&callee, &spec.inputs, settings, &loaded, &[PathBuf::from("/")])?;
+        let bound = self.bind(&callee, &spec.inputs, settings, &loaded, &[PathBuf::from("/")])?;
         Ok((loaded, callee, bound))
     }
 
     /// A run that nobody has worked on: its documents are loaded and checked, and kept.
-    fn fresh(&self, spec: &mut RunSpec, settings: &Settings) -> Result<(Loaded, Callee, Bound), NotReady> {
+    fn fresh(&self, spec: &mut RunSpec, settings: &Settings, texts: &Texts) -> Result<(Loaded, Callee, Bound), NotReady> {
         let submission = spec.submission.clone().ok_or_else(|| Failure::new("the run has no submission"))?;
-        let loaded = self.documents(&submission)?;
+        let loaded = self.documents(&submission, texts)?;
         let callee = target_of(&loaded)?;
-        let text = self.blob(&submission.inputs)?;
+        let text = self.text(&submission.inputs, texts)?;
         let given: Map<String, Json> =
             serde_json::from_str(&text).map_err(|error| Failure::new(format!("the inputs cannot be read: {error}")))?;
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let bound = bind(&callee, &given, settings, &loaded, &[here])?;
+        let bound = self.bind(&callee, &given, settings, &loaded, &[here])?;
         let (documents, writes) = stored::keep_documents(&loaded);
         // What records that the run has begun is queued behind them.
         self.store().write_then(writes, drop);
@@ -205,19 +233,64 @@ impl Service {
         Ok((loaded, callee, bound))
     }
 
-    fn documents(&self, submission: &Submission) -> Result<Loaded, NotReady> {
-        check_language(submission)?;
-        let source = submission.source.as_deref().map(|hash| self.blob(hash)).transpose()?;
+    fn documents(&self, submission: &Submission, texts: &Texts) -> Result<Loaded, NotReady> {
+        self.options.accepted.check_submission(submission.language.as_deref(), submission.version.as_deref())?;
+        let source = submission.source.as_deref().map(|hash| self.text(hash, texts)).transpose()?;
         let dependencies: BTreeMap<String, String> = match &submission.imports {
             None => BTreeMap::new(),
-            Some(hash) => serde_json::from_str(&self.blob(hash)?)
+            Some(hash) => serde_json::from_str(&self.text(hash, texts)?)
                 .map_err(|error| Failure::new(format!("the kept dependencies cannot be read: {error}")))?,
         };
         let sent = Sent { main: source.as_deref(), url: submission.url.as_deref(), dependencies: &dependencies };
-        load_checked(&sent, &self.options.sources).map_err(NotReady::Unusable)
+        let loaded = load_checked(&sent, &self.options.sources).map_err(NotReady::Unusable)?;
+        self.options.accepted.check_document(loaded.module.document.version)?;
+        Ok(loaded)
     }
 
-    fn blob(&self, hash: &str) -> Result<String, NotReady> {
+    fn bind(
+        &self,
+        callee: &Callee,
+        given: &Map<String, Json>,
+        settings: &Settings,
+        loaded: &Loaded,
+        folders: &[PathBuf],
+    ) -> Result<Bound, NotReady> {
+        let dialect = settings.dialect_of(loaded.module.document.version);
+        let downloads = Downloads::new(self.options.downloads.clone());
+        let places = Places { folders, fetch: &downloads };
+        let mut problems = Vec::new();
+        let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();
+        let bound = match inputs::bind_as(callee, given, dialect, strict) {
+            Ok(mut bound) => {
+                problems.extend(given::find_files(callee, &mut bound, dialect, places));
+                Some(bound)
+            }
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        };
+        match bound {
+            Some(bound) if problems.is_empty() => Ok(bound),
+            _ => {
+                let failure = |problem: inputs::InputProblem| Failure {
+                    hint: problem.hint,
+                    // The words that clients of the original look for.
+                    ..Failure::new(match problem.message.starts_with("required workflow input") {
+                        true => format!("Required workflow input '{}' not specified", problem.key),
+                        false => problem.message,
+                    })
+                };
+                Err(NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(failure).collect()))
+            }
+        }
+    }
+
+    /// A text of a submission, from what was kept of it or from the store.
+    fn text(&self, hash: &str, texts: &Texts) -> Result<String, NotReady> {
+        if let Some(text) = texts.get(hash) {
+            return Ok(text.clone());
+        }
         let text = self.store().load_blob(hash)?;
         Ok(text.ok_or_else(|| Failure::new("a text of the submission is gone from the state"))?)
     }
@@ -232,49 +305,6 @@ impl Service {
             // A run that has ended otherwise keeps its end.
             Ok(()) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => report(&format!("run {id} has failed, and that cannot be recorded: {error}")),
-        }
-    }
-}
-
-/// Only WDL is understood.
-fn check_language(submission: &Submission) -> Result<(), Failure> {
-    let Some(language) = submission.language.as_deref().filter(|language| !language.is_empty()) else { return Ok(()) };
-    if !language.eq_ignore_ascii_case("wdl") {
-        return Err(Failure::new(format!("Unknown workflow type: {language}")).hint("this server runs WDL"));
-    }
-    match submission.version.as_deref() {
-        None | Some("" | "cascades" | "biscayne") => Ok(()),
-        Some(version) if Version::parse(version).is_some() => Ok(()),
-        Some(version) => Err(Failure::new(format!("Unknown version '{version}' for workflow language 'WDL'"))
-            .hint("known versions: draft-2, 1.0, 1.1, 1.2, 1.3")),
-    }
-}
-
-fn bind(callee: &Callee, given: &Map<String, Json>, settings: &Settings, loaded: &Loaded, folders: &[PathBuf]) -> Result<Bound, NotReady> {
-    let dialect = settings.dialect_of(loaded.module.document.version);
-    let mut problems = Vec::new();
-    let bound = match inputs::bind(callee, given, dialect) {
-        Ok(mut bound) => {
-            problems.extend(given::find_files(callee, &mut bound, dialect, folders));
-            Some(bound)
-        }
-        Err(found) => {
-            problems.extend(found);
-            None
-        }
-    };
-    match bound {
-        Some(bound) if problems.is_empty() => Ok(bound),
-        _ => {
-            let failure = |problem: inputs::InputProblem| Failure {
-                hint: problem.hint,
-                // The words that clients of the original look for.
-                ..Failure::new(match problem.message.starts_with("required workflow input") {
-                    true => format!("Required workflow input '{}' not specified", problem.key),
-                    false => problem.message,
-                })
-            };
-            Err(NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(failure).collect()))
         }
     }
 }

@@ -33,6 +33,11 @@ impl RunLog {
         RunLog { path, lines: String::new(), written: Instant::now(), broken: false }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Adds a line.
     pub fn line(&mut self, text: &str) {
         // Writing to a string cannot fail.
@@ -67,6 +72,7 @@ impl Progress for RunLog {
                 self.line(&format!("INFO {what} {name} {run} runs in {dir}"));
             }
             Event::Queued { call } => self.line(&format!("INFO {call} is queued")),
+            Event::Submitted { call, job_id } => self.line(&format!("INFO {call} is job {job_id}")),
             Event::Started { call } => self.line(&format!("INFO {call} has started")),
             Event::Ended { call, state, cached, failure, .. } => {
                 let how = if cached { " (an earlier result)" } else { "" };

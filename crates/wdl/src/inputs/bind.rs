@@ -60,10 +60,17 @@ enum Target {
 /// Names without the prefix count where no full name is given. The error lists all problems: values of wrong type,
 /// unknown and missing names, inputs that a call sets itself.
 pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect) -> Result<Bound, Vec<InputProblem>> {
+    bind_as(callee, json, dialect, None)
+}
+
+/// As [`bind`]; `strict` says whether names that mean nothing are problems. Otherwise they are only noted, as is usual in
+/// draft-2.
+pub fn bind_as(callee: &Callee, json: &Map<String, Json>, dialect: Dialect, strict: Option<bool>) -> Result<Bound, Vec<InputProblem>> {
     let all = collect(callee, true).into_iter().map(|found| found.spec).collect();
     let mut binding = Binding {
         callee,
         dialect,
+        strict: strict.unwrap_or(callee.module().document.version != Version::Draft2),
         json,
         all,
         bound: Bound::default(),
@@ -97,6 +104,8 @@ pub fn bind(callee: &Callee, json: &Map<String, Json>, dialect: Dialect) -> Resu
 struct Binding<'a> {
     callee: &'a Callee,
     dialect: Dialect,
+    /// Whether names that mean nothing are problems.
+    strict: bool,
     json: &'a Map<String, Json>,
     /// All inputs that can be set, with their names below the callee.
     all: Vec<InputSpec>,
@@ -106,7 +115,7 @@ struct Binding<'a> {
     seen: HashSet<String>,
     /// The first key that sets an input of a call.
     nested: Option<String>,
-    /// Keys that mean nothing, which draft-2 passes over.
+    /// Keys that mean nothing and are passed over.
     ignored: Vec<String>,
 }
 
@@ -143,7 +152,7 @@ impl Binding<'_> {
 
     fn unknown(&mut self, key: &str, prefixed: bool) {
         let (kind, name) = (self.kind(), self.callee.name());
-        if self.callee.module().document.version == Version::Draft2 {
+        if !self.strict {
             self.bound.notes.push(format!("`{key}` is ignored, {kind} `{name}` has no such input"));
             self.ignored.push(key.to_owned());
         } else if !prefixed && key.contains('.') {
@@ -167,8 +176,7 @@ impl Binding<'_> {
             Target::Set { call } => {
                 self.seen.insert(path.to_owned());
                 let message = format!("`{key}` cannot be overridden, call `{call}` sets this input itself");
-                // Cromwell passes over it in draft-2.
-                if self.callee.module().document.version == Version::Draft2 {
+                if !self.strict {
                     self.bound.notes.push(format!("`{key}` is ignored, call `{call}` sets this input itself"));
                 } else {
                     self.problem(key, message, Some("remove the key, or the input from the call".to_owned()));

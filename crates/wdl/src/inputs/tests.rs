@@ -2,7 +2,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Value as Json, json};
 
-use super::{MapFilesError, bind, files, list_inputs, map_files, map_files_typed, parse_argument, template, workflow_input_decls};
+use super::{MapFilesError, bind, bind_as, files, list_inputs, map_files, map_files_typed, parse_argument, template, workflow_input_decls};
 use crate::{
     module::{Callee, Module},
     testing::module,
@@ -232,6 +232,20 @@ fn names_without_prefix_count_where_no_full_name_is_given() {
     assert_eq!(bound.values.get("count"), Some(&Value::Int(5)));
     assert_eq!(bound.values.get("t.a"), Some(&Value::Int(7)));
     assert_eq!(bound.notes, ["`count` is ignored, `w.count` counts"]);
+}
+
+#[test]
+fn the_configuration_may_be_stricter_or_more_lenient_than_the_version() {
+    let of_version = |version: &str| of(&document(version, ""));
+    let given = json!({"w.name": "n", "w.nonsense": 1, "w.t.a": 1, "w.t.b": "x"});
+    let given = given.as_object().unwrap();
+    let lenient = bind_as(&of_version("1.0"), given, Dialect::Cromwell, Some(false)).unwrap();
+    assert_eq!(lenient.notes.iter().filter(|note| note.contains("is ignored")).count(), 2, "{:?}", lenient.notes);
+    let draft2 = of("task t { String a command { } } workflow w { String name call t { input: a = name } }");
+    let given = json!({"w.name": "n", "w.nonsense": 1, "w.t.a": 2});
+    let strict = bind_as(&draft2, given.as_object().unwrap(), Dialect::Cromwell, Some(true)).unwrap_err();
+    let keys: Vec<&str> = strict.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["w.nonsense", "w.t.a"]);
 }
 
 #[test]

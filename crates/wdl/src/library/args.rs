@@ -119,6 +119,7 @@ impl Args<'_> {
     /// The content of the file that an argument names, at most `limit` bytes of it.
     pub(super) fn content_up_to(&self, i: usize, limit: u64) -> Result<String, Fault> {
         let path = self.path(i)?;
+        let limit = self.ev.host.read_limit(self.name, limit);
         let too_large = || {
             Fault::new(format!("file `{path}` is larger than requested maximum of {limit} Bytes"))
                 .hint(format!("process the file in a task instead of with `{}`", self.name))

@@ -33,6 +33,7 @@ use crate::{
     plan::{CallStep, Plan},
     prepare::{Hit, Outputs, Preparation, Prepared, guarded, record_maker},
     progress::Event,
+    provider::Mode,
     stamps::stamp_of,
 };
 
@@ -79,6 +80,9 @@ impl Engine<'_> {
     pub(super) fn begin_call(&mut self, frame: FrameId, step: usize, call: &CallStep) {
         let run = self.frames.run(frame);
         if self.root_mut(run).is_none_or(|root| root.stop != Stop::No) {
+            return;
+        }
+        if matches!(call.callee, Callee::Task(..)) && !self.count_call(run) {
             return;
         }
         let begun = match &call.callee {
@@ -309,7 +313,8 @@ impl Engine<'_> {
     pub(super) fn prepared(&mut self, number: u64, result: Result<Prepared, Failure>) {
         crash::place("prepared");
         let now = self.clock.now_ms();
-        let Some(call) = self.calls.get_mut(&number) else { return };
+        let root_id = self.calls.get(&number).and_then(|call| self.root_id(call.root));
+        let (Some(call), Some(root_id)) = (self.calls.get_mut(&number), root_id) else { return };
         call.prepared_ms = now;
         let mut prepared = match result {
             Ok(prepared) => prepared,
@@ -333,12 +338,13 @@ impl Engine<'_> {
         let need = Need { memory_mib: self.settings.grown_memory(asked.memory_mib, call.memory_failures), ..asked };
         let stopped = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No) && !call.may_have_started;
         let task = call.task.name.text.clone();
+        let berth = self.settings.berth(&prepared.place, root_id, need);
         call.prepared = Some(prepared);
         for note in notes {
             self.note(note);
         }
         let granted = self.gate.clamp(need);
-        if granted != need {
+        if granted != need && berth.is_none_or(|berth| berth.need.is_some()) {
             self.note(format!(
                 "task `{task}` asks for {:.1} cores and {} MiB; this machine gives it {:.1} cores and {} MiB",
                 need.millicores as f64 / 1000.0,
@@ -350,7 +356,7 @@ impl Engine<'_> {
         if stopped {
             self.end_call(number, CallEvent::Abort, Err(Failure::new("not started because the run is ending")), None);
         } else {
-            self.yard_step(YardEvent::Submit(number, need));
+            self.yard_step(berth.map_or(YardEvent::Submit(number, need), |berth| YardEvent::Board(number, berth)));
         }
     }
 
@@ -403,6 +409,7 @@ impl Engine<'_> {
         let start = start_doc(call, &prepared);
         let gate = Arc::clone(&self.gate);
         let (go, wait) = mpsc::sync_channel::<()>(1);
+        let elsewhere = prepared.place.mode() == Mode::Dispatched;
         call.staged = Some(start);
         self.gate.staged(number, go);
         let attempt = Attempt {
@@ -410,37 +417,61 @@ impl Engine<'_> {
             runtime: prepared.runtime,
             place: prepared.place,
             memory_mib,
+            memory_errors: Arc::clone(&self.settings.memory_errors),
             scratch,
             tag: call.id.to_string(),
             number: call.id.attempt,
             may_have_started: call.may_have_started,
         };
         let (outbox, settings) = (self.outbox.clone(), Arc::clone(&self.settings));
-        let work = move || {
+        let pace = settings.limits.pace.clone().filter(|_| !attempt.may_have_started);
+        let tell = move |message| {
             // The engine ends only when no call is left; one that is gone has given up its place in the yard.
-            let tell = |message| drop(outbox.send(message));
-            let end = guarded(|| {
-                let staged = match attempt.stage(&settings, &control) {
-                    Ok(staged) => staged,
-                    Err(end) => return Ok(Some(*end)),
-                };
-                // Nobody sends when the call was withdrawn.
-                Ok(wait.recv().is_ok().then(|| staged.run(&control)))
-            });
+            let _ = outbox.send(message);
+        };
+        if elsewhere {
+            let tell = tell.clone();
+            control.on_job_id(move |id| tell(super::Message::Submitted(number, id.to_owned())));
+        }
+        let done = move |end: End| {
             // A failure is the engine's to weigh before anything else starts; a success makes room at once.
-            if matches!(&end, Ok(Some(End { result: Ok(_), .. }))) {
+            if end.result.is_ok() {
                 let (started, actions) = gate.released(number);
                 if !started.is_empty() || !actions.is_empty() {
                     tell(super::Message::Released(started, actions));
                 }
             }
-            if let Some(end) = end.unwrap_or_else(|failure| Some(broken_end(failure))) {
-                tell(super::Message::Ended(number, Box::new(end)));
-            }
+            tell(super::Message::Ended(number, Box::new(end)));
         };
-        if let Err(error) = self.machine.workers.run(work) {
+        let work = move || match guarded(|| Ok(attempt.stage(&settings, &control))) {
+            // Nobody sends when the call was withdrawn.
+            Ok(Ok(staged)) => {
+                if wait.recv().is_ok() {
+                    if let Some(pace) = pace {
+                        pace.wait(&control);
+                    }
+                    staged.run(&control, done);
+                }
+            }
+            Ok(Err(end)) => done(*end),
+            Err(failure) => done(End::failed(Failed::for_good(failure))),
+        };
+        // Jobs that run elsewhere need no thread of their own while they run, so a few get them on their way.
+        let workers = if elsewhere {
+            self.settings.providers.desk().map_or(&self.machine.workers, |desk| desk.stagers())
+        } else {
+            &self.machine.workers
+        };
+        if let Err(error) = workers.run(work) {
             let failure = Failure::new(format!("no thread for this call: {error}")).hint("fewer at once with `--jobs N`");
-            let _ = self.outbox.send(super::Message::Ended(number, Box::new(broken_end(failure))));
+            let _ = self.outbox.send(super::Message::Ended(number, Box::new(End::failed(Failed::for_good(failure)))));
+        }
+    }
+
+    /// A provider has given a job id to a call.
+    pub(super) fn submitted(&mut self, number: u64, job_id: String) {
+        if let Some(call) = self.calls.get_mut(&number) {
+            self.progress.tell(Event::Submitted { call: call.id.clone(), job_id });
         }
     }
 
@@ -489,8 +520,8 @@ impl Engine<'_> {
             self.started(number);
         }
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let End { result, exit_code, usage, files } = end;
-        let mut document = EndDoc { usage: usage.map(Into::into), files, maker: record_maker(&call.id), ..EndDoc::default() };
+        let End { result, exit_code, usage, files, job_id } = end;
+        let mut document = EndDoc { job_id, usage: usage.map(Into::into), files, maker: record_maker(&call.id), ..EndDoc::default() };
         match result {
             Ok(outputs) => {
                 document.outputs = json_outputs(&outputs);
@@ -658,6 +689,11 @@ impl Engine<'_> {
         }
     }
 
+    /// Calls whose inputs are known and whose command has not started.
+    pub(super) fn waiting_calls(&self) -> Vec<(CallId, i64)> {
+        self.calls.values().filter(|call| call.state == CallState::Queued).map(|call| (call.id.clone(), call.queued_ms)).collect()
+    }
+
     /// The yard let go of a call before it started.
     pub(super) fn withdrawn(&mut self, number: u64) {
         self.end_call(number, CallEvent::Abort, Err(Failure::new("not started because the run is ending")), None);
@@ -713,13 +749,9 @@ fn start_doc(call: &Call, prepared: &Prepared) -> (StartDoc, Vec<Write>) {
         prepared_ms: call.prepared_ms,
         parts: prepared.identity.as_ref().map(|i| i.parts.clone()).unwrap_or_default(),
         image: prepared.place.image.clone(),
+        provider: prepared.place.site.as_ref().map(|site| site.provider().name().to_owned()),
         child: None,
         notes: Vec::new(),
     };
     (start, blobs)
-}
-
-fn broken_end(failure: Failure) -> End {
-    let failed = Failed { failure, retry: false, out_of_memory: false, aborted: false, vanished: false };
-    End { result: Err(failed), exit_code: None, usage: None, files: IndexMap::new() }
 }

@@ -40,6 +40,7 @@ impl Engine<'_> {
             StepKind::Scatter { collection, .. } => self
                 .evaluate(frame, collection)
                 .and_then(|value| self.items(run, &value, collection.span))
+                .and_then(|items| self.narrow_enough(run, items, collection.span))
                 .map(|items| self.frames.scatter(frame, step, &items)),
             StepKind::If { clauses } => {
                 let mut taken = None;
@@ -83,6 +84,18 @@ impl Engine<'_> {
             let index = self.runs.get(run).map_or(0, |r| r.root);
             self.withdraw_waiting(|root| root == index);
         }
+    }
+
+    /// Counts a call of a task. One too many fails its run, which then starts nothing more.
+    pub(super) fn count_call(&mut self, run: RunIndex) -> bool {
+        let Some(index) = self.runs.get(run).map(|context| context.root) else { return false };
+        let Some(root) = self.roots.get_mut(index) else { return false };
+        root.calls += 1;
+        let Err(failure) = self.settings.limits.check_calls(root.calls) else { return true };
+        root.failures.push(failure);
+        root.stop = root.stop.max(Stop::NoNewCalls);
+        self.withdraw_waiting(|root| root == index);
+        false
     }
 
     /// The value of an expression in a frame.
@@ -152,6 +165,13 @@ impl Engine<'_> {
                 .failure_at(run, span, "cannot scatter over an undefined value".into())
                 .hint("`select_first([x, []])` makes it an array")),
             _ => Err(self.failure_at(run, span, "can only scatter over an array".into())),
+        }
+    }
+
+    fn narrow_enough(&self, run: RunIndex, items: Arc<Vec<Value>>, span: Span) -> Result<Arc<Vec<Value>>, Failure> {
+        match self.settings.limits.check_width(items.len()) {
+            Ok(()) => Ok(items),
+            Err(failure) => Err(Failure { hint: failure.hint, ..self.failure_at(run, span, failure.message) }),
         }
     }
 

@@ -2,8 +2,12 @@
 
 use std::sync::LazyLock;
 
+use batchyard_wdl::{json, value::Value};
+use indexmap::IndexMap;
 use regex::Regex;
 use serde_json::{Map, Value as Json};
+
+use crate::documents::Failure;
 
 /// An attribute that has not its form: name, what is wrong (to be read after the name), and the form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +49,21 @@ static WORD: LazyLock<Regex> = LazyLock::new(|| form(r"^\S+$"));
 /// come from several places, so its absence is not told here.
 pub fn check_bcs_attributes(attributes: &Map<String, Json>) -> Vec<WrongAttribute> {
     attributes.iter().filter_map(|(name, value)| check(name, value)).collect()
+}
+
+/// Whether the attributes of a task have their forms.
+///
+/// # Errors
+/// The first one that has not.
+pub(crate) fn check_task(attributes: &IndexMap<String, Value>) -> Result<(), Failure> {
+    let set = attributes.iter().filter(|(_, value)| !value.is_none());
+    let attributes: Map<String, Json> = set.map(|(name, value)| (name.clone(), json::to_json(value))).collect();
+    match check_bcs_attributes(&attributes).into_iter().next() {
+        None => Ok(()),
+        Some(WrongAttribute(name, what, form)) => {
+            Err(Failure::new(format!("runtime validation failed: runtime attribute `{name}` {what}")).hint(form))
+        }
+    }
 }
 
 fn check(name: &str, value: &Json) -> Option<WrongAttribute> {

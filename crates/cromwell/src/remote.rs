@@ -1,0 +1,159 @@
+//! Files from the web: fetched once, kept, and asked for again only whether they have changed.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use batchyard_workflow::{given::Fetch, identity::text_hash};
+
+/// Time until a server answers.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Tries when the network fails.
+const TRIES: u32 = 3;
+/// Pause before a further try.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps what was fetched below a folder: `<hash of the URL>/<file name>`, with the server's mark of its state beside it.
+#[derive(Clone, Debug)]
+pub struct Downloads {
+    folder: PathBuf,
+}
+
+impl Downloads {
+    /// Downloads below this folder, which is made when it is needed.
+    pub fn new(folder: PathBuf) -> Self {
+        Downloads { folder }
+    }
+
+    fn bring(&self, url: &str) -> Result<PathBuf, Trouble> {
+        let folder = self.folder.join(text_hash(url));
+        let (file, mark) = (folder.join(file_name(url)), folder.join(".mark"));
+        let known = fs::read_to_string(&mark).ok().filter(|_| file.exists());
+        let config = ureq::Agent::config_builder().timeout_recv_response(Some(ANSWER)).timeout_connect(Some(ANSWER)).build();
+        let mut request = ureq::Agent::new_with_config(config).get(url);
+        if let Some((name, value)) = known.as_deref().and_then(|mark| mark.split_once('\n')) {
+            request = request.header(name, value);
+        }
+        let mut response = request.call().map_err(|error| match error {
+            ureq::Error::StatusCode(code) if code < 500 => Trouble::Final(format!("cannot be fetched: the server answers {code}")),
+            error => Trouble::Passing(format!("cannot be fetched: {error}")),
+        })?;
+        if response.status().as_u16() == 304 {
+            return Ok(file);
+        }
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let state = header("etag").map(|tag| format!("If-None-Match\n{tag}"));
+        let state = state.or_else(|| header("last-modified").map(|at| format!("If-Modified-Since\n{at}")));
+        let kept = |error: io::Error| Trouble::Final(format!("cannot be kept in `{}`: {error}", folder.display()));
+        fs::create_dir_all(&folder).map_err(kept)?;
+        // A file that others may use already is replaced as a whole, never written into.
+        let part = folder.join(format!(".part-{}", batchyard_model::RunId::random()));
+        let received = receive(&mut response, &part).map_err(|error| Trouble::Passing(format!("cannot be fetched: {error}")));
+        if let Err(trouble) = received {
+            let _ = fs::remove_file(&part);
+            return Err(trouble);
+        }
+        fs::rename(&part, &file).map_err(kept)?;
+        match state {
+            Some(state) => fs::write(&mark, state).map_err(kept)?,
+            // Without a mark it is fetched again the next time.
+            None => drop(fs::remove_file(&mark)),
+        }
+        Ok(file)
+    }
+}
+
+/// What went wrong, and whether another try may help.
+enum Trouble {
+    Passing(String),
+    Final(String),
+}
+
+impl Fetch for Downloads {
+    fn fetch(&self, url: &str) -> Result<PathBuf, String> {
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            match self.bring(url) {
+                Ok(file) => return Ok(file),
+                Err(Trouble::Passing(_)) if tries > 0 => std::thread::sleep(PAUSE),
+                Err(Trouble::Passing(why) | Trouble::Final(why)) => return Err(why),
+            }
+        }
+    }
+}
+
+fn receive(response: &mut ureq::http::Response<ureq::Body>, part: &Path) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(part)?);
+    io::copy(&mut response.body_mut().as_reader(), &mut file)?;
+    file.flush()
+}
+
+/// The name of the file behind a URL; task commands look at its ending.
+fn file_name(url: &str) -> String {
+    let path = url.split(['?', '#']).next().unwrap_or(url);
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let name = path.split_once('/').map_or("", |(_, rest)| rest).rsplit('/').next().unwrap_or("");
+    match name {
+        "" | "." | ".." => "file".into(),
+        name => name.chars().filter(|c| !c.is_control()).take(200).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A server that answers these requests in order and returns what was asked.
+    fn server(answers: Vec<&'static str>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serve = move || {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+                asked.push(head.join("\n").to_lowercase());
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            asked
+        };
+        (url, std::thread::spawn(serve))
+    }
+
+    #[test]
+    fn a_file_is_fetched_once_while_it_does_not_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let downloads = Downloads::new(dir.path().join("downloads"));
+        let first = "HTTP/1.1 200 OK\r\nETag: \"one\"\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
+        let same = "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n";
+        let other = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nxyz";
+        let (url, served) = server(vec![first, same, other]);
+        let url = format!("{url}/data/reads.fq.gz?x=1");
+        let file = downloads.fetch(&url).unwrap();
+        assert!(file.ends_with("reads.fq.gz"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "abc");
+        assert_eq!(downloads.fetch(&url).unwrap(), file);
+        assert_eq!(fs::read_to_string(downloads.fetch(&url).unwrap()).unwrap(), "xyz");
+        let asked = served.join().unwrap();
+        assert!(asked[1].contains("if-none-match: \"one\""), "{}", asked[1]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let (url, _served) = server(vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
+        assert_eq!(Downloads::new(dir.path().into()).fetch(&format!("{url}/x")).unwrap_err(), "cannot be fetched: the server answers 404");
+        assert_eq!(file_name("https://h"), "file");
+        assert_eq!(file_name("https://h/a/.."), "file");
+    }
+}

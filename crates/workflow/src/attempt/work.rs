@@ -1,0 +1,165 @@
+//! What there is to run for an attempt: our own script, or the script and commands of a provider.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use batchyard_runner::{
+    Control, Job, Launch, Order, Trace,
+    dispatch::{self, JobIdPattern},
+    local::trace_given,
+    script::{Elsewhere, quote},
+    trace,
+};
+use batchyard_wdl::{types::Type, value::Value};
+
+use super::{Attempt, Failed, SCRATCH};
+use crate::{
+    documents::Failure,
+    glob,
+    provider::{Desk, Mode, Site},
+    settings::Settings,
+};
+
+/// What there is to run.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A process that this thread waits for.
+    Here(Box<Job>),
+    /// A job that a scheduler runs.
+    Elsewhere(Order, Arc<Desk>),
+}
+
+impl Attempt {
+    /// Looks for what an earlier engine has left of it.
+    pub(super) fn trace(&self) -> Trace {
+        let dir = self.frame.host.execution_dir();
+        match (self.place.mode(), self.job_id_pattern()) {
+            (Mode::Dispatched, Some(pattern)) => dispatch::trace(dir, pattern),
+            (Mode::Background, _) => trace_given(dir),
+            _ => trace(dir),
+        }
+    }
+
+    fn job_id_pattern(&self) -> Option<&JobIdPattern> {
+        self.place.site.as_ref()?.provider().job_id_pattern()
+    }
+
+    /// Puts everything in place and says what there is to run.
+    pub(super) fn work(&mut self, settings: &Settings, control: &Control) -> Result<Work, Failed> {
+        let tag = self.tag.clone();
+        let failed = |failure: Failure| Failed::for_good(Failure { call: Some(tag.clone()), ..failure });
+        self.put_in_place(settings, control).map_err(failed)?;
+        let command = self.frame.command().map_err(failed)?;
+        let mut env = self.frame.environment().map_err(failed)?;
+        let site = self.place.site.clone().filter(|site| site.provider().mode() != Mode::BuiltIn);
+        let Some(site) = site else {
+            env.push(("TMPDIR".to_owned(), self.temporary_folder().map_err(failed)?));
+            env.extend(self.place.env.iter().cloned());
+            return Ok(Work::Here(Box::new(self.job(settings, command, env, Launch::Own))));
+        };
+        env.extend(self.place.env.iter().cloned());
+        self.at_site(settings, &site, command, env).map_err(failed)
+    }
+
+    fn temporary_folder(&self) -> Result<String, Failure> {
+        let folder = if self.place.container.is_some() {
+            let folder = self.frame.host.call_dir().join(SCRATCH);
+            fs::create_dir_all(&folder).map_err(|e| Failure::new(format!("cannot make `{}`: {e}", folder.display())))?;
+            folder
+        } else {
+            self.scratch.clone()
+        };
+        Ok(folder.to_string_lossy().into_owned())
+    }
+
+    fn job(&self, settings: &Settings, command: String, env: Vec<(String, String)>, launch: Launch) -> Job {
+        Job {
+            call_dir: self.frame.host.call_dir().into(),
+            execution_dir: self.frame.host.execution_dir().into(),
+            command,
+            env,
+            path_prefix: self.place.path.clone(),
+            container: self.place.container.clone(),
+            launch,
+            cores: self.runtime.cores,
+            memory_mib: self.memory_mib,
+            time_limit: self.runtime.time_limit,
+            grace: settings.grace,
+            may_have_started: self.may_have_started,
+        }
+    }
+
+    fn at_site(&mut self, settings: &Settings, site: &Site, command: String, env: Vec<(String, String)>) -> Result<Work, Failure> {
+        let dir = self.frame.host.execution_dir().to_owned();
+        let collecting = self.collecting(site);
+        let script = Elsewhere {
+            command: &command,
+            execution_dir: &dir,
+            shell: site.shell(),
+            temporary_directory: site.temporary_directory(),
+            env: &env,
+            path_prefix: &self.place.path,
+            container: site.in_container(),
+            afterwards: &site.afterwards(collecting),
+        }
+        .render();
+        let commands = site.commands(self.frame.host.call_dir(), &dir, &self.runtime, self.memory_bytes())?;
+        let (definition, scripts) = (site.provider().definition(), commands.scripts);
+        let (Mode::Dispatched, Some(job_id), Some(desk)) =
+            (site.provider().mode(), site.provider().job_id_pattern().cloned(), settings.providers.desk().cloned())
+        else {
+            let launch = Launch::Given { script, submit: commands.submit, scripts };
+            return Ok(Work::Here(Box::new(self.job(settings, command, env, launch))));
+        };
+        let order = Order {
+            provider: site.provider().name().into(),
+            execution_dir: dir,
+            script,
+            submit: commands.submit,
+            job_id,
+            scripts,
+            alive_period: definition.exit_code_timeout.filter(|period| *period > Duration::ZERO),
+            time_limit: self.runtime.time_limit,
+            grace: settings.grace,
+            may_have_started: self.may_have_started,
+        };
+        Ok(Work::Elsewhere(order, desk))
+    }
+
+    /// Memory of this attempt, in bytes.
+    fn memory_bytes(&self) -> Option<u64> {
+        // What earlier attempts have made it grow to is kept in MiB.
+        let grown = self.runtime.memory_mib? != self.memory_mib;
+        if grown { Some(self.memory_mib << 20) } else { self.runtime.memory_bytes }
+    }
+
+    /// Commands by which the script itself collects outputs, as far as they are known before it runs.
+    fn collecting(&mut self, site: &Site) -> Vec<String> {
+        let task = Arc::clone(self.frame.shared_task());
+        let mut commands = Vec::new();
+        let text = |value: &Value| match value {
+            Value::String(text) | Value::File(text) | Value::Directory(text) => Some(text.to_string()),
+            _ => None,
+        };
+        if let Some(link_command) = &site.provider().definition().glob_link_command {
+            self.frame.host.listed_globs = true;
+            let mut patterns = Vec::new();
+            task.outputs.iter().filter_map(|decl| decl.value.as_ref()).for_each(|value| glob::patterns(value, &mut patterns));
+            // A pattern that needs what the task makes is looked for afterwards, by us.
+            let patterns = patterns.into_iter().filter_map(|pattern| text(&self.frame.eval(pattern).ok()?));
+            commands.extend(patterns.map(|pattern| glob::commands(&pattern, link_command)));
+        }
+        for decl in &task.outputs {
+            let directory = match self.frame.module().resolve(&decl.ty) {
+                Ok(Type::Optional(inner)) => *inner == Type::Directory,
+                Ok(ty) => ty == Type::Directory,
+                Err(_) => false,
+            };
+            let Some(value) = decl.value.as_ref().filter(|_| directory) else { continue };
+            if let Some(path) = self.frame.eval(value).ok().as_ref().and_then(text) {
+                let path = quote(path.trim_end_matches('/'));
+                commands.push(format!("[ ! -d {path} ] || find {path} -type f >{path}.list"));
+            }
+        }
+        commands
+    }
+}

@@ -1,0 +1,89 @@
+//! Our own configuration file as it is written.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use crate::cli::warnings::Switches;
+
+/// The file as written; everything may be absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    pub home: Option<String>,
+    pub database: Option<String>,
+    pub runs_dir: Option<String>,
+    pub local: Local,
+    pub containers: Containers,
+    pub images: Vec<Image>,
+    pub cache: Cache,
+    pub wdl: Wdl,
+    pub check: Switches,
+    pub server: ServerFile,
+    pub cromwell: CromwellFile,
+    pub default_provider: Option<String>,
+    pub providers: Vec<toml::Table>,
+}
+
+/// What stands in a configuration file of the original.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CromwellFile {
+    /// The file; a relative path counts from the folder of this one.
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerFile {
+    pub listen: Option<IpAddr>,
+    pub port: Option<u16>,
+    pub allow_remote: Option<bool>,
+    pub max_workflows: Option<usize>,
+    pub abort_on_exit: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Local {
+    pub cores: Option<f64>,
+    pub memory: Option<String>,
+    pub jobs: Option<usize>,
+    pub staging: Option<Vec<String>>,
+    pub grace_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Containers {
+    pub policy: Option<String>,
+    pub engine: Option<String>,
+    pub command: Option<Vec<String>>,
+    pub arguments: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    #[serde(rename = "match")]
+    pub pattern: String,
+    pub image: Option<String>,
+    pub path: Option<Vec<String>>,
+    #[serde(default)]
+    pub env: IndexMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    pub read: Option<bool>,
+    pub write: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wdl {
+    pub rules: Option<String>,
+    pub import_map: IndexMap<String, String>,
+}

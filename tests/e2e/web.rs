@@ -1,0 +1,80 @@
+//! Documents and inputs that lie on the web: a server of this test.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::json;
+
+use crate::{http::Server, yard::Yard};
+
+/// Serves these files, each with a mark of its state; returns the address and what was asked for.
+fn site(files: Vec<(&'static str, &'static str)>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&asked);
+    // It ends with the test's process.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
+            let known = head.iter().any(|line| line.to_lowercase().starts_with("if-none-match"));
+            log.lock().unwrap().push(format!("{path}{}", if known { " again" } else { "" }));
+            let answer = match files.iter().find(|(name, _)| *name == path) {
+                Some(_) if known => "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_owned(),
+                Some((_, text)) => {
+                    format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len())
+                }
+                None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+            };
+            // A client that has gone away has what it wanted.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    (address, asked)
+}
+
+const MAIN: &str = "version 1.0\nimport \"lib/count.wdl\" as lib\n\
+    workflow w { input { File f } call lib.count { input: f = f } output { Int n = count.n } }";
+const COUNT: &str = "version 1.0\ntask count { input { File f } command <<< wc -l < ~{f} >>> output { Int n = read_int(stdout()) } }";
+
+#[test]
+fn inputs_and_imports_are_fetched() {
+    let (address, asked) = site(vec![("/flows/main.wdl", MAIN), ("/flows/lib/count.wdl", COUNT), ("/data/reads.txt", "a\nb\nc\n")]);
+    let yard = Yard::new();
+    let (main, input) = (format!("{address}/flows/main.wdl"), format!("f={address}/data/reads.txt"));
+    assert_eq!(yard.outputs(&["run", &main, &input]), json!({"w.n": 3}));
+    assert_eq!(yard.outputs(&["run", &main, &input]), json!({"w.n": 3}));
+    let data: Vec<String> = asked.lock().unwrap().iter().filter(|path| path.starts_with("/data")).cloned().collect();
+    assert_eq!(data, ["/data/reads.txt", "/data/reads.txt again"]);
+    assert!(yard.call(&["show", "last"]).out.contains("cached"), "the second run took no earlier result");
+
+    let gone = yard.call(&["run", &main, &format!("f={address}/data/none.txt")]);
+    assert!(gone.code == 2 && gone.err.contains("the server answers 404"), "{}", gone.err);
+    let nothing = yard.call(&["check", &format!("{address}/flows/none.wdl")]);
+    assert!(nothing.code != 0 && nothing.err.contains("--import-map"), "{}", nothing.err);
+}
+
+#[test]
+fn a_server_runs_documents_from_the_web() {
+    let (address, _) = site(vec![("/flows/main.wdl", MAIN), ("/flows/lib/count.wdl", COUNT), ("/data/reads.txt", "a\nb\n")]);
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    let (url, inputs) = (format!("{address}/flows/main.wdl"), json!({"w.f": format!("{address}/data/reads.txt")}).to_string());
+    let answer = server.form("/api/workflows/v1", &[("workflowUrl", url.as_bytes()), ("workflowInputs", inputs.as_bytes())]);
+    assert_eq!(answer.code, 201, "{}", answer.text);
+    let id = answer.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.wait(&id), "Succeeded", "{}", server.about(&id, "metadata"));
+    assert_eq!(server.about(&id, "outputs")["outputs"], json!({"w.n": 2}));
+    assert_eq!(server.about(&id, "metadata")["submittedFiles"]["workflowUrl"], json!(url));
+
+    let missing = server.form("/api/workflows/v1", &[("workflowUrl", format!("{address}/none.wdl").as_bytes())]);
+    let id = missing.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.wait(&id), "Failed");
+    assert!(server.about(&id, "metadata").to_string().contains("404"));
+}
