@@ -268,6 +268,7 @@ fn spec_of(
             imports: loaded.imports.clone(),
             target,
             inputs,
+            defaults: Map::new(),
             options,
             no_cache,
             submission: None,

@@ -31,7 +31,7 @@ fn the_life_of_a_workflow() {
 
     let metadata = server.about(&id, "metadata");
     assert_eq!(metadata["workflowName"], "wf");
-    assert_eq!(metadata["inputs"], json!({"who": "Ada"}));
+    assert_eq!(metadata["inputs"], json!({"who": "Ada", "n": 3}));
     assert_eq!(metadata["actualWorkflowLanguageVersion"], "1.0");
     assert_eq!(metadata["submittedFiles"]["workflow"], HELLO);
     assert_eq!(metadata["submittedFiles"]["inputs"], r#"{"wf.who":"Ada"}"#);

@@ -21,6 +21,9 @@ pub struct RunSpec {
     pub target: Target,
     /// The inputs as given, after file paths were made absolute.
     pub inputs: Map<String, Json>,
+    /// Inputs that were not given, as far as their values are known before the run; shown only.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub defaults: Map<String, Json>,
     /// The workflow options as given.
     pub options: Map<String, Json>,
     /// Settings that came with the command and hold for a resumed run too.
@@ -99,7 +102,7 @@ pub struct RunResultDoc {
 /// What is known of an attempt when it starts: `calls.start_doc`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StartDoc {
-    /// Inputs with original file paths. A large one is `{"$blob": hash}`.
+    /// Inputs with original file paths, and defaults that are known. A large one is `{"$blob": hash}`.
     pub inputs: Map<String, Json>,
     /// Runtime attributes as evaluated.
     pub runtime: Map<String, Json>,

@@ -155,6 +155,10 @@ struct RunContext {
     recorded: HashMap<(Arc<str>, Shard), CallRecord>,
     /// The step that waits for this sub-workflow.
     parent: Option<(FrameId, usize)>,
+    /// What failed in it and in the sub-workflows beneath it; of a top-level run the root knows.
+    failures: Vec<Failure>,
+    /// Whether all its steps are finished: the frame that waited for it may be gone.
+    completed: bool,
 }
 
 /// A top-level run.
@@ -442,7 +446,22 @@ impl<'p> Engine<'p> {
             read_bytes: Arc::clone(&limits.read_bytes),
             reads_files: limits.workflows_read_files,
         };
-        self.runs.push(RunContext { id, name, root, plan, frame, dir, host, given, nested, overrides, recorded, parent });
+        self.runs.push(RunContext {
+            id,
+            name,
+            root,
+            plan,
+            frame,
+            dir,
+            host,
+            given,
+            nested,
+            overrides,
+            recorded,
+            parent,
+            failures: Vec::new(),
+            completed: false,
+        });
         if empty {
             self.run_completed(run);
         }

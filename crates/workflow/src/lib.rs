@@ -9,6 +9,7 @@
 pub mod attempt;
 mod attributes;
 pub mod clock;
+pub mod constants;
 mod crash;
 pub mod disks;
 pub mod documents;

@@ -83,7 +83,8 @@ pub fn labels(store: &Store, record: &RunRecord) -> Result<Map<String, Json>, St
 fn inputs(store: &Store, record: &RunRecord, spec: &RunSpec) -> Result<Map<String, Json>, StoreError> {
     let prefix = format!("{}.", record.name);
     let mut inputs = Map::new();
-    for (name, value) in &spec.inputs {
+    let defaults = spec.defaults.iter().filter(|(name, _)| !spec.inputs.contains_key(*name));
+    for (name, value) in spec.inputs.iter().chain(defaults) {
         let own = name.strip_prefix(&prefix).filter(|own| !own.contains('.') && spec.version != "draft-2");
         inputs.insert(own.unwrap_or(name).to_owned(), resolved(store, value)?);
     }

@@ -17,6 +17,7 @@ use batchyard_wdl::{
     module::Callee,
 };
 use batchyard_workflow::{
+    constants,
     documents::{Failure, RunResultDoc, RunSpec, Submission, Target, to_text},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
     given::{self, Places},
@@ -230,6 +231,8 @@ impl Service {
             Callee::Workflow(..) => Target::Workflow,
         };
         spec.inputs = given::to_json(&callee, &bound);
+        let defaults = constants::of_callee(&callee, settings.dialect_of(loaded.module.document.version));
+        spec.defaults = defaults.into_iter().map(|(name, value)| (format!("{}.{name}", callee.name()), value)).collect();
         Ok((loaded, callee, bound))
     }
 

@@ -18,6 +18,7 @@ use batchyard_wdl::{
     module::{Callee, Module},
     types::Type,
     value::Value,
+    version::Dialect,
 };
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
@@ -25,7 +26,7 @@ use serde_json::{Map, Value as Json};
 use super::{Engine, Stop};
 use crate::{
     attempt::{Attempt, End, Failed, SCRATCH},
-    crash,
+    constants, crash,
     documents::{EndDoc, Failure, RunSpec, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     identity::text_hash,
@@ -190,11 +191,15 @@ impl Engine<'_> {
         values.extend(nested);
         let now = self.clock.now_ms();
         let mut recorded = Default::default();
-        if known.is_some() {
+        if let Some(known) = known {
             let records = self.store.list_calls(child).map_err(|e| Failure::new(e.to_string()))?;
             recorded = self.taken_up(records);
-            let from = RunState::ALL.to_vec();
-            self.record(vec![Write::MoveRun(RunMove::new(child, from, RunState::Running, now))], None);
+            let mut writes = vec![Write::MoveRun(RunMove::new(child, RunState::ALL.to_vec(), RunState::Running, now))];
+            if known.state.is_terminal() && known.state != CallState::Done {
+                // It goes on, whatever became of it before.
+                writes.push(Write::StartCall(CallRecord { state: CallState::Running, ended_ms: None, end_doc: None, ..known }));
+            }
+            self.record(writes, None);
         } else {
             let start = StartDoc {
                 inputs: json_inputs(&given).0,
@@ -213,7 +218,11 @@ impl Engine<'_> {
                 started_ms: Some(now),
                 ended_ms: None,
                 owner: None,
-                spec: to_text(&RunSpec { inputs: start.inputs.clone(), ..RunSpec::default() }),
+                spec: to_text(&RunSpec {
+                    inputs: start.inputs.clone(),
+                    defaults: constants::known(module, &decls, self.settings.dialect_of(module.document.version)),
+                    ..RunSpec::default()
+                }),
                 result: None,
             };
             let call_record = CallRecord {
@@ -364,7 +373,7 @@ impl Engine<'_> {
         let Some(call) = self.calls.remove(&number) else { return };
         self.leave_ahead(call.ahead);
         let now = self.clock.now_ms();
-        let (mut start, blobs) = start_doc(&call, &prepared);
+        let (mut start, blobs) = start_doc(&call, &prepared, self.settings.dialect_of(call.module.document.version));
         start.notes.push(format!("result of {} was taken", hit.from));
         let end = EndDoc {
             outputs: json_outputs(&hit.outputs),
@@ -406,7 +415,7 @@ impl Engine<'_> {
         let control = Control::new(format!("{root_id}/{}/{}", call.id.run, call.id));
         call.control = Some(Arc::clone(&control));
         let memory_mib = self.settings.grown_memory(prepared.runtime.memory_mib.unwrap_or(0), call.memory_failures);
-        let start = start_doc(call, &prepared);
+        let start = start_doc(call, &prepared, self.settings.dialect_of(call.module.document.version));
         let gate = Arc::clone(&self.gate);
         let (go, wait) = mpsc::sync_channel::<()>(1);
         let elsewhere = prepared.place.mode() == Mode::Dispatched;
@@ -568,6 +577,7 @@ impl Engine<'_> {
         });
         call.id.attempt += 1;
         call.state = CallState::Queued;
+        call.queued_ms = self.clock.now_ms();
         call.may_have_started = false;
         call.vanished = 0;
         call.control = None;
@@ -739,8 +749,10 @@ fn json_outputs(values: &IndexMap<Arc<str>, Value>) -> Map<String, Json> {
     values.iter().map(|(name, value)| (name.to_string(), json::to_json(value))).collect()
 }
 
-fn start_doc(call: &Call, prepared: &Prepared) -> (StartDoc, Vec<Write>) {
-    let (inputs, blobs) = json_inputs(&call.inputs);
+fn start_doc(call: &Call, prepared: &Prepared, dialect: Dialect) -> (StartDoc, Vec<Write>) {
+    let (mut inputs, blobs) = json_inputs(&call.inputs);
+    let silent: Vec<&Decl> = call.task.inputs.iter().filter(|decl| !call.inputs.contains_key(&decl.name.text)).collect();
+    inputs.extend(constants::known(&call.module, &silent, dialect));
     let start = StartDoc {
         inputs,
         runtime: prepared.attributes.iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect(),

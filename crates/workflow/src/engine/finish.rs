@@ -14,7 +14,7 @@ use batchyard_wdl::{
 };
 use indexmap::IndexMap;
 
-use super::{Engine, Finished, Stop};
+use super::{Engine, Finished, RunContext, Stop};
 use crate::{
     attempt::{MAX_OUTPUT_BYTES, SCRATCH, text_bytes},
     crash,
@@ -39,7 +39,8 @@ impl Engine<'_> {
                 return;
             }
         };
-        let Some(context) = self.runs.get(run) else { return };
+        let Some(context) = self.runs.get_mut(run) else { return };
+        context.completed = true;
         let (frame, parent, root) = (context.frame, context.parent, context.root);
         let Some((parent_frame, step)) = parent else {
             self.finish_root(root, RunState::Succeeded, outputs);
@@ -137,10 +138,7 @@ impl Engine<'_> {
         let at_ms = self.clock.now_ms();
         if state != RunState::Succeeded {
             // Sub-workflows that were going on end with it.
-            let open: Vec<_> = self.runs.iter().filter(|r| r.root == root && r.parent.is_some()).map(|r| r.id).collect();
-            for child in open {
-                self.end_open_child(child, state, at_ms);
-            }
+            self.runs.iter().filter(|r| r.root == root && !r.completed).for_each(|child| self.end_open_child(child, state, at_ms));
         }
         let end = RunMove { owner: Some(None), result: Some(to_text(&result)), ..RunMove::new(id, UNFINISHED.into(), state, at_ms) };
         self.record(vec![Write::MoveRun(end)], Some(Event::RunEnded { run: id, state, child: false }));
@@ -193,9 +191,22 @@ impl Engine<'_> {
         Ok(())
     }
 
-    fn end_open_child(&mut self, id: RunId, state: RunState, at_ms: i64) {
-        // One that has ended already is left as it is; the conflict is no news.
-        self.store.write_then(vec![Write::MoveRun(RunMove::new(id, UNFINISHED.into(), state, at_ms))], drop);
+    /// Records the end of a sub-workflow that was going on, and of the call that started it.
+    fn end_open_child(&self, child: &RunContext, state: RunState, at_ms: i64) {
+        let Some((frame, step)) = child.parent else { return };
+        let result = RunResultDoc { failures: child.failures.clone(), ..RunResultDoc::default() };
+        let mut writes =
+            vec![Write::MoveRun(RunMove { result: Some(to_text(&result)), ..RunMove::new(child.id, UNFINISHED.into(), state, at_ms) })];
+        let section = self.frames.section(frame);
+        if let Some(StepKind::Call(call)) = section.steps.get(step).map(|s| &s.kind)
+            && let Some(id) = self.call_id(frame, &call.name, 1)
+        {
+            let state = if state == RunState::Aborted { CallState::Aborted } else { CallState::Failed };
+            let end = EndDoc { failure: child.failures.first().cloned(), ..EndDoc::default() };
+            writes.push(Write::EndCall(CallEnd { id, state, at_ms, exit_code: None, reusable: false, end_doc: to_text(&end) }));
+        }
+        // One that has ended already is left as it is, and so is its call; the conflict is no news.
+        self.store.write_then(writes, drop);
     }
 
     /// The outputs of a completed run, keys without the workflow's name.

@@ -77,6 +77,7 @@ impl Engine<'_> {
     /// Something of a run failed for good.
     pub(super) fn fail(&mut self, run: RunIndex, failure: Failure) {
         let mode = self.settings.failure_mode;
+        self.note_in_sub_workflows(run, &failure);
         let Some(root) = self.root_mut(run) else { return };
         root.failures.push(failure);
         if mode == FailureMode::NoNewCalls && root.stop == Stop::No {
@@ -96,6 +97,16 @@ impl Engine<'_> {
         root.stop = root.stop.max(Stop::NoNewCalls);
         self.withdraw_waiting(|root| root == index);
         false
+    }
+
+    /// A sub-workflow and those around it have failed by this.
+    fn note_in_sub_workflows(&mut self, run: RunIndex, failure: &Failure) {
+        let mut at = run;
+        while let Some(context) = self.runs.get_mut(at) {
+            let Some((frame, _)) = context.parent else { return };
+            context.failures.push(failure.clone());
+            at = self.frames.run(frame);
+        }
     }
 
     /// The value of an expression in a frame.
