@@ -11,7 +11,7 @@ use batchyard_cromwell::{
     archive,
     client::{self, Request},
     config::LogLevel,
-    metadata::{self, Filter, Query},
+    metadata::{self, Query},
     submission::read_labels,
 };
 use batchyard_model::{RunId, RunState};

@@ -14,6 +14,9 @@ const HELLO: &str = "version 1.0\n\
     workflow wf { input { String who } scatter (i in range(2)) { call greet { input: who = who, i = i } } output { Array[File] all = greet.out } }\n\
     task greet { input { String who Int i } command <<< echo \"hello ~{who} ~{i}\" >>> output { File out = stdout() } }\n";
 
+/// Requests made for each operation of the description, in each way of making them.
+const FUZZED: &str = "120";
+
 /// A program of a client that `scripts/setup.sh test` installs; says so when it is not there.
 fn program(client: &str, name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/clients").join(client).join("bin").join(name);
@@ -103,4 +106,27 @@ fn wes_client() {
     assert_eq!(run.code, 0, "{}\n{}", run.out, run.err);
     assert!(run.out.contains("wf.all"), "{}", run.out);
     assert!(ask(&["--list"]).out.contains("COMPLETE"));
+}
+
+/// Requests that a fuzzer makes from the description of the interface: every answer is one that is described.
+#[test]
+fn schemathesis() {
+    let Some(schemathesis) = program("schemathesis", "schemathesis") else { return };
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    let inputs = json!({"wf.who": "Ada"});
+    let done = server.run(HELLO, &inputs, &[]);
+    let failed = server.submit("version 1.0\nworkflow wf { call no }\ntask no { command <<< exit 3 >>> }", &json!({}), &[]);
+    assert_eq!(server.wait(&failed), "Failed");
+    let held = server.submit(HELLO, &inputs, &[("workflowOnHold", b"true")]);
+    let known = format!("\n[dictionaries.workflows]\nvalues = {}\n", json!([done, failed, held]));
+    yard.write("fuzz.toml", &(include_str!("../clients/schemathesis.toml").to_owned() + &known));
+    let document = format!("{}/openapi.json", server.base);
+    let found = call(&yard, &schemathesis, &["--config-file", "fuzz.toml", "run", &document, "--no-color", "-n", FUZZED, "-w", "2"]);
+    assert_eq!(found.code, 0, "{}\n{}", found.out, found.err);
+    assert!(found.out.contains("No issues found"), "{}", found.out);
+    // After all that it still works.
+    assert_eq!(server.get("/engine/v1/status").code, 200);
+    server.run(HELLO, &inputs, &[("workflowOptions", br#"{"read_from_cache": false}"#)]);
+    server.terminate();
 }

@@ -19,7 +19,7 @@ use super::{
     extract::{Content, Segments},
 };
 use crate::{
-    metadata::{self, Context, Filter, MetadataError, Query, run_labels},
+    metadata::{self, Context, MetadataError, Query, run_labels},
     service::Service,
     submission::read_labels,
 };
