@@ -17,6 +17,7 @@ use batchyard_wdl::{
     module::{Callee, Module},
 };
 use batchyard_workflow::{
+    constants,
     documents::{Failure, RunSpec, Target},
     engine::{Engine, Finished, Message, Origin, Request},
     given,
@@ -146,7 +147,8 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         None => config.settings.run_dir(&config.runs_dir, callee.name(), id),
     };
     let (dir, lock) = claim(&dir, &store, false)?;
-    let (spec, documents) = spec_of(&loaded, target, given::to_json(&callee, &bound), options, args.no_cache);
+    let (mut spec, documents) = spec_of(&loaded, target, given::to_json(&callee, &bound), options, args.no_cache);
+    spec.defaults = constants::of_callee(&callee, config.settings.dialect_of(loaded.module.document.version));
     store.write(documents).wait()?;
     let request = Request {
         id,

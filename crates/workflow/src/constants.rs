@@ -17,13 +17,14 @@ use serde_json::{Map, Value as Json};
 /// Longest default that is shown, as text, in bytes.
 const MAX_SHOWN: usize = 4 << 10;
 
-/// Defaults of a task or workflow by the names of its inputs; see [`known`].
+/// Defaults of a task or workflow by the full names of its inputs; see [`known`].
 pub fn of_callee(callee: &Callee, dialect: Dialect) -> Map<String, Json> {
     let decls: Vec<&Decl> = match callee {
         Callee::Task(_, task) => task.inputs.iter().collect(),
         Callee::Workflow(module, workflow) => workflow_input_decls(workflow, module.document.version),
     };
-    known(callee.module(), &decls, dialect)
+    let defaults = known(callee.module(), &decls, dialect);
+    defaults.into_iter().map(|(name, value)| (format!("{}.{name}", callee.name()), value)).collect()
 }
 
 /// The defaults among these declarations that depend on nothing, and null for optional inputs without one.
@@ -108,7 +109,7 @@ mod tests {
         let loaded = load("w.wdl", &loader).unwrap();
         let workflow = Arc::clone(loaded.module.document.workflow.as_ref().unwrap());
         let callee = Callee::Workflow(Arc::clone(&loaded.module), workflow);
-        let expected = json!({"b": 2, "d": null, "e": "/x", "f": [1.0, 2.0], "i": 3, "j": "3"});
+        let expected = json!({"w.b": 2, "w.d": null, "w.e": "/x", "w.f": [1.0, 2.0], "w.i": 3, "w.j": "3"});
         assert_eq!(Json::Object(of_callee(&callee, Dialect::Cromwell)), expected);
     }
 }

@@ -231,8 +231,7 @@ impl Service {
             Callee::Workflow(..) => Target::Workflow,
         };
         spec.inputs = given::to_json(&callee, &bound);
-        let defaults = constants::of_callee(&callee, settings.dialect_of(loaded.module.document.version));
-        spec.defaults = defaults.into_iter().map(|(name, value)| (format!("{}.{name}", callee.name()), value)).collect();
+        spec.defaults = constants::of_callee(&callee, settings.dialect_of(loaded.module.document.version));
         Ok((loaded, callee, bound))
     }
 
