@@ -404,7 +404,7 @@ fn the_file_of_the_cloud_guide_runs_on_this_machine() {
     let wrong = server.submit(&task("vpc: \"anywhere\""), &json!({"wf_echo.echo.out": "out.txt"}), &[]);
     assert_eq!(server.wait(&wrong), "Failed");
     let told = failures(&server, &wrong);
-    assert!(told.contains("runtime validation failed") && told.contains("`vpc`"), "{told}");
+    assert!(told.contains("Runtime validation failed") && told.contains("`vpc`"), "{told}");
     let tag = server.submit(&good, &json!({"wf_echo.echo.out": "o"}), &[("workflowOptions", br#"{"bcs_workflow_tag": "../x"}"#)]);
     assert_eq!(server.wait(&tag), "Failed");
 }

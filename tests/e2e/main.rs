@@ -22,6 +22,7 @@ mod recovery;
 mod restart;
 mod running;
 mod server;
+mod texts;
 mod web;
 mod yard;
 

@@ -390,7 +390,17 @@ fn documents_are_described() {
     assert_eq!(missing["errors"], json!(["Required workflow input 'wf.xs' not specified"]));
     let broken = describe(&[("workflowSource", b"version 1.0\nworkflow w { call nothing }")]);
     assert_eq!((broken.code, &broken.json()["valid"], &broken.json()["name"]), (200, &json!(false), &json!("")));
+    assert_eq!(broken.json()["submittedDescriptorType"]["descriptorTypeVersion"], "1.0");
+    let importing = b"version 1.0\nimport \"t.wdl\" as t\nworkflow w { call t.t }";
+    let zip = zipped(&[("t.wdl", b"version 1.0\ntask t { command <<< >>> }")]);
+    assert_eq!(describe(&[("workflowSource", importing)]).json()["valid"], false);
+    assert_eq!(describe(&[("workflowSource", importing), ("workflowDependencies", &zip)]).json()["valid"], true);
+    let task = describe(&[("workflowSource", b"version 1.0\ntask t { input { Int n } command <<< >>> }")]).json();
+    assert_eq!((&task["name"], &task["isRunnableWorkflow"], &task["inputs"][0]["name"]), (&json!("t"), &json!(false), &json!("n")));
+    let library = describe(&[("workflowSource", b"version 1.0\nstruct S { Int n }")]).json();
+    assert_eq!((&library["valid"], &library["isRunnableWorkflow"], &library["name"]), (&json!(true), &json!(false), &json!("")));
     assert_eq!(describe(&[]).code, 400);
+    assert_eq!(describe(&[("workflowUrl", b"http://127.0.0.1:1/x.wdl")]).code, 400);
 }
 
 #[test]

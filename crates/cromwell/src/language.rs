@@ -49,8 +49,9 @@ impl Accepted {
     /// # Errors
     /// It is not.
     pub fn check_submission(&self, language: Option<&str>, version: Option<&str>) -> Result<(), Failure> {
-        let language = language.filter(|text| !text.is_empty()).or(self.language.as_deref());
-        if let Some(language) = language.filter(|language| !language.eq_ignore_ascii_case("wdl")) {
+        // As in the original, a version without a language means nothing.
+        let Some(language) = language.filter(|text| !text.is_empty()).or(self.language.as_deref()) else { return Ok(()) };
+        if !language.eq_ignore_ascii_case("wdl") {
             return Err(Failure::new(format!("Unknown workflow type: {language}")).hint("this server runs WDL"));
         }
         match version.filter(|text| !text.is_empty()).or(self.version.as_deref()) {

@@ -18,6 +18,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Problem, blocking, submit::read_parts};
 use crate::{
+    archive,
     documents::{Sent, Sources, load_checked, target_of},
     service::Service,
     submission::{Parts, read_structured},
@@ -44,24 +45,28 @@ fn answer(parts: &Parts, sources: &Sources) -> Result<Json, Problem> {
         }
         _ => {}
     }
-    let no_dependencies = BTreeMap::new();
-    let sent = Sent { main: source.as_deref(), url: url.as_deref(), dependencies: &no_dependencies };
-    // Hostile documents need much stack; the threads of the server have little.
-    let described = on_deep_stack(|| {
-        let found = load_checked(&sent, sources).and_then(|loaded| match target_of(&loaded) {
-            Ok(callee) => Ok((loaded, callee)),
-            Err(failure) => Err(vec![failure]),
-        });
-        match found {
-            Ok((loaded, callee)) => document(&loaded, &callee, text("workflowInputs").as_deref()),
-            Err(problems) => invalid(&problems),
+    // Ours: with its dependencies a document can be described that imports them.
+    let dependencies = match parts.get("workflowDependencies").filter(|bytes| !bytes.is_empty()) {
+        Some(bytes) => {
+            archive::unpack(bytes).map_err(|problem| Problem::fail(format!("workflowDependencies cannot be read: {problem}")))?
         }
+        None => BTreeMap::new(),
+    };
+    let sent = Sent { main: source.as_deref(), url: url.as_deref(), dependencies: &dependencies };
+    // Hostile documents need much stack; the threads of the server have little.
+    let described = on_deep_stack(|| match load_checked(&sent, sources) {
+        Ok(loaded) => match target_of(&loaded) {
+            Ok(callee) => document(&loaded, &callee, text("workflowInputs").as_deref()),
+            Err(_) => library(&loaded),
+        },
+        Err(problems) => invalid(&problems),
     })?;
     let mut described = described;
     if let Json::Object(keys) = &mut described {
         let language = text("workflowType").unwrap_or_else(|| "WDL".into());
         let version = text("workflowTypeVersion").or_else(|| {
-            keys.get("submittedDescriptorType").and_then(|kind| kind.get("descriptorTypeVersion")).and_then(Json::as_str).map(str::to_owned)
+            let found = keys.get("submittedDescriptorType").and_then(|kind| kind.get("descriptorTypeVersion"));
+            found.and_then(Json::as_str).or_else(|| source.as_deref().map(stated_version)).map(str::to_owned)
         });
         keys.insert("submittedDescriptorType".into(), json!({ "descriptorType": language, "descriptorTypeVersion": version }));
     }
@@ -96,6 +101,25 @@ fn invalid(problems: &[Failure]) -> Json {
         "meta": {},
         "parameterMeta": {},
     })
+}
+
+/// The version that a text says it has, whether it is a document or not.
+fn stated_version(text: &str) -> &str {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    first.and_then(|line| line.strip_prefix("version ")).map_or("draft-2", str::trim)
+}
+
+/// A document that is good, with nothing in it to run by itself.
+fn library(loaded: &Loaded) -> Json {
+    let mut described = invalid(&[]);
+    if let Json::Object(keys) = &mut described {
+        keys.insert("valid".into(), json!(true));
+        keys.insert("validWorkflow".into(), json!(true));
+        keys.insert("images".into(), json!(images(&loaded.module.document)));
+        let version = loaded.module.document.version.to_string();
+        keys.insert("submittedDescriptorType".into(), json!({ "descriptorTypeVersion": version }));
+    }
+    described
 }
 
 fn document(loaded: &Loaded, callee: &Callee, given: Option<&str>) -> Json {

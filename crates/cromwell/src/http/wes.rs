@@ -101,8 +101,10 @@ pub async fn service_info(State(service): State<Arc<Service>>) -> Result<Body<Js
     let counts = counts.map_err(|problem| WesProblem::from(problem).into_response())?;
     let counts: Map<String, Json> = counts.into_iter().map(|(state, count)| (state_name(state).to_owned(), json!(count))).collect();
     Ok(Body(json!({
+        // The original's name and the standard's.
+        "workflow_type_version": { "WDL": ["draft-2", "1.0", "1.1", "1.2", "1.3"] },
         "workflow_type_versions": { "WDL": { "workflow_type_version": ["draft-2", "1.0", "1.1", "1.2", "1.3"] } },
-        "supported_wes_versions": ["1.0.0", "1.1.0"],
+        "supported_wes_versions": ["1.0", "1.0.0", "1.1.0"],
         "supported_filesystem_protocols": ["file", "http", "https"],
         "workflow_engine_versions": { "Cromwell": VERSION, "batchyard": env!("CARGO_PKG_VERSION") },
         "default_workflow_engine_parameters": [],
