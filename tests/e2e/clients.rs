@@ -122,7 +122,8 @@ fn schemathesis() {
     let known = format!("\n[dictionaries.workflows]\nvalues = {}\n", json!([done, failed, held]));
     yard.write("fuzz.toml", &(include_str!("../clients/schemathesis.toml").to_owned() + &known));
     let document = format!("{}/openapi.json", server.base);
-    let found = call(&yard, &schemathesis, &["--config-file", "fuzz.toml", "run", &document, "--no-color", "-n", FUZZED, "-w", "2"]);
+    // One worker: Python 3.11 now and then fails to parse its own sources on two threads at once.
+    let found = call(&yard, &schemathesis, &["--config-file", "fuzz.toml", "run", &document, "--no-color", "-n", FUZZED, "-w", "1"]);
     assert_eq!(found.code, 0, "{}\n{}", found.out, found.err);
     assert!(found.out.contains("No issues found"), "{}", found.out);
     // After all that it still works.
