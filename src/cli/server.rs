@@ -31,6 +31,9 @@ const MAX_BLOCKING: usize = 64;
 /// Time that answers which have begun get when the server ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
+/// Far beyond any pause.
+const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// Arguments of `server`.
 #[derive(Args, Default)]
 pub struct ServerArgs {
@@ -96,7 +99,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (told, mut ending) = tokio::sync::watch::channel(false);
         let mut begun = told.subscribe();
-        let serving = serve(listener, routes, async move {
+        let serving = serve(listener, routes, limits.idle, async move {
             // The sender lives until the end of this block.
             let _ = begun.wait_for(|end| *end).await;
         });
@@ -176,6 +179,7 @@ fn limits(config: &Config) -> Limits {
     if original.config.decides("akka.http.server.request-timeout") {
         limits.answer = service.request_timeout;
     }
+    limits.idle = service.idle_timeout.unwrap_or(ENDLESS);
     limits
 }
 

@@ -236,3 +236,18 @@ fn everybody_at_once_on_one_workflow() {
     }
     wait_for("nothing to run any more", || server.get("/healthz").json()["workflows"]["running"] == 0);
 }
+
+#[test]
+fn a_client_that_falls_silent_is_given_up() {
+    let yard = Yard::new();
+    yard.write("site.conf", "webservice.interface = 127.0.0.1\nakka.http.server.idle-timeout = 2 s\n");
+    let server = Server::start(&yard, &["--config", "site.conf"]);
+    let mut upload = server.connect();
+    upload.write_all(b"POST /api/workflows/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n--b").unwrap();
+    let mut idle = server.connect();
+    let answer = answer_of(&mut upload);
+    assert_eq!((answer.code, &answer.json()["status"]), (408, &json!("fail")), "{answer:?}");
+    // One that has asked nothing gets no answer.
+    assert_eq!(answer_of(&mut idle).text, "");
+    assert_eq!(server.get("/healthz").code, 200);
+}

@@ -13,6 +13,8 @@ pub struct Webservice {
     pub port: u16,
     /// After this time a request is answered with 503; without end when absent.
     pub request_timeout: Option<Duration>,
+    /// Longest pause within a request, also between requests of a connection; without end when absent.
+    pub idle_timeout: Option<Duration>,
     /// Largest body of a request in bytes, where the configuration says one.
     pub max_content_length: Option<u64>,
 }
@@ -25,6 +27,7 @@ impl Webservice {
             interface: reader.text("webservice.interface"),
             port: reader.need_whole("webservice.port", 0..=65_535),
             request_timeout: reader.need_length("akka.http.server.request-timeout"),
+            idle_timeout: reader.need_length("akka.http.server.idle-timeout"),
             max_content_length: if endless { Some(u64::MAX) } else { reader.size(length) },
         }
     }

@@ -11,19 +11,23 @@ use hyper_util::{
 };
 use tokio::net::TcpListener;
 
-/// Time in which the head of a request must have come, also on a connection that is kept open between requests.
-const HEAD: Duration = Duration::from_secs(60);
 /// Pause when the machine has no connection to give, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves until `shutdown` is done; requests that have begun are answered.
+/// Serves until `shutdown` is done; requests that have begun are answered. In the time `idle` the head of a request must
+/// have come, also on a connection that is kept open between requests.
 ///
 /// # Errors
 /// What the network said.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    idle: Duration,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     let mut http = http1::Builder::new();
     // A client that has said all it wants may close its half before it is answered.
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD).half_close(true);
+    http.timer(TokioTimer::new()).header_read_timeout(idle).half_close(true);
     let open = GracefulShutdown::new();
     let mut shutdown = pin!(shutdown);
     loop {

@@ -38,7 +38,12 @@ pub const KEYS: &[Key] = &[
     key("webservice.instance.name", Ignored, "reference", "only the original's own logs show it"),
     key("akka.http.server.request-timeout", Mapped, "20s", "after this time a request is answered with 503"),
     key("akka.http.server.parsing.max-content-length", Mapped, "", "largest body of a request"),
-    key("akka.http.server.idle-timeout", Ignored, "60s", "an idle connection costs nothing, so none is closed"),
+    key(
+        "akka.http.server.idle-timeout",
+        Honoured,
+        "60s",
+        "a connection on which nothing arrives for so long is closed, also between requests",
+    ),
     key(
         "akka.coordinated-shutdown.phases.abort-all-workflows.timeout",
         Mapped,
