@@ -20,6 +20,17 @@ fn deprecated_names_still_count() {
 }
 
 #[test]
+fn labels_come_in_any_type() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    let id = server.run(NOTHING, &json!({}), &[]);
+    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+        let answer = server.send("PATCH", &format!("/api/workflows/v1/{id}/labels"), kind, br#"{"a": "b"}"#);
+        assert_eq!((answer.code, &answer.json()["labels"]["a"]), (200, &json!("b")), "{kind:?}");
+    }
+}
+
+#[test]
 fn addresses_of_documents_are_checked() {
     let yard = Yard::new();
     let server = Server::start(&yard, &[]);

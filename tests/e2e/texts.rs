@@ -101,6 +101,8 @@ fn failures_of_sub_workflows_are_found_from_above() {
     let child = &calls[1]["subWorkflowMetadata"];
     assert_eq!((&child["status"], &child["failures"][0]["message"]), (&json!("Failed"), &json!("Workflow failed")));
     assert_eq!(&child["failures"][0]["causedBy"][0]["message"], message);
+    let labels = json!({"cromwell-workflow-id": format!("cromwell-{id}"), "cromwell-sub-workflow-name": "inner"});
+    assert_eq!(child["labels"], labels);
     let failed = server.about(&id, "metadata/failed-jobs");
     let child = child["id"].as_str().unwrap();
     assert_eq!(failed[child]["calls"]["inner.bad"][0]["returnCode"], 3);
