@@ -356,6 +356,19 @@ fn options_move_files() {
     let made = metadata["calls"]["w.a"][0]["outputs"]["f"].as_str().unwrap();
     assert!(!std::path::Path::new(made).exists(), "the intermediate file is still there");
 
+    // A folder that is an output keeps what lies in it; what another run has made is not touched.
+    let folder = "version 1.2\nworkflow w { call a call b { input: f = a.f } output { Directory d = b.d } }\n\
+        task a { command <<< echo one > f.txt >>> output { File f = \"f.txt\" } }\n\
+        task b { input { File f } command <<< mkdir d; cp ~{f} d/g.txt >>> output { Directory d = \"d\" } }";
+    let first = server.run(folder, &json!({}), &[]);
+    let second = server.run(folder, &json!({}), &[("workflowOptions", br#"{"delete_intermediate_output_files": true}"#)]);
+    let made = |id: &str| server.about(id, "metadata")["calls"]["w.a"][0]["outputs"]["f"].as_str().unwrap().to_owned();
+    assert!(std::path::Path::new(&made(&first)).exists() && !std::path::Path::new(&made(&second)).exists());
+    for id in [&first, &second] {
+        let kept = server.about(id, "outputs")["outputs"]["w.d"].as_str().unwrap().to_owned();
+        assert_eq!(fs::read_to_string(format!("{kept}/g.txt")).unwrap(), "one\n");
+    }
+
     let clash = "version 1.0\nworkflow w { scatter (i in [1, 2]) { call a } output { Array[File] f = a.f } }\ntask a { command <<< echo x > f.txt >>> output { File f = \"f.txt\" } }";
     let id = server.submit(clash, &json!({}), &[("workflowOptions", options.to_string().as_bytes())]);
     assert_eq!(server.wait(&id), "Failed");

@@ -1,6 +1,12 @@
 //! The end of a run: outputs, state, record.
 
-use std::{cell::RefCell, collections::HashSet, ops::ControlFlow, path::Path, sync::Arc};
+use std::{
+    cell::RefCell,
+    collections::HashSet,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use batchyard_model::{CallState, RunId, RunState};
 use batchyard_store::{CallEnd, RunMove, StoreError, Write};
@@ -163,16 +169,17 @@ impl Engine<'_> {
             shown = self.settings.outputs_are_copies.then(|| outputs::with_copies(results, &copies));
         }
         if self.settings.delete_intermediates {
-            self.delete_intermediates(id, results)?;
+            self.delete_intermediates(dir, id, results)?;
         }
         Ok(shown)
     }
 
-    /// Deletes the output files of calls that are no outputs of the run.
-    fn delete_intermediates(&mut self, id: RunId, results: &IndexMap<String, Value>) -> Result<(), Failure> {
-        let mut kept = HashSet::new();
+    /// Deletes the output files of calls that are no outputs of the run. Files of other runs, of which a result was taken as
+    /// it lay, stay.
+    fn delete_intermediates(&mut self, dir: &Path, id: RunId, results: &IndexMap<String, Value>) -> Result<(), Failure> {
+        let mut kept: HashSet<PathBuf> = HashSet::new();
         for value in results.values() {
-            batchyard_wdl::inputs::files(value, &mut |path, _| kept.extend([path.to_string()]));
+            batchyard_wdl::inputs::files(value, &mut |path, _| kept.extend([PathBuf::from(&**path)]));
         }
         let stored = |e: StoreError| Failure::new(format!("cannot find the intermediate files: {e}"));
         self.store.flush().map_err(stored)?;
@@ -180,7 +187,9 @@ impl Engine<'_> {
             self.store
                 .scan_calls(member, |call| {
                     let end: EndDoc = call.end_doc.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-                    for path in end.files.keys().filter(|path| !kept.contains(*path)) {
+                    // What lies in a folder that is an output belongs to it.
+                    let stays = |path: &Path| !path.starts_with(dir) || path.ancestors().any(|part| kept.contains(part));
+                    for path in end.files.keys().map(Path::new).filter(|path| !stays(path)) {
                         // One that is gone already is what was wanted.
                         let _ = std::fs::remove_file(path);
                     }
