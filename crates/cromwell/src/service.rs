@@ -10,7 +10,7 @@ mod notices;
 mod options;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc::Sender},
     time::{Duration, Instant},
 };
@@ -80,6 +80,8 @@ pub struct Service {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<RunId>,
+    /// Those of them that somebody wants to end although they have begun: their first engine could not record any more.
+    to_abort: HashSet<RunId>,
     running: HashMap<RunId, Running>,
     /// Waiting runs that were accepted a moment ago, so that they need not be read again.
     accepted: HashMap<RunId, Accepted>,
@@ -102,6 +104,13 @@ impl State {
         if self.accepted_bytes + accepted.bytes <= MAX_KEPT_BYTES {
             self.accepted_bytes += accepted.bytes;
             self.accepted.insert(accepted.record.id, accepted);
+        }
+    }
+
+    /// A run is not carried out any more, but will be again; that its end was asked for is not forgotten.
+    fn put_down(&mut self, id: RunId) {
+        if self.running.remove(&id).is_some_and(|running| running.abort) {
+            self.to_abort.insert(id);
         }
     }
 
@@ -215,6 +224,12 @@ impl Service {
             return Ok(RunState::Aborting);
         }
         if record.owner.as_deref() == Some(owner().as_str()) {
+            let mut state = self.lock();
+            if state.waiting.contains(&id) {
+                state.to_abort.insert(id);
+                return Ok(RunState::Aborting);
+            }
+            drop(state);
             // It was ours, and has ended between the two looks.
             return match self.load_run(id)?.state {
                 RunState::Aborted => Ok(RunState::Aborted),
@@ -318,14 +333,15 @@ impl Service {
                 return;
             }
             let Some(id) = state.waiting.pop_front() else { return };
-            state.running.insert(id, Running::default());
+            let abort = state.to_abort.remove(&id);
+            state.running.insert(id, Running { mailbox: None, abort });
             drop(state);
             let service = Arc::clone(self);
             if let Err(error) = self.machine.engage(move || service.carry(id)) {
                 // The machine has no thread to give: later, when a run has ended, it is tried again.
                 report(&format!("no thread for run {id}: {error}"));
                 let mut state = self.lock();
-                state.running.remove(&id);
+                state.put_down(id);
                 state.waiting.push_front(id);
                 return;
             }
@@ -338,9 +354,11 @@ impl Service {
             std::thread::sleep(RETRY_PAUSE);
         }
         let mut state = self.lock();
-        state.running.remove(&id);
         if again && !state.closing {
+            state.put_down(id);
             state.waiting.push_back(id);
+        } else {
+            state.running.remove(&id);
         }
         drop(state);
         self.ended.notify_all();
