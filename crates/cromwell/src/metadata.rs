@@ -300,6 +300,19 @@ pub fn logs(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
     Ok(Json::Object(answer))
 }
 
+/// The calls of a run and its sub-workflows that have this name and this number in their scatter, all when neither is given.
+///
+/// # Errors
+/// What kept the store from answering.
+pub fn named_calls(context: Context<'_>, id: RunId, call: Option<&str>, index: Option<i64>) -> Result<HashSet<CallId>, StoreError> {
+    let mut named = HashSet::new();
+    for member in batchyard_workflow::owner::family(context.store, id)? {
+        let lines = order::lines(context.store.list_call_summaries(member)?);
+        named.extend(lines.into_iter().filter(|line| line.is_named(call, index)).map(|line| line.call.id));
+    }
+    Ok(named)
+}
+
 /// What kept calls of a run from taking earlier results: at most [`EXPLAINED`] of them, those that were run.
 ///
 /// # Errors
@@ -308,8 +321,7 @@ pub fn why(context: Context<'_>, id: RunId, call: Option<&str>, index: Option<i6
     let record = context.load(id)?;
     let mut answers = Vec::new();
     for line in order::lines(context.store.list_call_summaries(id)?) {
-        let asked = call.is_none_or(|name| name == &*line.call.id.call) && index.is_none_or(|index| index == line.shard);
-        if !asked || (line.call.cached && call.is_none()) {
+        if !line.is_named(call, index) || (line.call.cached && call.is_none()) {
             continue;
         }
         if answers.len() >= EXPLAINED {

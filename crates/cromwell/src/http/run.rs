@@ -99,10 +99,8 @@ pub async fn forget_results(
     let (call, index) = named_call(&text.unwrap_or_default())?;
     view(service, &id, move |context, id| {
         context.load(id)?;
-        let place = |record: &CallRecord| record.id.shard.0.last().map_or(-1, |index| i64::from(*index));
-        let chosen = |record: &CallRecord| {
-            call.as_deref().is_none_or(|name| name == &*record.id.call) && index.is_none_or(|index| index == place(record))
-        };
+        let named = metadata::named_calls(context, id, call.as_deref(), index)?;
+        let chosen = |record: &CallRecord| named.contains(&record.id);
         let (calls, results) = forget_calls(context.store, id, chosen)?;
         Ok(json!({ "id": id.to_string(), "calls": calls, "forgotten": results }))
     })

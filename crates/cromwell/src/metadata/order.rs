@@ -14,6 +14,13 @@ pub struct Line {
     pub shard: i64,
 }
 
+impl Line {
+    /// Whether it is a call of this name with this number; what is not given does not matter.
+    pub fn is_named(&self, call: Option<&str>, index: Option<i64>) -> bool {
+        call.is_none_or(|name| name == &*self.call.id.call) && index.is_none_or(|index| index == self.shard)
+    }
+}
+
 /// The numbers of the shards of one call.
 ///
 /// The original shows each scatter inside a scatter as a workflow of its own. Here such calls are calls of their
