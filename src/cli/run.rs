@@ -9,18 +9,15 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use batchyard_model::{RunId, RunState};
-use batchyard_store::{Store, Write};
+use batchyard_store::Store;
 use batchyard_wdl::{
     inputs::Bound,
     json,
-    load::Loaded,
     module::{Callee, Module},
 };
 use batchyard_workflow::{
-    constants,
-    documents::{Failure, RunSpec, Target},
+    documents::{Failure, RunSpec},
     engine::{Engine, Finished, Message, Origin, Request},
-    given,
     machine::Machine,
     owner::owner,
     settings::Settings,
@@ -119,7 +116,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     }
     let Some(loaded) = load_checked(&args.wdl, &args.imports, &config, quiet)? else { return Ok(None) };
     config.accepted().check_document(loaded.module.document.version).map_err(|failure| anyhow!("{}: {}", args.wdl, told(&failure)))?;
-    let (callee, target) = choose(&loaded.module, args)?;
+    let callee = choose(&loaded.module, args)?;
     let options = args.options.as_deref().map(|path| inputs::read_object(path, "workflow options")).transpose()?.unwrap_or_default();
     apply(&mut config.settings, &options, args.no_cache, args.jobs)?;
     let mut given = args.inputs.as_deref().map(|path| inputs::read_object(path, "inputs")).transpose()?.unwrap_or_default();
@@ -147,8 +144,8 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         None => config.settings.run_dir(&config.runs_dir, callee.name(), id),
     };
     let (dir, lock) = claim(&dir, &store, false)?;
-    let (mut spec, documents) = spec_of(&loaded, target, given::to_json(&callee, &bound), options, args.no_cache);
-    spec.defaults = constants::of_callee(&callee, config.settings.dialect_of(loaded.module.document.version));
+    let mut spec = RunSpec { options, no_cache: args.no_cache, ..RunSpec::default() };
+    let documents = stored::describe(&mut spec, &loaded, &callee, &bound, dialect);
     store.write(documents).wait()?;
     let request = Request {
         id,
@@ -232,51 +229,23 @@ fn told(failure: &Failure) -> String {
 }
 
 /// The workflow or task that the arguments name.
-fn choose(module: &Arc<Module>, args: &RunArgs) -> Result<(Callee, Target)> {
+fn choose(module: &Arc<Module>, args: &RunArgs) -> Result<Callee> {
     let tasks = || module.document.tasks.iter().map(|t| format!("`{}`", t.name.text)).collect::<Vec<_>>().join(", ");
     if let Some(name) = &args.task {
         let task = module.task(name).ok_or_else(|| anyhow!("`{}` has no task `{name}`; its tasks: {}", args.wdl, tasks()))?;
-        return Ok((Callee::Task(Arc::clone(module), Arc::clone(task)), Target::Task(name.clone())));
+        return Ok(Callee::Task(Arc::clone(module), Arc::clone(task)));
     }
     if let Some(workflow) = &module.document.workflow {
         if let Some(name) = args.workflow.as_deref().filter(|name| **name != *workflow.name.text) {
             bail!("`{}` has no workflow `{name}`; its workflow is `{}`", args.wdl, workflow.name.text);
         }
-        return Ok((Callee::Workflow(Arc::clone(module), Arc::clone(workflow)), Target::Workflow));
+        return Ok(Callee::Workflow(Arc::clone(module), Arc::clone(workflow)));
     }
     match module.document.tasks.as_slice() {
-        [task] if args.workflow.is_none() => {
-            Ok((Callee::Task(Arc::clone(module), Arc::clone(task)), Target::Task(task.name.text.to_string())))
-        }
+        [task] if args.workflow.is_none() => Ok(Callee::Task(Arc::clone(module), Arc::clone(task))),
         [] => bail!("`{}` has neither workflow nor task to run", args.wdl),
         _ => bail!("`{}` has no workflow; name a task with `--task`: {}", args.wdl, tasks()),
     }
-}
-
-fn spec_of(
-    loaded: &Loaded,
-    target: Target,
-    inputs: Map<String, Json>,
-    options: Map<String, Json>,
-    no_cache: bool,
-) -> (RunSpec, Vec<Write>) {
-    let (documents, writes) = stored::keep_documents(loaded);
-    let main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
-    (
-        RunSpec {
-            main,
-            documents,
-            version: loaded.module.document.version.to_string(),
-            imports: loaded.imports.clone(),
-            target,
-            inputs,
-            defaults: Map::new(),
-            options,
-            no_cache,
-            submission: None,
-        },
-        writes,
-    )
 }
 
 /// Makes the run's directory and takes its lock, which is free again as soon as this process is gone.

@@ -11,6 +11,7 @@ use std::{
 use batchyard_wdl::{
     check,
     diagnostic::Diagnostic,
+    inputs::InputProblem,
     limits::MAX_SOURCE_BYTES,
     load::{FileLoader, Loaded, LoadedText, Loader, load},
     module::Callee,
@@ -57,6 +58,15 @@ pub fn load_checked(sent: &Sent<'_>, sources: &Sources) -> Result<Loaded, Vec<Fa
     found.extend(check::check(&loaded.module));
     let problems: Vec<Failure> = found.iter().filter(|finding| finding.is_error()).take(MAX_PROBLEMS).map(failure_of).collect();
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// What is wrong with an input, in the words that clients of the original look for.
+pub fn input_failure(problem: InputProblem) -> Failure {
+    let message = match problem.message.starts_with("required workflow input") {
+        true => format!("Required workflow input '{}' not specified", problem.key),
+        false => problem.message,
+    };
+    Failure { hint: problem.hint, ..Failure::new(message) }
 }
 
 /// What a document runs: its workflow, else its only task.

@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use batchyard_store::{Store, StoreError, Write};
 use batchyard_wdl::{
+    inputs::Bound,
     load::{LoadFailure, Loaded, MemoryLoader, load},
     module::Callee,
+    version::Dialect,
 };
 
 use crate::{
+    constants,
     documents::{DocumentRef, RunSpec, Target},
+    given,
     identity::text_hash,
 };
 
@@ -30,8 +34,25 @@ pub enum StoredError {
     NoTarget(String),
 }
 
+/// Writes into `spec` what is run: the documents, the workflow or task, its inputs and their defaults. Returns the writes that
+/// keep the documents' texts.
+pub fn describe(spec: &mut RunSpec, loaded: &Loaded, callee: &Callee, bound: &Bound, dialect: Dialect) -> Vec<Write> {
+    let (documents, writes) = keep_documents(loaded);
+    spec.main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
+    spec.documents = documents;
+    spec.version = loaded.module.document.version.to_string();
+    spec.imports.clone_from(&loaded.imports);
+    spec.target = match callee {
+        Callee::Task(..) => Target::Task(callee.name().to_owned()),
+        Callee::Workflow(..) => Target::Workflow,
+    };
+    spec.inputs = given::to_json(callee, bound);
+    spec.defaults = constants::of_callee(callee, dialect);
+    writes
+}
+
 /// References to all documents, and the writes that keep their texts.
-pub fn keep_documents(loaded: &Loaded) -> (Vec<DocumentRef>, Vec<Write>) {
+fn keep_documents(loaded: &Loaded) -> (Vec<DocumentRef>, Vec<Write>) {
     let kept = loaded.sources.iter().map(|(id, source)| {
         let hash = text_hash(&source.text);
         let document = DocumentRef { id: id.clone(), name: source.name.clone(), hash: hash.clone() };

@@ -19,7 +19,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Problem, blocking, submit::read_parts};
 use crate::{
     archive,
-    documents::{Sent, Sources, load_checked, target_of},
+    documents::{Sent, Sources, input_failure, load_checked, target_of},
     service::Service,
     submission::{Parts, read_structured},
 };
@@ -163,11 +163,8 @@ fn input_errors(callee: &Callee, text: &str) -> Vec<String> {
         Err(problem) => return vec![problem],
     };
     let dialect = batchyard_wdl::version::Dialect::of(callee.module().document.version);
-    let problem = |problem: &inputs::InputProblem| match problem.message.starts_with("required workflow input") {
-        true => format!("Required workflow input '{}' not specified", problem.key),
-        false => problem.message.clone(),
-    };
-    inputs::bind(callee, &given, dialect).err().unwrap_or_default().iter().map(problem).collect()
+    let problems = inputs::bind(callee, &given, dialect).err().unwrap_or_default();
+    problems.into_iter().map(|problem| input_failure(problem).message).collect()
 }
 
 fn input(spec: &InputSpec, workflow: &str) -> Json {

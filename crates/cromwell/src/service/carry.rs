@@ -17,8 +17,7 @@ use batchyard_wdl::{
     module::Callee,
 };
 use batchyard_workflow::{
-    constants,
-    documents::{Failure, RunResultDoc, RunSpec, Submission, Target, to_text},
+    documents::{Failure, RunResultDoc, RunSpec, Submission, to_text},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
     given::{self, Places},
     owner::{end_orphans, owner},
@@ -30,7 +29,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Service, log::RunLog, notices::Notice, report};
 use crate::{
-    documents::{MAX_PROBLEMS, Sent, load_checked, target_of},
+    documents::{MAX_PROBLEMS, Sent, input_failure, load_checked, target_of},
     remote::Downloads,
 };
 
@@ -219,19 +218,10 @@ impl Service {
             serde_json::from_str(&text).map_err(|error| Failure::new(format!("the inputs cannot be read: {error}")))?;
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let bound = self.bind(&callee, &given, settings, &loaded, &[here])?;
-        let (documents, writes) = stored::keep_documents(&loaded);
+        let dialect = settings.dialect_of(loaded.module.document.version);
+        let writes = stored::describe(spec, &loaded, &callee, &bound, dialect);
         // What records that the run has begun is queued behind them.
         self.store().write_then(writes, drop);
-        spec.main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
-        spec.documents = documents;
-        spec.version = loaded.module.document.version.to_string();
-        spec.imports.clone_from(&loaded.imports);
-        spec.target = match &callee {
-            Callee::Task(..) => Target::Task(callee.name().to_owned()),
-            Callee::Workflow(..) => Target::Workflow,
-        };
-        spec.inputs = given::to_json(&callee, &bound);
-        spec.defaults = constants::of_callee(&callee, settings.dialect_of(loaded.module.document.version));
         Ok((loaded, callee, bound))
     }
 
@@ -274,17 +264,7 @@ impl Service {
         };
         match bound {
             Some(bound) if problems.is_empty() => Ok(bound),
-            _ => {
-                let failure = |problem: inputs::InputProblem| Failure {
-                    hint: problem.hint,
-                    // The words that clients of the original look for.
-                    ..Failure::new(match problem.message.starts_with("required workflow input") {
-                        true => format!("Required workflow input '{}' not specified", problem.key),
-                        false => problem.message,
-                    })
-                };
-                Err(NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(failure).collect()))
-            }
+            _ => Err(NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(input_failure).collect())),
         }
     }
 
