@@ -73,8 +73,8 @@ async fn apply_in_order(dialect: Dialect, db: &mut AnyConnection) -> Result<i64,
     db.execute(VERSION_TABLE).await?;
     let mut version = present_version(dialect, db).await?;
     for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > version).copied().collect::<Vec<_>>() {
-        for statement in statements(&dialect.schema(text)) {
-            let done = db.execute(dialect.composed(statement)).await;
+        for part in parts(dialect, statements(&dialect.schema(text))) {
+            let done = db.execute(dialect.composed(part)).await;
             if let Err(error) = done
                 && !was_there_already(&error)
             {
@@ -92,6 +92,15 @@ async fn apply_in_order(dialect: Dialect, db: &mut AnyConnection) -> Result<i64,
 fn statements(text: &str) -> Vec<String> {
     let plain: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
     plain.join("\n").split(";\n").map(|statement| statement.trim().trim_end_matches(';').to_string()).filter(|s| !s.is_empty()).collect()
+}
+
+/// What is sent at once. SQLite takes all together, which spares a new state most of the time that its schema costs: each
+/// statement is a way to another thread and back.
+fn parts(dialect: Dialect, statements: Vec<String>) -> Vec<String> {
+    match dialect {
+        Dialect::Sqlite => vec![statements.join(";\n")],
+        Dialect::MySql | Dialect::Postgres => statements,
+    }
 }
 
 /// On MySQL a migration that was cut short begins again, and finds some of its tables, columns and indexes.
