@@ -4,6 +4,7 @@
 //! goes [`call`] → [`prepare`](crate::prepare) (identity, cache) → the yard → a worker thread
 //! ([`attempt`](crate::attempt)) → [`call`] again; a finished run goes through [`finish`].
 
+mod begin;
 mod call;
 mod finish;
 mod step;
