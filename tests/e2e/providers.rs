@@ -9,7 +9,8 @@ use crate::{
     yard::{lines, processes_with, wait_for},
 };
 
-const SLURM: &str = r#"
+/// The documented stanza for Slurm.
+pub const SLURM: &str = r#"
 [[providers]]
 name = "SLURM"
 runtime-attributes = """
