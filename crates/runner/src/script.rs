@@ -154,7 +154,16 @@ mod tests {
 
     #[test]
     fn commands_are_found_again() {
-        for command in ["echo 1", "exit 3", "", "\n\n", "a \\\n\n", "\n  a\n\nb\n", "trap 'x' EXIT\necho 2\n", "cat <<EOF\n)\necho \"$?\" >x\nEOF\nexec true"] {
+        for command in [
+            "echo 1",
+            "exit 3",
+            "",
+            "\n\n",
+            "a \\\n\n",
+            "\n  a\n\nb\n",
+            "trap 'x' EXIT\necho 2\n",
+            "cat <<EOF\n)\necho \"$?\" >x\nEOF\nexec true",
+        ] {
             assert_eq!(command_in(&render(command, Path::new("/x/rc"))), Some(command));
         }
         assert_eq!(command_in("#!/bin/sh\necho"), None);
