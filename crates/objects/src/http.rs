@@ -35,7 +35,7 @@ use std::{fmt, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody},
     extract::{Request, State},
     response::Response,
 };
@@ -135,13 +135,14 @@ pub fn router(objects: Objects, keyring: Arc<dyn Keyring>, options: Options) -> 
 }
 
 async fn answer(State(service): State<Arc<Service>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
+    let waits = parts.headers.contains_key(axum::http::header::EXPECT);
     let request_id = reply::request_id();
     let dialect = head::dialect(&parts);
     let is_head = parts.method == axum::http::Method::HEAD;
     let host = head::host(&parts);
     let origin = cors::Origin::of(&parts, &service);
-    let outcome = respond(Arc::clone(&service), parts, body).await;
+    let outcome = respond(Arc::clone(&service), parts, &mut body).await;
     let mut response = match outcome {
         Ok(reply) => reply.into_response(),
         Err(problem) => {
@@ -152,13 +153,17 @@ async fn answer(State(service): State<Arc<Service>>, request: Request) -> Respon
         }
     };
     reply::add_common(response.headers_mut(), dialect, &request_id);
+    // A client that still sends would not hear the answer; one that waits to be told to send must not be told.
+    if !(body.is_end_stream() || (!waits && intake::drain(&mut body).await)) {
+        response.headers_mut().insert(axum::http::header::CONNECTION, axum::http::HeaderValue::from_static("close"));
+    }
     if let Some(origin) = origin {
         origin.allow(response.headers_mut(), &service).await;
     }
     response
 }
 
-async fn respond(service: Arc<Service>, parts: axum::http::request::Parts, body: Body) -> Result<Reply, Problem> {
+async fn respond(service: Arc<Service>, parts: axum::http::request::Parts, body: &mut Body) -> Result<Reply, Problem> {
     let head = Head::parse(&parts, &service.options)?;
     let operation = routes::find(&head)?;
     let caller = auth::identify(&head, service.keyring.as_ref(), now())?;

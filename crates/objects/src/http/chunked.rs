@@ -143,7 +143,9 @@ mod tests {
 
     use super::*;
 
-    fn all(input: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<(String, String)>), Problem> {
+    type Taken = (Vec<u8>, Vec<(String, String)>);
+
+    fn all(input: &[u8], piece: usize) -> Result<Taken, Problem> {
         let mut chunks = Chunks::new(None);
         let mut out = Vec::new();
         for piece in input.chunks(piece) {

@@ -20,17 +20,20 @@ use crate::{Draft, MAX_DOCUMENT_BYTES, MAX_PUT_BYTES, ObjectError, Sink, Staged}
 const BLOCK: usize = 1 << 20;
 /// How long a client may send nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of a body that are taken although nobody wants them.
+const MAX_DRAINED: usize = 64 << 20;
+/// How long they are taken.
+const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// Receives the bytes of an object or part; when they are back they are on disk.
-pub(super) async fn receive(call: &Arc<Call>, body: Body) -> Result<Staged, Problem> {
+pub(super) async fn receive(call: &Arc<Call>, body: &mut Body) -> Result<Staged, Problem> {
     let payload = &call.caller.payload;
     let length = announced(call, payload)?;
     let mut expected = Expected::of(&call.head, payload)?;
     let mut chunks = if let Payload::Chunked(signer) = payload { Some(Chunks::new(signer.clone())) } else { None };
     let mut blocks = Blocks::new(call.objects().draft()?, expected.sieve());
-    let mut body = body;
     let mut received = 0;
-    while let Some(data) = next(&mut body).await? {
+    while let Some(data) = next(body).await? {
         let all = match &mut chunks {
             Some(chunks) => chunks.take(data)?,
             None => vec![data],
@@ -72,12 +75,12 @@ fn announced(call: &Call, payload: &Payload) -> Result<Option<u64>, Problem> {
 }
 
 /// Receives a document, which is small.
-pub(super) async fn document(call: &Arc<Call>, mut body: Body) -> Result<Vec<u8>, Problem> {
+pub(super) async fn document(call: &Arc<Call>, body: &mut Body) -> Result<Vec<u8>, Problem> {
     let payload = &call.caller.payload;
     let expected = Expected::of(&call.head, payload)?;
     let mut chunks = if let Payload::Chunked(signer) = payload { Some(Chunks::new(signer.clone())) } else { None };
     let mut bytes = Vec::new();
-    while let Some(data) = next(&mut body).await? {
+    while let Some(data) = next(body).await? {
         match &mut chunks {
             Some(chunks) => chunks.take(data)?.iter().for_each(|data| bytes.extend_from_slice(data)),
             None => bytes.extend_from_slice(&data),
@@ -91,6 +94,24 @@ pub(super) async fn document(call: &Arc<Call>, mut body: Body) -> Result<Vec<u8>
     sieve.update(&bytes);
     expected.compare(sieve)?;
     Ok(bytes)
+}
+
+/// Takes the rest of a body that nobody wants, so that its sender hears the answer. Whether it ended in time and size.
+pub(super) async fn drain(body: &mut Body) -> bool {
+    if http_body::Body::size_hint(body).lower() > MAX_DRAINED as u64 {
+        return false;
+    }
+    let all = async {
+        let mut received = 0;
+        while let Ok(Some(data)) = next(body).await {
+            received += data.len();
+            if received > MAX_DRAINED {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(DRAIN_TIME, all).await.unwrap_or(false)
 }
 
 async fn next(body: &mut Body) -> Result<Option<Bytes>, Problem> {

@@ -48,7 +48,7 @@ pub(super) fn put_part(call: &Call, input: Input) -> Result<Reply, Problem> {
     Ok(if call.is_s3() { reply } else { reply.header("x-oss-hash-crc64ecma", part.crc64.to_string()) })
 }
 
-/// Makes the object out of its parts. A client that did not hear the answer may ask again.
+/// Makes the object out of its parts.
 pub(super) fn complete(call: &Call, input: Input) -> Result<Reply, Problem> {
     let encoding = encoding(&call.head)?;
     let id = upload(call)?;

@@ -105,9 +105,9 @@ pub(super) fn add_common(headers: &mut HeaderMap, dialect: Dialect, request_id: 
     headers.insert("server", HeaderValue::from_static("batchyard"));
 }
 
-/// ISO 8601 with milliseconds, as XML has it.
+/// ISO 8601 as XML has it: with a fraction that is always zero, which clients rely on.
 pub(super) fn iso_date(ms: i64) -> String {
-    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let moment = jiff::Timestamp::from_second(ms.div_euclid(1000)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{moment:.3}")
 }
 
