@@ -147,7 +147,8 @@ impl Sink {
             }
             None => Bytes::Inline(self.inline),
         };
-        Ok(Staged { bytes, size: self.size, md5: sums.md5.finalize().into(), crc64: sums.crc64.finalize() })
+        let (md5, crc64) = sums.values();
+        Ok(Staged { bytes, size: self.size, md5, crc64 })
     }
 }
 
@@ -162,6 +163,11 @@ impl Sums {
     pub fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
         self.crc64.update(bytes);
+    }
+
+    /// MD5 and CRC-64/XZ so far.
+    pub fn values(&self) -> ([u8; 16], u64) {
+        (self.md5.clone().finalize().into(), self.crc64.finalize())
     }
 }
 
@@ -196,7 +202,8 @@ pub(crate) fn take_file(files: &Arc<Files>, path: &Path, link: bool) -> Result<S
     };
     let (sums, size) = sums_of(&mut data.file).map_err(ObjectError::io(unreadable()))?;
     files.seal(&data)?;
-    Ok(Staged { bytes: Bytes::File(data), size, md5: sums.md5.finalize().into(), crc64: sums.crc64.finalize() })
+    let (md5, crc64) = sums.values();
+    Ok(Staged { bytes: Bytes::File(data), size, md5, crc64 })
 }
 
 fn sums_of(file: &mut File) -> io::Result<(Sums, u64)> {

@@ -34,7 +34,7 @@ pub(crate) fn open(path: &Path, sync: Sync) -> Result<(Arc<Database>, u64), Obje
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
     let database = match sync {
-        Sync::Always => builder.create_file(file)?,
+        Sync::Always => builder.create_with_backend(redb::backends::FileBackend::new(file)?)?,
         Sync::Off => builder.create_with_backend(backend::Unsynced::new(file)?)?,
     };
     let transaction = database.begin_write()?;

@@ -32,4 +32,4 @@ pub use limits::*;
 pub use listing::{Entry, Listing, Page};
 pub use multipart::{Part, PartPage, Upload, UploadPage};
 pub use record::{Acl, Attributes, Bucket, CorsRule, Kind, Record};
-pub use store::{Condition, Objects, Options, Put};
+pub use store::{Condition, Found, Objects, Options, Put};

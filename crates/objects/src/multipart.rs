@@ -241,12 +241,10 @@ fn part(number: u32, row: PartRow) -> Part {
 fn assemble(tables: &Tables<'_>, id: Id, named: &[(u32, String)]) -> Result<Record, ObjectError> {
     let mut record = Record { kind: Kind::Multipart, modified_ms: now_ms(), ..Record::default() };
     let mut sums = Md5::new();
-    let mut before = 0;
+    if !named.is_sorted_by(|(a, _), (b, _)| a < b) {
+        return Err(ObjectError::PartOrder);
+    }
     for (place, (number, etag)) in named.iter().enumerate() {
-        if *number <= before {
-            return Err(ObjectError::PartOrder);
-        }
-        before = *number;
         let row = tables.part(id, *number)?.filter(|row| row.etag.eq_ignore_ascii_case(etag));
         let row = row.ok_or(ObjectError::InvalidPart(*number))?;
         if row.size < MIN_PART_BYTES && place + 1 < named.len() {

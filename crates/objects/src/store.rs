@@ -19,8 +19,7 @@ use std::{
 use redb::Database;
 
 use crate::{
-    Acl, Attributes, Bucket, CorsRule, Draft, INLINE_BYTES, Kind, MAX_BUCKETS, MAX_METADATA_BYTES, MAX_TAGS, ObjectError, Reader, Record,
-    Staged, Sync,
+    Acl, Attributes, Bucket, CorsRule, Draft, Kind, MAX_BUCKETS, MAX_METADATA_BYTES, MAX_TAGS, ObjectError, Reader, Record, Staged, Sync,
     content::Segment,
     draft::{self, Bytes},
     files::{Epoch, Files},
@@ -478,9 +477,4 @@ pub(crate) fn no_such_key(bucket: &str, key: &str) -> ObjectError {
 
 pub(crate) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
-}
-
-/// Whether so many bytes lie in the index itself.
-pub(crate) fn is_inline(size: u64) -> bool {
-    size <= INLINE_BYTES as u64
 }

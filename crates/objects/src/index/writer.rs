@@ -104,9 +104,9 @@ fn work(database: &Database, files: &Files, receiver: &Receiver<Change>, removal
         {
             drop(removals.send(files.discard(garbage)));
         }
-        let said = outcome.as_ref().map(|_| ()).map_err(ToString::to_string);
+        let failed = outcome.err().map(|error| error.to_string());
         for answer in answers {
-            answer(said.as_ref().map(|()| ()).map_err(String::as_str));
+            answer(failed.as_deref().map_or(Ok(()), Err));
         }
     }
 }
