@@ -5,11 +5,13 @@ mod check;
 mod cromwell;
 mod demo;
 mod documents;
+pub mod exec_root;
 mod explain;
 mod failure;
 mod format;
 mod inputs;
 mod inspect;
+mod key;
 mod listings;
 mod resume;
 mod run;
@@ -84,8 +86,11 @@ enum Command {
     Womtool(womtool::WomtoolArgs),
     /// Send a workflow to a server, as widdler does
     Widdler(widdler::WiddlerArgs),
-    /// Serve workflows over HTTP: the interfaces of Cromwell and WES
+    /// Serve workflows, jobs and objects over HTTP: the interfaces of Cromwell, WES, BatchCompute and OSS
     Server(server::ServerArgs),
+    /// Make, list and disable access keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Explain why a call was run and no earlier result taken
     Why(why::WhyArgs),
     /// Forget earlier results
@@ -188,6 +193,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Womtool(args) => womtool::womtool(&args, &config()?),
         Command::Widdler(args) => widdler::widdler(&args),
         Command::Server(args) => server::server(&args, config()?),
+        Command::Key(command) => key::key(&command, &config()?),
         Command::Why(args) => why::why(&args, &config()?),
         Command::Cache(command) => cache::cache(&command, &config()?),
         Command::Config(ConfigCommand::Show(args)) => show::config(args, &config()?),

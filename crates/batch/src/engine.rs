@@ -27,16 +27,13 @@ use batchyard_model::{
 use batchyard_runner::Control;
 use batchyard_store::{BatchWrite, JobMove, Store, StoreError, Write};
 
+use self::{job::Turn, request::Reply};
 pub use self::{
     job::{Active, new_job},
     request::Request,
 };
-use self::{
-    job::Turn,
-    request::Reply,
-};
 use crate::{
-    events::{Herald, Happening},
+    events::{Happening, Herald},
     instance::{Attempt, End, Surroundings},
     nodes::Nodes,
 };
@@ -219,8 +216,7 @@ impl Engine {
         let number = self.gate.number();
         let need = Need { millicores: attempt.task.cores * 1000, memory_mib: attempt.task.memory_gib << 10 };
         let control = Control::new(attempt.marker());
-        let under_way =
-            UnderWay { job, task, number: attempt.number, control, node, staged: false, begun: false };
+        let under_way = UnderWay { job, task, number: attempt.number, control, node, staged: false, begun: false };
         self.attempts.insert(number, under_way);
         self.at_gate += 1;
         self.waiting.insert(number, attempt);
@@ -295,7 +291,13 @@ impl Engine {
         if let Ok(state) = next_of_job(job.state, JobEvent::Begin)
             && state != job.state
         {
-            writes.push(BatchWrite::MoveJob(JobMove { id: id.clone(), from: vec![job.state], to: state, at_ms: now, message: String::new() }));
+            writes.push(BatchWrite::MoveJob(JobMove {
+                id: id.clone(),
+                from: vec![job.state],
+                to: state,
+                at_ms: now,
+                message: String::new(),
+            }));
             job.state = state;
             job.started_ms.get_or_insert(now);
             self.parts.herald.tell(job, Happening::Job(state));

@@ -6,11 +6,8 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::wire::{
-    AppCall, AppDescription, JobDescription, MountEntry, Parameter, Problems, TaskDescription,
-    app::check_setting,
-    cluster::Disk,
-    job::Text,
-    mounts::check_oss,
+    AppCall, AppDescription, JobDescription, MountEntry, Parameter, Problems, TaskDescription, app::check_setting, cluster::Disk,
+    job::Text, mounts::check_oss,
 };
 
 /// Name of the task.
@@ -130,7 +127,11 @@ fn outputs(
             continue;
         }
         let folder = url.ends_with('/');
-        let local = if folder && !parameter.local_path.ends_with('/') { format!("{}/", parameter.local_path) } else { parameter.local_path.clone() };
+        let local = if folder && !parameter.local_path.ends_with('/') {
+            format!("{}/", parameter.local_path)
+        } else {
+            parameter.local_path.clone()
+        };
         let url = if !folder && local.ends_with('/') { format!("{url}/") } else { url.to_owned() };
         task.output_mapping.insert(local, url.clone());
         variables.insert(name.clone(), url.clone());

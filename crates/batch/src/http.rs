@@ -45,7 +45,8 @@ async fn answer(service: Arc<Service>, request: Request) -> Response<Body> {
     let given = parts.headers.get("x-acs-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let request_id = given.unwrap_or_else(|| Uuid::new_v4().to_string().to_uppercase());
     let target = parts.uri.path_and_query().map_or_else(|| parts.uri.path().to_owned(), ToString::to_string);
-    let headers = parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let headers =
+        parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let headers: Vec<(String, String)> = headers.collect();
     let result = match to_bytes(body, MAX_BODY).await {
         Ok(body) => {
@@ -58,7 +59,9 @@ async fn answer(service: Arc<Service>, request: Request) -> Response<Body> {
                 body: body.to_vec(),
             };
             let work = move || inflated(asked).and_then(|asked| respond(&service, &asked));
-            tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(ApiError::internal("internal error while the request was worked on")))
+            tokio::task::spawn_blocking(work)
+                .await
+                .unwrap_or_else(|_| Err(ApiError::internal("internal error while the request was worked on")))
         }
         Err(_) => Err(ApiError::new(403, "InvalidHttpBody", format!("The body cannot be read, or has more than {MAX_BODY} bytes."))),
     };

@@ -14,11 +14,7 @@ use std::{
 
 use batchyard_model::JobId;
 use batchyard_objects::{ObjectError, Objects};
-use batchyard_runner::{
-    Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Trace,
-    container::Engine,
-    trace,
-};
+use batchyard_runner::{Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Trace, container::Engine, trace};
 
 pub use self::logs::{Shipper, address as log_address};
 use self::view::View;
@@ -30,6 +26,9 @@ const WORK: &str = "work";
 const DETAIL_BYTES: u64 = 1000;
 /// Search path of commands.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Looks for what runs containers, when the first one needs it.
+pub type FindEngine = Arc<dyn Fn() -> Option<Engine> + Send + Sync>;
 
 /// What attempts need of the process they run in.
 #[derive(Clone)]
@@ -44,8 +43,8 @@ pub struct Surroundings {
     pub grace: Duration,
     /// Starts a command with a root of its own: this program and its arguments.
     pub wrapper: Vec<String>,
-    /// Runs containers, where there is an engine.
-    pub engine: Option<Engine>,
+    /// Looks for what runs containers.
+    pub engine: FindEngine,
     /// Ships logs while commands run.
     pub shipper: Shipper,
 }
@@ -172,7 +171,8 @@ impl Attempt {
 
     fn fill(&self, view: &View) -> Result<(), (&'static str, PlaceError)> {
         let work = self.dir.join(WORK);
-        fs::create_dir_all(&work).map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", work.display()), source }))?;
+        fs::create_dir_all(&work)
+            .map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", work.display()), source }))?;
         let package = &self.task.description.parameters.command.package_path;
         if !package.is_empty() {
             place::package(&self.surroundings.objects, package, &work).map_err(|e| ("InvalidPackage", e))?;
@@ -215,8 +215,10 @@ impl Attempt {
         if !registry.is_empty() {
             return Err(PlaceError::Impossible(format!("images kept in the object store (`{registry}`) cannot be loaded yet")));
         }
-        let engine = self.surroundings.engine.clone().ok_or_else(|| {
-            PlaceError::Impossible(format!("the image `{image}` needs a container engine: install podman, docker or apptainer on this machine"))
+        let engine = (self.surroundings.engine)().ok_or_else(|| {
+            PlaceError::Impossible(format!(
+                "the image `{image}` needs a container engine: install podman, docker or apptainer on this machine"
+            ))
         })?;
         Ok(Some((engine, image.to_owned())))
     }
@@ -224,9 +226,10 @@ impl Attempt {
     fn environment(&self) -> Vec<(String, String)> {
         let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
         let user = std::env::var("USER").unwrap_or_else(|_| "root".into());
-        let mut env: Vec<(String, String)> = [("PATH", PATH), ("HOME", &home), ("USER", &user), ("LANG", "C.UTF-8"), ("SHELL", "/bin/bash")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec();
+        let mut env: Vec<(String, String)> =
+            [("PATH", PATH), ("HOME", &home), ("USER", &user), ("LANG", "C.UTF-8"), ("SHELL", "/bin/bash")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec();
         let number = self.number.to_string();
         let own = [
             ("BATCH_COMPUTE_DAG_JOB_ID", self.job.as_str()),
@@ -317,7 +320,9 @@ impl Attempt {
 
 fn clear(dir: &Path) -> Result<(), PlaceError> {
     match fs::remove_dir_all(dir) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(PlaceError::File { what: format!("clear `{}`", dir.display()), source }),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(PlaceError::File { what: format!("clear `{}`", dir.display()), source })
+        }
         _ => Ok(()),
     }
 }

@@ -154,7 +154,8 @@ impl Nodes {
         next.doc = to_text(&changed);
         next.version += 1;
         let gone = next.state == DELETING && changed.nodes.is_empty();
-        let write = if gone { BatchWrite::DeleteResource(ResourceKind::Cluster, id.into()) } else { BatchWrite::UpdateResource(next.clone()) };
+        let write =
+            if gone { BatchWrite::DeleteResource(ResourceKind::Cluster, id.into()) } else { BatchWrite::UpdateResource(next.clone()) };
         let writes = [write].into_iter().chain(extra).map(Write::Batch).collect();
         self.store.write(writes).wait()?;
         if gone {
@@ -203,9 +204,8 @@ impl Nodes {
         if !state.busy.remove(node) {
             return Ok(());
         }
-        let leaving = |(_, (_, cluster)): &(&String, &(ResourceRecord, Cluster))| {
-            cluster.nodes.iter().any(|known| known.id == node && known.leaving)
-        };
+        let leaving =
+            |(_, (_, cluster)): &(&String, &(ResourceRecord, Cluster))| cluster.nodes.iter().any(|known| known.id == node && known.leaving);
         let Some(id) = state.clusters.iter().find(leaving).map(|(id, _)| id.clone()) else { return Ok(()) };
         drop(state);
         self.change(&id, Vec::new(), |_, _| Ok(()))

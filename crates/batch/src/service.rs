@@ -19,7 +19,6 @@ use std::{
 
 use batchyard_core::Machine;
 use batchyard_objects::{Objects, keys::Role};
-use batchyard_runner::container::Engine as ContainerEngine;
 use batchyard_store::{BatchWrite, Store, StoreError, Write};
 
 use crate::{
@@ -27,7 +26,7 @@ use crate::{
     engine::{Engine, Message, Parts, Request},
     error::ApiError,
     events::{Herald, Post},
-    instance::{Shipper, Surroundings},
+    instance::{FindEngine, Shipper, Surroundings},
     nodes::Nodes,
 };
 
@@ -44,8 +43,8 @@ pub struct Options {
     pub grace: Duration,
     /// This program and the words that make it enter a root (see [`batchyard_runner::root`]).
     pub wrapper: Vec<String>,
-    /// Runs containers, where there is an engine.
-    pub engine: Option<ContainerEngine>,
+    /// Looks for what runs containers.
+    pub engine: FindEngine,
     /// Posts messages.
     pub post: Post,
 }

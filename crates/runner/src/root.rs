@@ -89,7 +89,8 @@ pub fn unshare(own_program: &[String]) -> Vec<String> {
 fn make(root: &Root) -> io::Result<()> {
     let old = std::env::current_dir()?;
     fs::create_dir_all(&root.base).map_err(about("make", &root.base))?;
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE).map_err(|e| about("change", Path::new("/"))(e.into()))?;
+    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
+        .map_err(|e| about("change", Path::new("/"))(e.into()))?;
     mount_bind(&root.base, &root.base).map_err(|e| about("use", &root.base)(e.into()))?;
     let beneath = root.image.clone().unwrap_or_else(|| "/".into());
     let own = own_folders(root, &beneath)?;
@@ -148,7 +149,9 @@ fn plain(path: &Path) -> io::Result<PathBuf> {
         match component {
             Component::RootDir | Component::CurDir => {}
             Component::Normal(name) => plain.push(name),
-            Component::ParentDir | Component::Prefix(_) => return Err(io::Error::other(format!("`{}` climbs out of its folder", path.display()))),
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(io::Error::other(format!("`{}` climbs out of its folder", path.display())));
+            }
         }
     }
     Ok(plain)
@@ -224,7 +227,9 @@ fn show(one: &Mount, base: &Path, beneath: &Path) -> io::Result<()> {
     let resolved = resolved.as_deref().and_then(|path| path.strip_prefix(beneath).ok()).map(Path::to_path_buf).unwrap_or(plain);
     let place = base.join(resolved);
     make_place(&place, one.source.is_dir())?;
-    let failed = |e: rustix::io::Errno| io::Error::new(io::Error::from(e).kind(), format!("cannot show `{}` at `{}`: {e}", one.source.display(), one.destination.display()));
+    let failed = |e: rustix::io::Errno| {
+        io::Error::new(io::Error::from(e).kind(), format!("cannot show `{}` at `{}`: {e}", one.source.display(), one.destination.display()))
+    };
     match &one.mode {
         Mode::Writable => mount_bind_recursive(&one.source, &place).map_err(failed),
         Mode::ReadOnly => {
@@ -234,7 +239,8 @@ fn show(one: &Mount, base: &Path, beneath: &Path) -> io::Result<()> {
         Mode::Layered { upper, work } => {
             fs::create_dir_all(upper).map_err(about("make", upper))?;
             fs::create_dir_all(work).map_err(about("make", work))?;
-            let [lower, upper, work] = [&one.source, upper, work].map(|path| path.to_string_lossy().replace('\\', r"\\").replace(':', r"\:").replace(',', r"\,"));
+            let [lower, upper, work] =
+                [&one.source, upper, work].map(|path| path.to_string_lossy().replace('\\', r"\\").replace(':', r"\:").replace(',', r"\,"));
             let options = std::ffi::CString::new(format!("lowerdir={lower},upperdir={upper},workdir={work}")).map_err(io::Error::other)?;
             mount("overlay", &place, "overlay", MountFlags::empty(), options.as_c_str()).map_err(failed)
         }

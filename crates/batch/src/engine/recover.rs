@@ -51,7 +51,8 @@ impl Engine {
             Some(event) => next_of_job(summary.state, event).map_err(|_| ApiError::conflict(summary.state.name()))?,
             None => summary.state,
         };
-        let plan: Plan = serde_json::from_str(&plan).map_err(|e| ApiError::internal(format!("the plan of job `{id}` cannot be read: {e}")))?;
+        let plan: Plan =
+            serde_json::from_str(&plan).map_err(|e| ApiError::internal(format!("the plan of job `{id}` cannot be read: {e}")))?;
         let mut rows = self.parts.store.list_tasks(std::slice::from_ref(id))?;
         let mut rows: HashMap<String, TaskRecord> =
             rows.remove(id).unwrap_or_default().into_iter().map(|row| (row.name.clone(), row)).collect();

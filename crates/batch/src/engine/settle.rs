@@ -9,11 +9,7 @@ use batchyard_runner::EndedBy;
 use batchyard_store::{BatchWrite, JobMove};
 
 use super::{Engine, now_ms};
-use crate::{
-    events::Happening,
-    instance::End,
-    result::ResultDoc,
-};
+use crate::{events::Happening, instance::End, result::ResultDoc};
 
 impl Engine {
     /// An attempt has ended.

@@ -99,9 +99,10 @@ fn jobs(service: &Service, caller: &Caller, asked: &Asked, rest: &[&str]) -> Res
             Answer::page(service.list_instances(caller, id, task, state, paging.marker, paging.limit)?)
         }
         ("GET", [id, "tasks", task, "instances", number]) => Answer::shown(service.instance(caller, id, task, number)?),
-        (_, [] | [_] | [_, "stop" | "start" | "tasks"] | [_, "tasks", _] | [_, "tasks", _, "instances"] | [_, "tasks", _, "instances", _]) => {
-            Err(wrong_method(asked))
-        }
+        (
+            _,
+            [] | [_] | [_, "stop" | "start" | "tasks"] | [_, "tasks", _] | [_, "tasks", _, "instances"] | [_, "tasks", _, "instances", _],
+        ) => Err(wrong_method(asked)),
         _ => Err(unknown(asked)),
     }
 }

@@ -58,9 +58,10 @@ fn unpack(reader: impl Read, work: &Path) -> io::Result<()> {
     let mut left = MAX_BYTES;
     for (count, entry) in archive.entries()?.enumerate() {
         let mut entry = entry?;
-        left = left.checked_sub(entry.size()).filter(|_| count < MAX_FILES).ok_or_else(|| {
-            io::Error::other(format!("it holds more than {MAX_FILES} files or {MAX_BYTES} bytes"))
-        })?;
+        left = left
+            .checked_sub(entry.size())
+            .filter(|_| count < MAX_FILES)
+            .ok_or_else(|| io::Error::other(format!("it holds more than {MAX_FILES} files or {MAX_BYTES} bytes")))?;
         let path = entry.path()?.into_owned();
         // False for a path that would leave the folder.
         if !entry.unpack_in(work)? {

@@ -50,7 +50,8 @@ impl View {
             destination: destination.clone(),
             write_support: description.write_support,
         });
-        let own = mapped.chain(description.mounts.entries.iter().cloned()).chain(description.auto_cluster.configs.mounts.entries.iter().cloned());
+        let own =
+            mapped.chain(description.mounts.entries.iter().cloned()).chain(description.auto_cluster.configs.mounts.entries.iter().cloned());
         let mut inputs: Vec<Input> = Vec::new();
         // Of two for the same place the task's own counts.
         for entry in own.chain(attempt.seat.mounts.iter().cloned()) {
@@ -84,7 +85,10 @@ impl View {
                 // A layer cannot lie over a single file, so it gets one of its own.
                 let copy = || -> std::io::Result<()> {
                     fs::create_dir_all(target.parent().unwrap_or(&self.dir))?;
-                    std::io::copy(&mut objects.get(bucket, key).map_err(std::io::Error::other)?.read_all(), &mut fs::File::create(&target)?)?;
+                    std::io::copy(
+                        &mut objects.get(bucket, key).map_err(std::io::Error::other)?.read_all(),
+                        &mut fs::File::create(&target)?,
+                    )?;
                     Ok(())
                 };
                 copy().map_err(|source| PlaceError::File { what: what(), source })?;
@@ -118,7 +122,8 @@ impl View {
             };
             Mount { source: input.gathered.clone(), destination: PathBuf::from(&input.destination), mode }
         });
-        let root = Root { base: dir.join(ROOT), image: None, mounts: mounts.collect(), own: self.leaves.iter().map(PathBuf::from).collect() };
+        let root =
+            Root { base: dir.join(ROOT), image: None, mounts: mounts.collect(), own: self.leaves.iter().map(PathBuf::from).collect() };
         let path = dir.join(ROOT_FILE);
         let text = serde_json::to_vec(&root).map_err(|e| PlaceError::Impossible(e.to_string()))?;
         fs::write(&path, text).map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;

@@ -32,7 +32,8 @@ impl Service {
         if known.len() as u64 >= limit {
             return Err(ApiError::quota("Clusters", limit));
         }
-        let nodes: i64 = known.iter().flat_map(|(_, cluster)| cluster.description.groups.values()).map(|group| group.desired_vm_count).sum();
+        let nodes: i64 =
+            known.iter().flat_map(|(_, cluster)| cluster.description.groups.values()).map(|group| group.desired_vm_count).sum();
         self.check_node_quota(caller, nodes, wanted(&description))?;
         let id = service_id("cls");
         let mut extra = token.writes(&id);
@@ -210,7 +211,10 @@ fn changed(description: &ClusterDescription, given: &Value) -> Result<ClusterDes
             return Err(ApiError::bad("InvalidParameter", format!("`{key}` of a cluster cannot be changed")));
         }
     }
-    for (key, value) in given.iter().filter(|(key, _)| ["ImageId", "UserData", "EnvVars", "InstanceType", "Notification", "Description"].contains(&key.as_str())) {
+    for (key, value) in given
+        .iter()
+        .filter(|(key, _)| ["ImageId", "UserData", "EnvVars", "InstanceType", "Notification", "Description"].contains(&key.as_str()))
+    {
         put(&mut whole, &[key], value);
     }
     for (name, group) in given.get("Groups").and_then(Value::as_object).unwrap_or(&nothing) {

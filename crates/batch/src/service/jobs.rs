@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     accounts::Caller,
-    engine::{Active, Request, new_job, now_ms},
+    engine::{Request, new_job, now_ms},
     error::ApiError,
     expand::{self, expand},
     plan::{Plan, PlannedTask, ordered},
@@ -79,7 +79,9 @@ impl Service {
         writes.extend(token.writes(&id));
         match self.record(caller, "CreateJob", &id, writes) {
             // Somebody used the token at the same moment.
-            Err(StoreError::Taken { what: "token", .. }) => return Err(ApiError::new(409, "StateConflict", "The same request is under way.")),
+            Err(StoreError::Taken { what: "token", .. }) => {
+                return Err(ApiError::new(409, "StateConflict", "The same request is under way."));
+            }
             done => done?,
         }
         self.ask(Request::Submit(Box::new(job)))?;
@@ -142,7 +144,11 @@ impl Service {
                     type_name = largest.unwrap_or(&found.description.instance_type).clone();
                     image = found.description.image_id.clone();
                 }
-                _ => problems.coded("InvalidClusterId", format!("{at}.ClusterId"), format!("`{cluster}` is no cluster of yours, or is being deleted")),
+                _ => problems.coded(
+                    "InvalidClusterId",
+                    format!("{at}.ClusterId"),
+                    format!("`{cluster}` is no cluster of yours, or is being deleted"),
+                ),
             }
         }
         if type_name.is_empty() {
@@ -174,7 +180,8 @@ impl Service {
     pub fn list_jobs(&self, caller: &Caller, query: &JobQuery, marker: &str, limit: u32) -> Result<Page, ApiError> {
         let states = query.state.iter().map(|state| parse_state(state)).collect::<Result<Vec<_>, _>>()?;
         let after = (!marker.is_empty()).then(|| marker.parse::<JobId>());
-        let after = after.transpose().map_err(|_| ApiError::bad("InvalidMarker", format!("`Marker` `{marker}` is not from a list of jobs")))?;
+        let after =
+            after.transpose().map_err(|_| ApiError::bad("InvalidMarker", format!("`Marker` `{marker}` is not from a list of jobs")))?;
         // Without an order the newest come first; with one, what was asked for.
         let oldest_first = query.order_by.as_ref().is_some_and(|order| !order.is_empty()) != query.reverse;
         let filter = JobFilter {
@@ -280,7 +287,9 @@ impl Service {
         let state = state.map(parse_state).transpose()?;
         let from: u32 = match marker {
             "" => 0,
-            text => text.parse().map_err(|_| ApiError::bad("InvalidMarker", format!("`Marker` `{text}` is not from a list of instances")))?,
+            text => {
+                text.parse().map_err(|_| ApiError::bad("InvalidMarker", format!("`Marker` `{text}` is not from a list of instances")))?
+            }
         };
         let rowless = rowless_state(&job, &task);
         let mut found: Vec<InstanceRecord> = match state {
@@ -387,7 +396,8 @@ impl Service {
     pub fn set_priority(&self, caller: &Caller, id: &str, body: &[u8]) -> Result<(), ApiError> {
         may_change(caller)?;
         let job = self.own_job(caller, id)?;
-        let body: Value = serde_json::from_slice(body).map_err(|e| ApiError::bad("InvalidJsonFormat", format!("the body is not JSON: {e}")))?;
+        let body: Value =
+            serde_json::from_slice(body).map_err(|e| ApiError::bad("InvalidJsonFormat", format!("the body is not JSON: {e}")))?;
         let given = body.get("Priority").ok_or_else(|| ApiError::bad("MissingPriority", "`Priority` is missing"))?;
         let number = given.as_i64().or_else(|| given.as_str().and_then(|text| text.trim().parse().ok()));
         let priority = number.and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= 1000);
@@ -398,7 +408,9 @@ impl Service {
 }
 
 fn parse_state(text: &str) -> Result<JobState, ApiError> {
-    text.parse().map_err(|_| ApiError::bad("InvalidState", format!("`State` must be one of Waiting, Running, Finished, Failed, Stopped, not `{text}`")))
+    text.parse().map_err(|_| {
+        ApiError::bad("InvalidState", format!("`State` must be one of Waiting, Running, Finished, Failed, Stopped, not `{text}`"))
+    })
 }
 
 /// The state of instances that never began.
@@ -421,4 +433,3 @@ fn never_begun(job: &JobSummary, task: &str, number: u32, state: JobState) -> In
         result: String::new(),
     }
 }
-

@@ -27,7 +27,10 @@ impl Service {
     pub fn token(&self, caller: &Caller, kind: &str, token: Option<&str>, body: &[u8]) -> Result<Token, ApiError> {
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(Token::None) };
         if token.len() > MAX_TOKEN || !token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return Err(ApiError::bad("InvalidIdempotentToken", format!("`IdempotentToken` must be 1 to {MAX_TOKEN} letters, digits and `_`")));
+            return Err(ApiError::bad(
+                "InvalidIdempotentToken",
+                format!("`IdempotentToken` must be 1 to {MAX_TOKEN} letters, digits and `_`"),
+            ));
         }
         let id = format!("{:032x}", xxh3_128(format!("{}\0{kind}\0{token}", caller.account).as_bytes()));
         let content = format!("{:032x}", xxh3_128(body));

@@ -342,7 +342,11 @@ impl Dag {
         problems.unless(self.tasks.len() <= MAX_TASKS, "DAG.Tasks", format!("holds more than {MAX_TASKS} tasks"));
         for (name, task) in &self.tasks {
             let good = is_name(name, 63, false);
-            problems.unless(good, format!("DAG.Tasks.{name}"), "is no name for a task: 1 to 63 letters, digits, `-` and `_`, no digit first");
+            problems.unless(
+                good,
+                format!("DAG.Tasks.{name}"),
+                "is no name for a task: 1 to 63 letters, digits, `-` and `_`, no digit first",
+            );
             task.check(&format!("DAG.Tasks.{name}"), problems);
         }
         for (from, targets) in &self.dependencies {
@@ -381,7 +385,9 @@ impl Dag {
         let mut order = Vec::with_capacity(open.len());
         while let Some(name) = open.iter().find(|(_, needs)| needs.is_empty()).map(|(name, _)| *name) {
             open.shift_remove(name);
-            open.values_mut().for_each(|needs| drop(needs.remove(name)));
+            for needs in open.values_mut() {
+                needs.remove(name);
+            }
             order.push(name);
         }
         open.keys().next().map_or(Ok(order), |name| Err((*name).to_owned()))
@@ -405,7 +411,8 @@ impl TaskDescription {
             let good = !name.is_empty() && !name.contains(['=', '\0']);
             problems.unless(good, format!("{at}.Parameters.Command.EnvVars"), format!("`{name}` is no name of a variable"));
         }
-        let logs = [("StdoutRedirectPath", &self.parameters.stdout_redirect_path), ("StderrRedirectPath", &self.parameters.stderr_redirect_path)];
+        let logs =
+            [("StdoutRedirectPath", &self.parameters.stdout_redirect_path), ("StderrRedirectPath", &self.parameters.stderr_redirect_path)];
         for (field, path) in logs.into_iter().filter(|(_, path)| !path.is_empty()) {
             if let Err(text) = check_oss(path, true) {
                 problems.add(format!("{at}.Parameters.{field}"), text);

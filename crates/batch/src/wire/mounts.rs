@@ -65,7 +65,11 @@ impl Mounts {
 pub fn check_pair(source: &str, destination: &str, at_source: &str, at_destination: &str, problems: &mut Problems) {
     if !source.starts_with("oss://") {
         let known = ["nas://", "smb://", "lustre://", "nasplus://"].iter().any(|scheme| source.starts_with(scheme));
-        let text = if known { "is a network file system: mount it on this machine and name a folder as `file:///path/`" } else { "must begin with `oss://`" };
+        let text = if known {
+            "is a network file system: mount it on this machine and name a folder as `file:///path/`"
+        } else {
+            "must begin with `oss://`"
+        };
         problems.unless(source.starts_with("file:///"), at_source, text);
     } else if let Err(text) = check_oss(source, true) {
         problems.add(at_source, text);

@@ -11,7 +11,8 @@ use crate::error::ApiError;
 /// # Errors
 /// `InvalidJsonFormat` when it is no JSON object, `InvalidParameter` with the path of a field of the wrong type.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    let mut value: Value = serde_json::from_slice(body).map_err(|e| ApiError::bad("InvalidJsonFormat", format!("the body is not JSON: {e}")))?;
+    let mut value: Value =
+        serde_json::from_slice(body).map_err(|e| ApiError::bad("InvalidJsonFormat", format!("the body is not JSON: {e}")))?;
     if !value.is_object() {
         return Err(ApiError::bad("InvalidJsonFormat", "the body must be a JSON object"));
     }
