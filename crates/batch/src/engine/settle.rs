@@ -93,7 +93,8 @@ impl Engine {
         let tolerant = !job.plan.fail_fast;
         for (n, task) in job.tasks.iter_mut().enumerate() {
             self.line.remove(&(std::cmp::Reverse(job.priority), job.arrival, n));
-            if task.record.state.is_terminal() {
+            // A task that has failed may have instances that wait.
+            if task.record.counts.waiting + task.record.counts.running == 0 {
                 continue;
             }
             let running: Vec<u32> =
