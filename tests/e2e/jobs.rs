@@ -281,13 +281,13 @@ fn others_are_told() {
     let (yard, service) = started();
     let file = yard.path("told");
     let mut document = job("true", 1, &json!({}));
-    let events = ["OnJobRunning", "OnJobFinished", "OnTaskFinished", "OnInstanceFinished"];
+    let events = ["OnJobWaiting", "OnTaskWaiting", "OnJobRunning", "OnJobFinished", "OnTaskFinished", "OnInstanceFinished"];
     document["Notification"]["Topic"] = json!({"Name": "t", "Endpoint": format!("file://{}", file.display()), "Events": events});
     let id = service.create("/jobs", &document);
     assert_eq!(service.wait(&id), "Finished");
-    wait_for("the messages", || crate::yard::lines(&file).len() == 4);
+    wait_for("the messages", || crate::yard::lines(&file).len() == 6);
     let told: Vec<Json> = crate::yard::lines(&file).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = told.iter().map(|message| message["Event"].as_str().unwrap()).collect();
-    assert_eq!(names, ["OnJobRunning", "OnInstanceFinished", "OnTaskFinished", "OnJobFinished"]);
-    assert_eq!((&told[0]["JobId"], &told[0]["Category"], &told[1]["InstanceId"]), (&json!(id), &json!("Job"), &json!(0)));
+    assert_eq!(names, ["OnJobWaiting", "OnTaskWaiting", "OnJobRunning", "OnInstanceFinished", "OnTaskFinished", "OnJobFinished"]);
+    assert_eq!((&told[0]["JobId"], &told[0]["Category"], &told[3]["InstanceId"]), (&json!(id), &json!("Job"), &json!(0)));
 }

@@ -127,6 +127,23 @@ fn only_those_with_a_key_get_in() {
 }
 
 #[test]
+fn bodies_may_be_compressed() {
+    use std::io::Write;
+    let (_yard, service) = started();
+    let plain = job("true", 1, &json!({})).to_string();
+    let mut deflated = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    deflated.write_all(plain.as_bytes()).unwrap();
+    let (bytes, size) = (deflated.finish().unwrap(), plain.len().to_string());
+    let more = [("x-acs-compress-type", "deflate"), ("x-acs-body-rawsize", size.as_str())];
+    let ask = |bytes: &[u8]| service.ask_with(&service.keys, "POST", "/jobs", bytes, &date(0), &more);
+    assert_eq!(ask(&bytes).0, 201);
+    assert_eq!(refusal(ask(b"not deflated")).1, "InvalidHttpBody");
+    let mut bomb = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    bomb.write_all(&vec![b' '; 64 << 20]).unwrap();
+    assert_eq!(refusal(ask(&bomb.finish().unwrap())).1, "InvalidHttpBody");
+}
+
+#[test]
 fn a_token_makes_a_request_harmless_to_repeat() {
     let (_yard, service) = started();
     let document = job("true", 1, &json!({}));
@@ -203,6 +220,27 @@ fn clusters_are_places_for_instances() {
     for path in ["`ImageId`", "`Groups.group.SpotStrategy`", "`Groups.two.DesiredVMCount`", "`Groups.two.InstanceType`"] {
         assert!(message.contains(path), "{message}");
     }
+}
+
+#[test]
+fn nodes_run_their_bootstrap_once() {
+    let (yard, service) = started();
+    let mark = yard.path("marks");
+    let mut document = cluster(2);
+    document["Bootstrap"] = json!(format!("echo $BATCH_COMPUTE_WORKER_ID $ENV >> {}", mark.display()));
+    let id = service.create("/clusters", &document);
+    let first = service.create("/jobs", &job("sleep 0.05", 8, &json!({"ClusterId": id})));
+    assert_eq!(service.wait(&first), "Finished");
+    let times = crate::service::times(&yard, "marks");
+    assert!(
+        !times.is_empty() && times.len() <= 2 && times.iter().all(|(line, times)| *times == 1 && line.ends_with(" of cluster")),
+        "{times:?}"
+    );
+    document["Bootstrap"] = json!("exit 3");
+    let id = service.create("/clusters", &document);
+    let first = service.create("/jobs", &job("true", 1, &json!({"ClusterId": id})));
+    assert_eq!(service.wait(&first), "Failed");
+    assert_eq!(service.instances(&first, "task")[0]["Result"]["ErrorCode"], "BootstrapFailed");
 }
 
 #[test]
@@ -283,7 +321,8 @@ fn apps_have_parameters_and_revisions() {
 
     let change = json!({"CommandLine": "echo changed > ${out}", "InputParameters": {}, "OutputParameters": {}, "Config": {}});
     assert_eq!(service.ask("PUT", "/apps/copy", Some(&change)).0, 200);
-    assert_eq!(service.wait(&service.create("/jobs", &app_job(json!({})))), "Finished");
+    let (code, answer) = service.ask("POST", "/jobs?sync", Some(&app_job(json!({}))));
+    assert_eq!((code, &answer["Outputs"], &answer["Error"]["Code"]), (200, &json!({"out": "oss://data/out.txt"}), &json!("")), "{answer}");
     assert_eq!(service.text("data", "out.txt"), "changed\n");
     assert_eq!(service.get("/apps/copy?Revisions=True").as_array().unwrap().len(), 2);
     assert!(service.get("/apps/copy?Detail=True&Qualifier=0")["CommandLine"].as_str().unwrap().starts_with("cat"));

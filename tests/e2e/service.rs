@@ -78,6 +78,11 @@ impl Service {
 
     /// The same with other keys, any body, another date.
     pub fn ask_as(&self, keys: &Keys, method: &str, target: &str, body: Option<&str>, date: &str) -> (u16, Json) {
+        self.ask_with(keys, method, target, body.unwrap_or_default().as_bytes(), date, &[])
+    }
+
+    /// The same with any bytes and more headers.
+    pub fn ask_with(&self, keys: &Keys, method: &str, target: &str, body: &[u8], date: &str, more: &[(&str, &str)]) -> (u16, Json) {
         static NONCE: AtomicU64 = AtomicU64::new(0);
         let mut headers: Vec<(String, String)> = [
             ("accept", "application/json"),
@@ -90,12 +95,13 @@ impl Service {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
+        headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let path = target.split('?').next().unwrap();
         let message = Message { method, path, bucket: None, key: "", query: &[], headers: &headers };
         let text = acs::string_to_sign(&message, target, acs::Rendering::AsSent);
         let signed = acs::authorization(Pair { id: &keys.id, secret: &keys.secret }, &text);
         headers.push(("authorization".into(), signed));
-        let (code, text, _) = send(&format!("{}{target}", self.api), method, &headers, body.unwrap_or_default().as_bytes());
+        let (code, text, _) = send(&format!("{}{target}", self.api), method, &headers, body);
         let parsed = if text.is_empty() { Json::Null } else { serde_json::from_str(&text).map_err(|e| format!("{e}: {text}")).unwrap() };
         (code, parsed)
     }

@@ -1,5 +1,6 @@
 //! One attempt of one instance, on a worker thread: put everything in place, run the command, keep what it leaves.
 
+mod bootstrap;
 mod logs;
 mod outputs;
 mod place;
@@ -41,6 +42,8 @@ pub struct Surroundings {
     pub region: String,
     /// Time between the polite signal and the hard one.
     pub grace: Duration,
+    /// Folder that holds the folders of nodes.
+    pub nodes: PathBuf,
     /// Starts a command with a root of its own: this program and its arguments.
     pub wrapper: Vec<String>,
     /// Looks for what runs containers.
@@ -62,6 +65,8 @@ pub struct Seat {
     pub env: Vec<(String, String)>,
     /// Mounts of the cluster.
     pub mounts: Vec<crate::wire::MountEntry>,
+    /// What the node runs once before anything else; empty for nothing.
+    pub bootstrap: String,
 }
 
 /// One attempt.
@@ -170,6 +175,7 @@ impl Attempt {
     }
 
     fn fill(&self, view: &View) -> Result<(), (&'static str, PlaceError)> {
+        bootstrap::run(self).map_err(|e| ("BootstrapFailed", e))?;
         let work = self.dir.join(WORK);
         fs::create_dir_all(&work)
             .map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", work.display()), source }))?;

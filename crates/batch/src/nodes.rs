@@ -180,7 +180,7 @@ impl Nodes {
         if task.own_cluster {
             let node = service_id("ins");
             let (cluster, ip) = (task.cluster.clone(), "127.0.0.1".into());
-            return Some(Seat { node, cluster, ip, env: Vec::new(), mounts: Vec::new() });
+            return Some(Seat { node, cluster, ip, env: Vec::new(), mounts: Vec::new(), bootstrap: String::new() });
         }
         let mut state = self.lock();
         let State { clusters, busy } = &mut *state;
@@ -192,7 +192,8 @@ impl Nodes {
         let user_data = of_cluster.user_data.iter().filter(|(name, _)| legal(name));
         let env = user_data.chain(&of_cluster.env_vars).map(|(name, text)| (name.clone(), text.0.clone())).collect();
         let mounts = of_cluster.configs.mounts.entries.clone();
-        Some(Seat { node: node.id.clone(), cluster: task.cluster.clone(), ip: node.ip.clone(), env, mounts })
+        let bootstrap = of_cluster.bootstrap.clone();
+        Some(Seat { node: node.id.clone(), cluster: task.cluster.clone(), ip: node.ip.clone(), env, mounts, bootstrap })
     }
 
     /// A node is free again, or goes away if it was only waited for.

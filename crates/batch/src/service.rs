@@ -12,6 +12,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
+        atomic::AtomicUsize,
         mpsc::{self, Sender},
     },
     time::Duration,
@@ -55,6 +56,8 @@ pub struct Service {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) nodes: Arc<Nodes>,
     engine: Sender<Message>,
+    /// How many requests wait for the end of their jobs.
+    patience: AtomicUsize,
 }
 
 /// A page of a list.
@@ -99,6 +102,7 @@ impl Service {
             oss_endpoint: options.oss_endpoint,
             region: options.region,
             grace: options.grace,
+            nodes: options.folder.join("nodes"),
             wrapper: options.wrapper,
             engine: options.engine,
             shipper,
@@ -113,7 +117,7 @@ impl Service {
         };
         let (engine, outbox) = Engine::new(parts);
         std::thread::Builder::new().name("jobs".into()).spawn(move || engine.serve())?;
-        let service = Arc::new(Service { store, accounts, nodes, engine: outbox });
+        let service = Arc::new(Service { store, accounts, nodes, engine: outbox, patience: AtomicUsize::new(0) });
         service.ask(Request::TakeUp).map_err(StartError::TakeUp)?;
         Ok(service)
     }

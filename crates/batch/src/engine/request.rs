@@ -6,7 +6,7 @@ use batchyard_model::{JobId, JobState, state::job::JobEvent};
 use batchyard_store::{BatchWrite, Write};
 
 use super::{Active, Engine, tell};
-use crate::error::ApiError;
+use crate::{error::ApiError, events::Happening};
 
 /// A wish.
 pub enum Request {
@@ -36,6 +36,10 @@ impl Engine {
                 let mut job = *job;
                 self.arrivals += 1;
                 job.arrival = self.arrivals;
+                self.parts.herald.tell(&job, Happening::Job(JobState::Waiting));
+                for task in &job.tasks {
+                    self.parts.herald.tell(&job, Happening::Task(&task.record.name, JobState::Waiting));
+                }
                 self.take_up(job);
                 Ok(None)
             }

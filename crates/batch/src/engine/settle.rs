@@ -91,6 +91,7 @@ impl Engine {
         writes.push(BatchWrite::MoveJob(JobMove { id: id.clone(), from: vec![job.state], to: state, at_ms: now, message }));
         job.state = state;
         let tolerant = !job.plan.fail_fast;
+        let mut ended = Vec::new();
         for (n, task) in job.tasks.iter_mut().enumerate() {
             self.line.remove(&(std::cmp::Reverse(job.priority), job.arrival, n));
             // A task that has failed may have instances that wait.
@@ -106,6 +107,10 @@ impl Engine {
             }
             task.stop_pending(now, tolerant);
             writes.push(BatchWrite::PutTask(task.record.clone()));
+            ended.push((task.record.name.clone(), task.record.state));
+        }
+        for (name, state) in ended {
+            self.parts.herald.tell(job, Happening::Task(&name, state));
         }
         self.parts.herald.tell(job, Happening::Job(state));
         Some(writes)

@@ -77,6 +77,7 @@ pub fn answer(service: &Service, caller: &Caller, asked: &Asked) -> Result<Answe
 fn jobs(service: &Service, caller: &Caller, asked: &Asked, rest: &[&str]) -> Result<Answer, ApiError> {
     let query = &asked.query;
     match (asked.method.as_str(), rest) {
+        ("POST", []) if query.is_set("sync") => Answer::shown(service.run_job(caller, &asked.body, query.get("IdempotentToken"))?),
         ("POST", []) => Answer::made(&service.create_job(caller, &asked.body, query.get("IdempotentToken"))?),
         ("GET", []) => {
             let paging = paging(asked)?;

@@ -1,10 +1,14 @@
 //! Jobs: accepted, listed, shown, stopped, started again, removed.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 use batchyard_model::{JobId, JobState, service_id};
 use batchyard_store::{BatchWrite, InstanceRecord, JobFilter, JobRecord, JobSummary, StoreError, TaskRecord};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Page, Service, may_change,
@@ -17,10 +21,15 @@ use crate::{
     error::ApiError,
     expand::{self, expand},
     plan::{Plan, PlannedTask, ordered},
+    time::iso,
     types,
     wire::{JobDescription, Problems, TaskDescription, parse},
 };
 
+/// Requests that may wait for the end of their jobs at once.
+const MAX_SYNCHRONOUS: usize = 16;
+/// How long one waits at most.
+const SYNCHRONOUS_LIMIT: Duration = Duration::from_secs(900);
 /// Tasks and instances of all jobs that one body may ask for.
 const MAX_INSTANCES_OF_JOB: u64 = 1_000_000;
 
@@ -86,6 +95,44 @@ impl Service {
         }
         self.ask(Request::Submit(Box::new(job)))?;
         Ok(id)
+    }
+
+    /// Accepts a job and waits for its end: when it began and ended, its outputs, its error.
+    ///
+    /// # Errors
+    /// As [`Service::create_job`]; and when too many wait already, or it takes too long.
+    pub fn run_job(&self, caller: &Caller, body: &[u8], token: Option<&str>) -> Result<Value, ApiError> {
+        let turn = self.patience.fetch_add(1, Ordering::Relaxed);
+        let done = if turn < MAX_SYNCHRONOUS {
+            self.create_job(caller, body, token).and_then(|id| self.await_job(caller, &id))
+        } else {
+            Err(ApiError::new(429, "Throttling.User", "Too many requests wait for the end of their jobs; ask without `sync`."))
+        };
+        self.patience.fetch_sub(1, Ordering::Relaxed);
+        done
+    }
+
+    fn await_job(&self, caller: &Caller, id: &str) -> Result<Value, ApiError> {
+        let (deadline, mut pause) = (Instant::now() + SYNCHRONOUS_LIMIT, Duration::from_millis(10));
+        loop {
+            let job = self.own_job(caller, id)?;
+            if job.state.is_terminal() {
+                let tasks = self.store.list_tasks(std::slice::from_ref(&job.id))?.remove(&job.id).unwrap_or_default();
+                let first = tasks.first().map(|task| self.instance(caller, id, &task.name, "0")).transpose()?.unwrap_or_default();
+                let failed = job.state != JobState::Finished;
+                let code = first.pointer("/Result/ErrorCode").and_then(Value::as_str).filter(|code| !code.is_empty());
+                return Ok(json!({
+                    "StartTime": iso(job.started_ms), "EndTime": iso(job.ended_ms),
+                    "Outputs": first.get("Outputs").cloned().unwrap_or_else(|| json!({})),
+                    "Error": { "Code": if failed { code.unwrap_or(job.state.name()) } else { "" }, "Message": job.message },
+                }));
+            }
+            if Instant::now() > deadline {
+                return Err(ApiError::new(504, "InternalError.Timeout", format!("The job `{id}` goes on; ask for it by its id.")));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(500));
+        }
     }
 
     /// Decides what is carried out of a job.
