@@ -89,6 +89,27 @@ fn attempts_are_shown_with_their_states() {
 }
 
 #[test]
+fn a_call_that_cannot_begin_is_among_the_calls() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    let wdl = "version 1.0\nworkflow w { scatter (i in [0, 3]) { call t { input: n = [7][i] } } if (false) { call t as never { input: n = 1 } } }\n\
+        task t { input { Int n } command <<< echo ~{n} >>> }";
+    let options = json!({"workflow_failure_mode": "ContinueWhilePossible"}).to_string();
+    let id = server.submit(wdl, &json!({}), &[("workflowOptions", options.as_bytes())]);
+    assert_eq!(server.wait(&id), "Failed");
+    let metadata = server.about(&id, "metadata");
+    let call = &metadata["calls"]["w.t"][1];
+    assert_eq!((&call["executionStatus"], &call["shardIndex"], &call["attempt"]), (&json!("Failed"), &json!(1), &json!(1)));
+    assert_eq!(call["failures"][0]["message"], "Call input and runtime attributes evaluation failed for t");
+    assert!(call["end"].is_string() && call.get("stdout").is_none() && call.get("returnCode").is_none(), "{call}");
+    assert_eq!(metadata["failures"][0]["causedBy"][0]["message"], call["failures"][0]["message"]);
+    assert_eq!(metadata["calls"]["w.t"][0]["executionStatus"], "Done");
+    // A call that never comes to be is not there, as with the original.
+    assert_eq!(keys(&metadata["calls"]), ["w.t"]);
+    assert_eq!(server.about(&id, "metadata/failed-jobs")[&id]["calls"]["w.t"][0]["shardIndex"], 1);
+}
+
+#[test]
 fn what_goes_on_is_shown_as_it_goes() {
     let yard = Yard::new();
     let server = Server::start(&yard, &[]);
@@ -103,6 +124,8 @@ fn what_goes_on_is_shown_as_it_goes() {
     let call = &metadata["calls"]["w.nap"][0];
     assert_eq!((&call["executionStatus"], &call["backendStatus"]), (&json!("Running"), &json!("Running")));
     assert!(call.get("end").is_none() && call.get("returnCode").is_none() && call["commandLine"].is_string());
+    let job: u32 = call["jobId"].as_str().unwrap().parse().unwrap();
+    assert!(std::path::Path::new(&format!("/proc/{job}")).exists(), "it is the number of the process");
     assert_eq!(server.about(&id, "outputs")["outputs"], json!({}));
     assert_eq!(server.about(&id, "logs")["calls"]["w.nap"][0]["stdout"], call["stdout"]);
     server.post(&format!("/api/workflows/v1/{id}/abort"));
@@ -111,6 +134,7 @@ fn what_goes_on_is_shown_as_it_goes() {
     assert_eq!(server.wait(&id), "Aborted");
     let call = server.about(&id, "metadata")["calls"]["w.nap"][0].clone();
     assert_eq!((&call["executionStatus"], &call["backendStatus"]), (&json!("Aborted"), &json!("Aborted")));
+    assert_eq!(call["jobId"], job.to_string());
 }
 
 #[test]

@@ -86,10 +86,14 @@ fn running_tasks_outlive_a_server_that_ends() {
     let server = Server::start(&yard, &[]);
     let id = server.submit(wdl, &json!({"w.mark": mark}), &[]);
     wait_for("the task to start", || !lines(&mark).is_empty());
+    let job = |server: &Server| server.about(&id, "metadata")["calls"]["w.nap"][0]["jobId"].clone();
+    wait_for("its start to be recorded", || job(&server).is_string());
+    let before = job(&server);
     server.terminate();
     std::thread::sleep(Duration::from_millis(100));
     let server = Server::start(&yard, &[]);
     assert_eq!(server.wait(&id), "Succeeded");
+    assert_eq!(job(&server), before, "it is the same process");
     assert_eq!(lines(&mark).len(), 1, "the task was run again");
     server.terminate();
 

@@ -15,12 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchyard_model::{CallId, RunId, RunState};
+use batchyard_model::{RunId, RunState};
 use batchyard_store::{RunFilter, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_workflow::{
     clock::Clock,
     documents::RunSpec,
-    engine::Message,
+    engine::{Live, Message},
     machine::Machine,
     owner::{Holder, holder, owner},
 };
@@ -255,15 +255,15 @@ impl Service {
         }
     }
 
-    /// The calls of a run that wait for room, with the moment since when, epoch milliseconds. Those of its sub-workflows
-    /// are among them, under the ids of their runs. Empty when nothing of it is carried out here.
-    pub fn waiting_calls(&self, root: RunId) -> Vec<(CallId, i64)> {
+    /// What only its engine knows of a run's calls. Those of its sub-workflows are among them, under the ids of their runs.
+    /// Empty when nothing of it is carried out here.
+    pub fn live(&self, root: RunId) -> Live {
         let mailbox = self.lock().running.get(&root).and_then(|running| running.mailbox.clone());
         let (reply, answer) = std::sync::mpsc::channel();
         // An engine that has just ended has no call that waits; a busy one answers later than anybody wants to wait.
-        match mailbox.map(|mailbox| mailbox.send(Message::Waiting(reply))) {
+        match mailbox.map(|mailbox| mailbox.send(Message::Live(reply))) {
             Some(Ok(())) => answer.recv_timeout(WAITING_PATIENCE).unwrap_or_default(),
-            _ => Vec::new(),
+            _ => Live::default(),
         }
     }
 

@@ -76,7 +76,7 @@ pub struct End {
     pub usage: Option<Usage>,
     /// Size and modification time of each output file.
     pub files: IndexMap<String, (u64, i64)>,
-    /// Process id, or the id that a scheduler gave, where a provider of the configuration ran it.
+    /// Process id, or the id that a scheduler gave.
     pub job_id: Option<String>,
 }
 
@@ -155,7 +155,7 @@ impl Attempt {
                 Ok(outcome) => self.end_of(&outcome),
                 Err(error) => End::failed(self.not_run(error)),
             };
-            end.job_id = control.job_id().filter(|_| self.place.site.is_some());
+            end.job_id = control.job_id();
             Ok(end)
         });
         concluded.unwrap_or_else(|failure| End::failed(Failed::for_good(failure)))

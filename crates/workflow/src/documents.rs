@@ -154,7 +154,7 @@ pub struct EndDoc {
     /// The execution that made the outputs: this one, or the one whose result was reused.
     #[serde(default)]
     pub maker: String,
-    /// Process id, or the id that a scheduler gave, where a provider of the configuration ran it.
+    /// Process id, or the id that a scheduler gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
     /// What it used.

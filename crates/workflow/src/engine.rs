@@ -7,6 +7,7 @@
 mod begin;
 mod call;
 mod finish;
+mod live;
 mod step;
 
 use std::{
@@ -45,6 +46,7 @@ use crate::{
     settings::Settings,
 };
 use call::Call;
+pub use live::Live;
 
 /// What an engine's thread is told.
 #[derive(Debug)]
@@ -61,8 +63,8 @@ pub enum Message {
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
     Recorded(Option<Event>, Result<(), String>),
-    /// Somebody wants to know which calls wait: their ids and since when, in epoch milliseconds.
-    Waiting(Sender<Vec<(CallId, i64)>>),
+    /// Somebody wants to know which calls wait or run.
+    Live(Sender<Live>),
     /// Somebody wants everything to end: gently first, at once when asked again.
     Interrupt,
 }
@@ -371,9 +373,9 @@ impl<'p> Engine<'p> {
                 }
             }
             Message::Recorded(_, Err(problem)) => self.break_down(problem),
-            Message::Waiting(reply) => {
+            Message::Live(reply) => {
                 // Who asked may have gone away.
-                let _ = reply.send(self.waiting_calls());
+                let _ = reply.send(self.live());
             }
             Message::Interrupt => self.interrupt(),
         }

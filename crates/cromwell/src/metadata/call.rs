@@ -89,9 +89,9 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         return Ok(keys);
     }
     put("backend", json!(start.provider.as_deref().unwrap_or(LOCAL)));
-    if start.provider.is_some()
-        && let Some(job) = end.job_id.clone().or_else(|| layout::read_job_id(Path::new(&start.dir)))
-    {
+    // What a scheduler has given lies beside the script, too.
+    let kept = || start.provider.as_ref().and_then(|_| layout::read_job_id(Path::new(&start.dir)));
+    if let Some(job) = end.job_id.clone().or_else(kept) {
         put("jobId", json!(job));
     }
     if call.started_ms.is_some() && !call.cached {

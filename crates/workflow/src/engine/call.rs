@@ -488,11 +488,6 @@ impl Engine<'_> {
         }
     }
 
-    /// Calls whose inputs are known and whose command has not started.
-    pub(super) fn waiting_calls(&self) -> Vec<(CallId, i64)> {
-        self.calls.values().filter(|call| call.state == CallState::Queued).map(|call| (call.id.clone(), call.queued_ms)).collect()
-    }
-
     /// The yard let go of a call before it started.
     pub(super) fn withdrawn(&mut self, number: u64) {
         self.end_call(number, CallEvent::Abort, Err(Failure::new("not started because the run is ending")), None);
