@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     constants,
-    documents::{Failure, RunSpec, StartDoc, to_text},
+    documents::{EndDoc, Failure, RunSpec, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     layout,
     plan::{CallStep, Plan},
@@ -43,11 +43,42 @@ impl Engine<'_> {
             Callee::Task(module, task) => self.begin_task(frame, call, module, task),
             Callee::Workflow(module, workflow) => self.begin_workflow(frame, step, call, module, workflow),
         };
-        if let Err(mut failure) = begun {
-            failure.call.get_or_insert_with(|| call.name.to_string());
-            failure.message = format!("call input and runtime attributes evaluation failed for {}: {}", call.name, failure.message);
-            self.fail(run, failure);
+        if let Err(failure) = begun {
+            self.call_cannot_begin(frame, call, failure);
         }
+    }
+
+    /// Records a call whose inputs cannot be evaluated: it has failed without ever waiting for room.
+    fn call_cannot_begin(&mut self, frame: FrameId, call: &CallStep, failure: Failure) {
+        let run = self.frames.run(frame);
+        let earlier = self.runs.get(run).and_then(|context| context.recorded.get(&(Arc::clone(&call.name), self.frames.shard(frame))));
+        let (attempt, task) = match &call.callee {
+            Callee::Task(_, task) => (earlier.map_or(1, |r| r.id.attempt + u32::from(r.started_ms.is_some())), &task.name),
+            Callee::Workflow(_, workflow) => (1, &workflow.name),
+        };
+        let Some(id) = self.call_id(frame, &call.name, attempt) else { return };
+        let failure = Failure {
+            message: format!("call input and runtime attributes evaluation failed for {}: {}", call.name, failure.message),
+            call: Some(failure.call.unwrap_or_else(|| id.to_string())),
+            ..failure
+        };
+        let start = StartDoc { dir: layout::call_dir(self.run_dir(run), &id).to_string_lossy().into_owned(), ..StartDoc::default() };
+        let record = CallRecord {
+            id: id.clone(),
+            task: task.text.to_string(),
+            state: CallState::Failed,
+            started_ms: None,
+            ended_ms: Some(self.clock.now_ms()),
+            exit_code: None,
+            cached: false,
+            cache_key: None,
+            reusable: false,
+            start_doc: to_text(&start),
+            end_doc: Some(to_text(&EndDoc { failure: Some(failure.clone()), ..EndDoc::default() })),
+        };
+        let told = Event::Ended { call: id, state: CallState::Failed, cached: false, known: false, failure: Some(failure.clone()) };
+        self.record(vec![Write::StartCall(record)], Some(told));
+        self.fail(run, failure);
     }
 
     fn begin_task(&mut self, frame: FrameId, call: &CallStep, module: &Arc<Module>, task: &Arc<Task>) -> Result<(), Failure> {
