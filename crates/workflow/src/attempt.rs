@@ -4,7 +4,6 @@
 mod work;
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -281,17 +280,11 @@ impl Attempt {
         let out_of_memory = code == 137 || self.ran_out_of_memory(&stderr);
         let message = match outcome.exit {
             Exit::Signal(signal) => format!("job {} was ended by signal {signal}{}", self.tag, signal_name(signal)),
-            Exit::Code(code) => {
-                let expected = match &self.runtime.return_codes {
-                    ReturnCodes::Only(codes) if *codes != BTreeSet::from([0]) => format!(" (accepted: {codes:?})"),
-                    _ => String::new(),
-                };
-                format!(
-                    "job {} exited with return code {code} which has not been declared as a valid return code{expected}{}",
-                    self.tag,
-                    shell_signal(code)
-                )
-            }
+            Exit::Code(code) => format!(
+                "job {} exited with return code {code} which has not been declared as a valid return code{}",
+                self.tag,
+                shell_signal(code)
+            ),
         };
         Err(Failed { retry: true, out_of_memory, ..Failed::for_good(failure(message)) })
     }
