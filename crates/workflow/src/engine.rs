@@ -219,6 +219,7 @@ impl<'p> Engine<'p> {
         Engine {
             gate: machine.gate.join(outbox.clone()),
             store: Arc::clone(&machine.store),
+            unwritten: Default::default(),
             machine,
             settings,
             shared,
@@ -371,6 +372,9 @@ impl<'p> Engine<'p> {
                 if let Some(event) = event {
                     self.progress.tell(event);
                 }
+                    if let Event::Ended { call, .. } = &event {
+                        self.shared.unwritten.written(call);
+                    }
             }
             Message::Recorded(_, Err(problem)) => self.break_down(problem),
             Message::Live(reply) => {

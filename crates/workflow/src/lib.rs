@@ -36,4 +36,5 @@ pub mod settings;
 pub mod stamps;
 pub mod stored;
 pub mod task;
+mod unwritten;
 pub mod why;

@@ -423,6 +423,22 @@ impl Engine<'_> {
             })
         };
         crash::place("end known");
+        if let (true, Write::EndCall(end)) = (reusable, &write) {
+            let start = StartDoc { dir: call.call_dir.to_string_lossy().into_owned(), ..StartDoc::default() };
+            self.shared.unwritten.add(CallRecord {
+                id: call.id.clone(),
+                task: call.task.name.text.to_string(),
+                state,
+                started_ms: None,
+                ended_ms: Some(at_ms),
+                exit_code,
+                cached: false,
+                cache_key: call.cache_key.clone(),
+                reusable,
+                start_doc: to_text(&start),
+                end_doc: Some(end.end_doc.clone()),
+            });
+        }
         self.record(vec![write], Some(told));
         match (result, failure) {
             (Ok(outputs), _) => {

@@ -205,9 +205,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "call-caching.max-failed-copy-attempts",
-        Ignored,
-        "",
-        "the newest earlier result is tried; when it cannot be taken the call is run",
+        Honoured,
+        "1000000",
+        "how many earlier results are tried, newest first and at most 20, before the call is run",
     ),
     key("call-caching.max-result-age-days", Honoured, "90", "older results are not offered"),
     key(
