@@ -462,10 +462,10 @@ impl Engine<'_> {
 
     /// Remembers who made these files, for the identity of the calls that read them.
     pub(super) fn know_files(&self, files: &IndexMap<String, (u64, i64)>, maker: &str, call_dir: &str) {
-        for path in files.keys() {
+        for (path, stamp) in files {
             let below = path.strip_prefix(call_dir).unwrap_or(path).trim_start_matches('/');
             let below = below.strip_prefix("cacheCopy/").unwrap_or(below);
-            self.shared.identities.made_by(path.as_str().into(), format!("file {below} made by {maker}").into());
+            self.shared.identities.made_by(path.as_str().into(), *stamp, format!("file {below} made by {maker}").into());
         }
     }
 
