@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::json;
 
 use crate::{
-    http::Server,
+    http::{Server, zipped},
     yard::{Yard, lines, processes_with, wait_for},
 };
 
@@ -75,6 +75,47 @@ fn an_abort_outlives_the_server() {
     assert_eq!(server.wait(&id), "Aborted");
     wait_for("the task to be gone", || processes_with(&["sleep", &number]) == 0);
     server.terminate();
+}
+
+#[test]
+fn what_has_failed_stays_so_and_nothing_new_begins() {
+    let yard = Yard::new();
+    let wdl = "version 1.0\nimport \"inner.wdl\" as lib\n\
+        workflow w { input { String mark } call lib.inner { input: mark = mark } call long { input: mark = mark }\n\
+          call after { input: mark = mark, ready = long.n } }\n\
+        task long { input { String mark } command <<< while [ ! -e '~{mark}.go' ]; do sleep 0.05; done; echo 5 >>> output { Int n = read_int(stdout()) } runtime { cpu: 0.1 } }\n\
+        task after { input { String mark Int ready } command <<< echo after >> '~{mark}' >>> }";
+    let inner = "version 1.0\nworkflow inner { input { String mark } call bad { input: mark = mark } }\n\
+        task bad { input { String mark } command <<< echo bad >> '~{mark}'; exit 3 >>> runtime { cpu: 0.1 } }";
+    for (mode, ledger) in [("NoNewCalls", vec!["bad"]), ("ContinueWhilePossible", vec!["bad", "after"])] {
+        let mark = yard.path(mode);
+        let options = json!({"workflow_failure_mode": mode}).to_string();
+        let zip = zipped(&[("inner.wdl", inner.as_bytes())]);
+        let server = Server::start(&yard, &[]);
+        let more: [(&str, &[u8]); 2] = [("workflowOptions", options.as_bytes()), ("workflowDependencies", &zip)];
+        let id = server.submit(wdl, &json!({"w.mark": mark}), &more);
+        let failed = |server: &Server| server.about(&id, "metadata/failed-jobs").to_string().contains("inner.bad");
+        wait_for("the failure and the other task", || {
+            failed(&server) && server.about(&id, "metadata")["calls"]["w.long"][0]["executionStatus"] == "Running"
+        });
+        server.kill();
+        let server = Server::start(&yard, &[]);
+        assert_eq!(server.status(&id), "Running", "{mode}: something is still going on");
+        std::fs::write(yard.path(&format!("{mode}.go")), "").unwrap();
+        assert_eq!(server.wait(&id), "Failed");
+        assert_eq!(lines(&mark), ledger, "{mode}");
+        let metadata = server.about(&id, "metadata?expandSubWorkflows=true");
+        assert_eq!(metadata["calls"]["w.long"][0]["executionStatus"], "Done");
+        let inner = &metadata["calls"]["w.inner"][0];
+        assert_eq!(inner["executionStatus"], "Failed");
+        let bad = inner["subWorkflowMetadata"]["calls"]["inner.bad"].as_array().unwrap();
+        assert_eq!((bad.len(), &bad[0]["returnCode"]), (1, &json!(3)), "{mode}: {bad:?}");
+        for failures in [&metadata["failures"], &inner["subWorkflowMetadata"]["failures"]] {
+            let message = failures[0]["causedBy"][0]["message"].as_str().unwrap();
+            assert!(message.starts_with("Job inner.bad:NA:1 exited with return code 3"), "{message}");
+        }
+        server.terminate();
+    }
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl Service {
             known => PathBuf::from(known),
         };
         let dir = claim(&dir)?;
-        let origin = if record.state == RunState::Running { Origin::Resumed } else { Origin::Accepted };
+        let origin = if record.state == RunState::Running { Origin::TakenUp } else { Origin::Accepted };
         let request = Request { id: record.id, name, module: Arc::clone(&loaded.module), callee, bound, spec, dir, owner: owner(), origin };
         Ok(Ready { request, settings, notes })
     }

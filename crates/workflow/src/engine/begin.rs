@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use super::{
     Engine, Stop,
     call::{Call, json_inputs},
+    earlier::failure_of,
 };
 use crate::{
     constants,
@@ -33,7 +34,13 @@ impl Engine<'_> {
     /// A call's needs are met.
     pub(super) fn begin_call(&mut self, frame: FrameId, step: usize, call: &CallStep) {
         let run = self.frames.run(frame);
-        if self.root_mut(run).is_none_or(|root| root.stop != Stop::No) {
+        let Some((stop, keeps_failures)) = self.root_mut(run).map(|root| (root.stop, root.keeps_failures)) else { return };
+        let failed = self.known(frame, call).filter(|record| keeps_failures && record.state == CallState::Failed);
+        if let Some(failure) = failed.and_then(failure_of) {
+            self.note_in_sub_workflows(run, &failure);
+            return;
+        }
+        if stop == Stop::Abort || (stop == Stop::NoNewCalls && !self.has_begun(frame, call)) {
             return;
         }
         if matches!(call.callee, Callee::Task(..)) && !self.count_call(run) {
@@ -48,10 +55,28 @@ impl Engine<'_> {
         }
     }
 
+    /// The latest attempt of a call as an earlier engine left it.
+    fn known(&self, frame: FrameId, call: &CallStep) -> Option<&CallRecord> {
+        let recorded = &self.runs.get(self.frames.run(frame))?.recorded;
+        // Most runs have none, and then nobody need know the place of the call.
+        if recorded.is_empty() { None } else { recorded.get(&(Arc::clone(&call.name), self.frames.shard(frame))) }
+    }
+
+    /// Whether a call was going on under an earlier engine, or had succeeded: then it is no new one.
+    fn has_begun(&self, frame: FrameId, call: &CallStep) -> bool {
+        if let Some(record) = self.known(frame, call) {
+            return !record.state.is_terminal() || record.state == CallState::Done;
+        }
+        // The process is started before its start is recorded.
+        let resumed = self.runs.get(self.frames.run(frame)).and_then(|run| self.roots.get(run.root)).is_some_and(|root| root.resumed);
+        let dir = |id| layout::call_dir(self.run_dir(self.frames.run(frame)), &id);
+        resumed && self.call_id(frame, &call.name, 1).is_some_and(|id| dir(id).join("execution/script").exists())
+    }
+
     /// Records a call whose inputs cannot be evaluated: it has failed without ever waiting for room.
     fn call_cannot_begin(&mut self, frame: FrameId, call: &CallStep, failure: Failure) {
         let run = self.frames.run(frame);
-        let earlier = self.runs.get(run).and_then(|context| context.recorded.get(&(Arc::clone(&call.name), self.frames.shard(frame))));
+        let earlier = self.known(frame, call);
         let (attempt, task) = match &call.callee {
             Callee::Task(_, task) => (earlier.map_or(1, |r| r.id.attempt + u32::from(r.started_ms.is_some())), &task.name),
             Callee::Workflow(_, workflow) => (1, &workflow.name),

@@ -100,7 +100,7 @@ impl Engine<'_> {
     }
 
     /// A sub-workflow and those around it have failed by this.
-    fn note_in_sub_workflows(&mut self, run: RunIndex, failure: &Failure) {
+    pub(super) fn note_in_sub_workflows(&mut self, run: RunIndex, failure: &Failure) {
         let mut at = run;
         while let Some(context) = self.runs.get_mut(at) {
             let Some((frame, _)) = context.parent else { return };
