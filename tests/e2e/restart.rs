@@ -119,6 +119,30 @@ fn what_has_failed_stays_so_and_nothing_new_begins() {
 }
 
 #[test]
+fn large_inputs_are_whole_again() {
+    let yard = Yard::new();
+    let go = yard.path("go");
+    let wdl = "version 1.0\nimport \"inner.wdl\" as lib\n\
+        workflow w { input { String go Array[String] xs Map[String, String] odd } call wait { input: go = go } call lib.inner { input: xs = xs, ready = wait.ready }\n\
+          output { Int n = inner.n Map[String, String] same = odd } }\n\
+        task wait { input { String go } command <<< while [ ! -e '~{go}' ]; do sleep 0.05; done >>> output { Boolean ready = true } }";
+    let inner = "version 1.0\nworkflow inner { input { Array[String] xs Boolean ready } output { Int n = length(xs) } }";
+    let inputs = json!({"w.go": go, "w.xs": vec!["x".repeat(100); 300], "w.odd": {"$blob": "0123"}});
+    let server = Server::start(&yard, &[]);
+    let id = server.submit(wdl, &inputs, &[("workflowDependencies", &zipped(&[("inner.wdl", inner.as_bytes())]))]);
+    wait_for("the task to run", || server.about(&id, "metadata")["calls"]["w.wait"][0]["executionStatus"] == "Running");
+    server.kill();
+    let server = Server::start(&yard, &[]);
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(server.wait(&id), "Succeeded");
+    let metadata = server.about(&id, "metadata?expandSubWorkflows=true");
+    assert_eq!(metadata["outputs"], json!({"w.n": 300, "w.same": {"$blob": "0123"}}));
+    assert_eq!((&metadata["inputs"]["xs"], &metadata["inputs"]["odd"]), (&inputs["w.xs"], &inputs["w.odd"]));
+    let call = &metadata["calls"]["w.inner"][0];
+    assert_eq!((&call["inputs"]["xs"], &call["subWorkflowMetadata"]["inputs"]["xs"]), (&inputs["w.xs"], &inputs["w.xs"]));
+}
+
+#[test]
 fn running_tasks_outlive_a_server_that_ends() {
     let yard = Yard::new();
     let mark = yard.path("mark");

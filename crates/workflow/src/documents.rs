@@ -19,7 +19,7 @@ pub struct RunSpec {
     pub imports: Vec<(String, String, String)>,
     /// `workflow` or `task`, and its name.
     pub target: Target,
-    /// The inputs as given, after file paths were made absolute.
+    /// The inputs as given, after file paths were made absolute; a large one is `{"$blob": hash}`.
     pub inputs: Map<String, Json>,
     /// Inputs that were not given, as far as their values are known before the run; shown only.
     #[serde(default, skip_serializing_if = "Map::is_empty")]

@@ -8,6 +8,7 @@
 
 pub mod attempt;
 mod attributes;
+pub mod blobs;
 pub mod clock;
 pub mod constants;
 mod crash;

@@ -5,6 +5,7 @@ use std::path::Path;
 use batchyard_model::{CallState, RunState};
 use batchyard_store::{CallRecord, RunRecord, StoreError};
 use batchyard_workflow::{
+    blobs,
     documents::{EndDoc, StartDoc},
     layout,
 };
@@ -14,7 +15,6 @@ use super::{
     Context, Filter,
     caching::{self, Switches},
     failures,
-    run::resolved,
 };
 use crate::{LOCAL, moment};
 
@@ -60,11 +60,7 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         put("end", moment(ended));
     }
     if filter.wants("inputs") {
-        let mut inputs = Map::new();
-        for (name, value) in &start.inputs {
-            inputs.insert(name.clone(), resolved(context.store, value)?);
-        }
-        put("inputs", Json::Object(inputs));
+        put("inputs", Json::Object(blobs::whole_members(context.store, &start.inputs)?));
     }
     if filter.wants("outputs") && call.state == CallState::Done {
         put("outputs", Json::Object(end.outputs.clone()));

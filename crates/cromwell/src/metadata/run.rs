@@ -2,7 +2,10 @@
 
 use batchyard_model::RunState;
 use batchyard_store::{RunRecord, Store, StoreError};
-use batchyard_workflow::documents::{RunResultDoc, RunSpec, Submission};
+use batchyard_workflow::{
+    blobs,
+    documents::{RunResultDoc, RunSpec, Submission},
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Context, failures};
@@ -86,19 +89,9 @@ fn inputs(store: &Store, record: &RunRecord, spec: &RunSpec) -> Result<Map<Strin
     let defaults = spec.defaults.iter().filter(|(name, _)| !spec.inputs.contains_key(*name));
     for (name, value) in spec.inputs.iter().chain(defaults) {
         let own = name.strip_prefix(&prefix).filter(|own| !own.contains('.') && spec.version != "draft-2");
-        inputs.insert(own.unwrap_or(name).to_owned(), resolved(store, value)?);
+        inputs.insert(own.unwrap_or(name).to_owned(), blobs::whole(store, value)?.unwrap_or_default());
     }
     Ok(inputs)
-}
-
-/// A value whose large parts lie elsewhere, whole.
-pub fn resolved(store: &Store, value: &Json) -> Result<Json, StoreError> {
-    let Some(hash) = value.as_object().filter(|object| object.len() == 1).and_then(|object| object.get("$blob")).and_then(Json::as_str)
-    else {
-        return Ok(value.clone());
-    };
-    let text = store.load_blob(hash)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Json::Null))
 }
 
 /// What was sent, as it was sent.
@@ -115,7 +108,7 @@ fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreEr
     };
     let inputs = match &spec.submission {
         Some(sent) => text(Some(&sent.inputs))?.unwrap_or_else(|| "{}".into()),
-        None => Json::Object(spec.inputs.clone()).to_string(),
+        None => Json::Object(blobs::whole_members(store, &spec.inputs)?).to_string(),
     };
     let options = match sent.options.is_empty() {
         true => serde_json::to_string_pretty(&context.options.shown_options(&spec.options)).unwrap_or_default(),

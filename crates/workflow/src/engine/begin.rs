@@ -210,12 +210,8 @@ impl Engine<'_> {
             }
             self.record(writes, None);
         } else {
-            let start = StartDoc {
-                inputs: json_inputs(&given).0,
-                child: Some(child.to_string()),
-                dir: dir.to_string_lossy().into_owned(),
-                ..StartDoc::default()
-            };
+            let (inputs, mut writes) = json_inputs(&given);
+            let start = StartDoc { inputs, child: Some(child.to_string()), dir: dir.to_string_lossy().into_owned(), ..StartDoc::default() };
             let record = RunRecord {
                 id: child,
                 parent: Some(parent_id),
@@ -247,7 +243,8 @@ impl Engine<'_> {
                 start_doc: to_text(&start),
                 end_doc: None,
             };
-            self.record(vec![Write::InsertRun(record), Write::StartCall(call_record)], None);
+            writes.extend([Write::InsertRun(record), Write::StartCall(call_record)]);
+            self.record(writes, None);
         }
         let bound = Bound { values, overrides, notes: Vec::new() };
         self.open_run(child, name, root, Arc::new(plan), dir, bound, recorded, Some((frame, step)));

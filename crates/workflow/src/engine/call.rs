@@ -24,10 +24,9 @@ use serde_json::{Map, Value as Json};
 use super::{Engine, Stop};
 use crate::{
     attempt::{Attempt, End, Failed, SCRATCH},
-    constants, crash,
+    blobs, constants, crash,
     documents::{EndDoc, Failure, StartDoc, to_text},
     frame::{FrameId, outputs_object},
-    identity::text_hash,
     layout,
     prepare::{Hit, Preparation, Prepared, guarded, record_maker},
     progress::Event,
@@ -39,8 +38,6 @@ use crate::{
 const PREPARED_AHEAD: usize = 1000;
 /// Times an attempt is started again because its process vanished without a result.
 const MAX_VANISHED: u32 = 3;
-/// JSON text of an input from this length on is stored once for all calls that share it, in bytes.
-const LARGE_INPUT_BYTES: usize = 16 << 10;
 
 /// A task call that has not ended yet.
 pub(super) struct Call {
@@ -399,9 +396,12 @@ impl Engine<'_> {
         let told = Event::Ended { call: call.id.clone(), state, cached: false, known: false, failure: failure.clone() };
         let at_ms = self.clock.now_ms();
         let reusable = state == CallState::Done && self.settings.write_cache && call.cache_key.is_some();
+        let mut writes = Vec::new();
         let write = if call.state == CallState::Running {
             Write::EndCall(CallEnd { id: call.id.clone(), state, at_ms, exit_code, reusable, end_doc: to_text(&document) })
         } else {
+            let (inputs, kept) = json_inputs(&call.inputs);
+            writes = kept;
             // It never started: one record tells its whole life.
             Write::StartCall(CallRecord {
                 id: call.id.clone(),
@@ -414,7 +414,7 @@ impl Engine<'_> {
                 cache_key: None,
                 reusable: false,
                 start_doc: to_text(&StartDoc {
-                    inputs: json_inputs(&call.inputs).0,
+                    inputs,
                     dir: call.call_dir.to_string_lossy().into_owned(),
                     queued_ms: call.queued_ms,
                     ..StartDoc::default()
@@ -439,7 +439,8 @@ impl Engine<'_> {
                 end_doc: Some(end.end_doc.clone()),
             });
         }
-        self.record(vec![write], Some(told));
+        writes.push(write);
+        self.record(writes, Some(told));
         match (result, failure) {
             (Ok(outputs), _) => {
                 self.know_files(&document.files, &document.maker, &call.call_dir.to_string_lossy());
@@ -522,23 +523,11 @@ impl Engine<'_> {
     }
 }
 
-/// Inputs as JSON, large ones as blobs.
+/// Inputs as rows keep them, and the writes that keep large ones.
 pub(super) fn json_inputs(values: &IndexMap<Arc<str>, Value>) -> (Map<String, Json>, Vec<Write>) {
-    let mut blobs = Vec::new();
-    let mut inputs = Map::new();
-    for (name, value) in values {
-        let mut shown = json::to_json(value);
-        if matches!(shown, Json::Array(_) | Json::Object(_) | Json::String(_)) {
-            let text = shown.to_string();
-            if text.len() >= LARGE_INPUT_BYTES {
-                let hash = text_hash(&text);
-                blobs.push(Write::PutBlob { hash: hash.clone(), content: text });
-                shown = serde_json::json!({ "$blob": hash });
-            }
-        }
-        inputs.insert(name.to_string(), shown);
-    }
-    (inputs, blobs)
+    let mut writes = Vec::new();
+    let inputs = values.iter().map(|(name, value)| (name.to_string(), blobs::kept(json::to_json(value), &mut writes))).collect();
+    (inputs, writes)
 }
 
 fn json_outputs(values: &IndexMap<Arc<str>, Value>) -> Map<String, Json> {
