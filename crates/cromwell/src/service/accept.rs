@@ -72,12 +72,13 @@ impl Service {
             version: submission.version.clone(),
             imports,
         };
+        let options = self.options.kept_options(&submission.options);
         // Each text takes the place of the values that it was made from.
         let specs: Vec<RunSpec> = inputs
             .into_iter()
             .map(|inputs| {
                 let kept = Kept { inputs: keep(to_text(&inputs)), ..kept.clone() };
-                RunSpec { options: submission.options.clone(), submission: Some(kept), ..RunSpec::default() }
+                RunSpec { options: options.clone(), submission: Some(kept), ..RunSpec::default() }
             })
             .collect();
         let bytes: usize = texts.values().map(String::len).sum();
