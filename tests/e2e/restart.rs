@@ -1,6 +1,11 @@
 //! The server is killed while tasks run; the next one goes on and loses nothing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -140,6 +145,29 @@ fn large_inputs_are_whole_again() {
     assert_eq!((&metadata["inputs"]["xs"], &metadata["inputs"]["odd"]), (&inputs["w.xs"], &inputs["w.odd"]));
     let call = &metadata["calls"]["w.inner"][0];
     assert_eq!((&call["inputs"]["xs"], &call["subWorkflowMetadata"]["inputs"]["xs"]), (&inputs["w.xs"], &inputs["w.xs"]));
+}
+
+#[test]
+fn a_server_that_ends_answers_what_has_begun_and_takes_nothing_new() {
+    let yard = Yard::new();
+    let mut server = Server::start(&yard, &[]);
+    let body = b"--x\r\nContent-Disposition: form-data; name=\"workflowSource\"\r\n\r\nversion 1.0\nworkflow w { }\r\n--x--\r\n";
+    let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).unwrap();
+    let head = "POST /api/workflows/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n";
+    write!(stream, "{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    // The request has begun once the server asks for its body.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&body[..20]).unwrap();
+    let pid = server.child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(&pid).status().unwrap().success());
+    wait_for("the server to stop listening", || TcpStream::connect(server.base.trim_start_matches("http://")).is_err());
+    stream.write_all(&body[20..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("Cromwell service is shutting down."), "{answer}");
+    assert!(server.child.wait().unwrap().success());
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub enum ServiceError {
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
     /// The server is about to end.
-    #[error("the server is shutting down and takes no more work")]
+    #[error("Cromwell service is shutting down.")]
     Closing,
     /// The store does not answer.
     #[error("{0}")]
@@ -293,12 +293,18 @@ impl Service {
         Ok(self.store().write(vec![Write::PutLabels { run: id, labels }]).wait()?)
     }
 
-    /// Takes nothing more up. With `abort_on_terminate` runs are ended first; otherwise they go on without us, and
-    /// the next server finds them.
-    pub fn close(&self) {
+    /// Takes no submission any more, and begins nothing that waits: requests that have begun are still answered.
+    pub fn wind_down(&self) {
         let mut state = self.lock();
         state.closing = true;
         state.waiting.clear();
+    }
+
+    /// Takes nothing more up. With `abort_on_terminate` runs are ended first; otherwise they go on without us, and
+    /// the next server finds them.
+    pub fn close(&self) {
+        self.wind_down();
+        let mut state = self.lock();
         if self.options.abort_on_terminate {
             for running in state.running.values_mut().filter(|running| !running.abort) {
                 running.abort = true;
