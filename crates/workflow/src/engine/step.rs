@@ -45,8 +45,8 @@ impl Engine<'_> {
             StepKind::If { clauses } => {
                 let mut taken = None;
                 let mut failure = None;
-                for (n, (condition, _, _)) in clauses.iter().enumerate() {
-                    match condition.as_ref().map_or(Ok(true), |c| self.condition(frame, c)) {
+                for (n, clause) in clauses.iter().enumerate() {
+                    match clause.condition.as_ref().map_or(Ok(true), |c| self.condition(frame, c)) {
                         Ok(false) => {}
                         Ok(true) => {
                             taken = Some(n);
