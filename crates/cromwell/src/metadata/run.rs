@@ -9,7 +9,7 @@ use batchyard_workflow::{
 use serde_json::{Map, Value as Json, json};
 
 use super::{Context, failures};
-use crate::{VERSION, moment};
+use crate::{VERSION, documents::is_web, moment};
 
 /// Keys of the run's metadata, without `calls`.
 pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json>, StoreError> {
@@ -125,8 +125,16 @@ fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreEr
     put("labels", json!(labels));
     put("workflowType", json!(sent.language.as_deref().unwrap_or_default()));
     put("workflowTypeVersion", json!(sent.version.as_deref().unwrap_or_default()));
-    if let Some(imports) = text(sent.imports.as_ref())? {
-        put("imports", serde_json::from_str(&imports).unwrap_or_default());
+    let mut imports = match text(sent.imports.as_ref())? {
+        Some(imports) => serde_json::from_str(&imports).unwrap_or_default(),
+        None => Map::new(),
+    };
+    // What came from the web meanwhile; the document itself is told by its URL.
+    for document in spec.documents.iter().skip(1).filter(|document| is_web(&document.id)) {
+        imports.insert(document.id.clone(), json!(text(Some(&document.hash))?.unwrap_or_default()));
+    }
+    if sent.imports.is_some() || !imports.is_empty() {
+        put("imports", Json::Object(imports));
     }
     Ok(Json::Object(files))
 }
