@@ -47,6 +47,10 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
         put("submittedFiles", submitted_files(context, &spec)?);
         put("workflowProcessingEvents", events(context, record));
     }
+    if record.parent.is_none() && record.state == RunState::Succeeded && deletes(context, &spec) {
+        // A run succeeds once they are gone.
+        put("fileDeletionStatus", json!("Succeeded"));
+    }
     if let Some(folder) = log_folder(context, &spec) {
         put("workflowLog", json!(format!("{}/workflow.{}.log", folder.trim_end_matches('/'), record.id)));
     }
@@ -54,6 +58,13 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
         put("failures", failures);
     }
     Ok(keys)
+}
+
+/// Whether the intermediate files of a run are deleted.
+fn deletes(context: Context<'_>, spec: &RunSpec) -> bool {
+    let settings = &context.options.settings;
+    let wanted = settings.with_default_options(&spec.options).get("delete_intermediate_output_files").and_then(Json::as_bool);
+    wanted.unwrap_or(false) && settings.may_delete_files
 }
 
 /// Where the log of a run is to be found when it has ended.
