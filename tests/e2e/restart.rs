@@ -79,6 +79,8 @@ fn an_abort_outlives_the_server() {
     let server = Server::start(&yard, &[]);
     assert_eq!(server.wait(&id), "Aborted");
     wait_for("the task to be gone", || processes_with(&["sleep", &number]) == 0);
+    let call = server.about(&id, "metadata")["calls"]["w.nap"][0].clone();
+    assert!(call["executionStatus"] == "Aborted" && call["end"].is_string(), "{call}");
     server.terminate();
 }
 
