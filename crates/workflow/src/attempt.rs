@@ -64,6 +64,9 @@ pub struct Attempt {
     pub may_have_started: bool,
 }
 
+/// What the failure of a job tells of the texts by which it is known to have run out of memory; they follow.
+pub const MEMORY_WORDS: &str = "; its stderr contains one of the `memory-retry-error-keys: [";
+
 /// How an attempt ended.
 #[derive(Debug)]
 pub struct End {
@@ -280,11 +283,15 @@ impl Attempt {
         let out_of_memory = code == 137 || self.ran_out_of_memory(&stderr);
         let message = match outcome.exit {
             Exit::Signal(signal) => format!("job {} was ended by signal {signal}{}", self.tag, signal_name(signal)),
-            Exit::Code(code) => format!(
-                "job {} exited with return code {code} which has not been declared as a valid return code{}",
-                self.tag,
-                shell_signal(code)
-            ),
+            Exit::Code(code) => {
+                let words = if tail_contains(&stderr, &self.memory_errors) {
+                    format!("{MEMORY_WORDS}{}]`", self.memory_errors.join(","))
+                } else {
+                    String::new()
+                };
+                let signal = shell_signal(code);
+                format!("job {} exited with return code {code} which has not been declared as a valid return code{signal}{words}", self.tag)
+            }
         };
         Err(Failed { retry: true, out_of_memory, ..Failed::for_good(failure(message)) })
     }

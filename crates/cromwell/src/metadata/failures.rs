@@ -11,7 +11,7 @@ use std::{
 
 use batchyard_model::RunId;
 use batchyard_store::RunRecord;
-use batchyard_workflow::documents::Failure;
+use batchyard_workflow::{attempt::MEMORY_WORDS, documents::Failure};
 use serde_json::{Value as Json, json};
 
 use super::run::result;
@@ -90,6 +90,13 @@ fn workflow_of(failure: &Failure) -> Option<&str> {
 fn of_job(message: &str, call: &str, tag: &str) -> String {
     let named = message.replacen(&format!("job {call} "), &format!("job {tag} "), 1);
     match named.strip_prefix("job ") {
+        Some(rest) if rest.contains(MEMORY_WORDS) => {
+            let keys = rest.split_once(MEMORY_WORDS).map_or("", |(_, keys)| keys);
+            format!(
+                "stderr for job `{tag}` contained one of the `memory-retry-error-keys: [{keys} specified in the Cromwell config. \
+                 Job might have run out of memory."
+            )
+        }
         Some(rest) if rest.ends_with(" valid return code") => {
             format!("Job {rest}. See 'continueOnReturnCode' runtime attribute for more details.")
         }

@@ -31,6 +31,7 @@ use crate::{
     prepare::{Hit, Preparation, Prepared, guarded, record_maker},
     progress::Event,
     provider::Mode,
+    settings::Settings,
 };
 
 /// Calls of an engine that are prepared before they can start; others wait as they are, for a prepared call holds all that
@@ -159,7 +160,7 @@ impl Engine<'_> {
         let Some(call) = self.calls.remove(&number) else { return };
         self.leave_ahead(call.ahead);
         let now = self.clock.now_ms();
-        let (mut start, blobs) = start_doc(&call, &prepared, self.settings.dialect_of(call.module.document.version));
+        let (mut start, blobs) = start_doc(&call, &prepared, &self.settings);
         start.notes.push(format!("result of {} was taken", hit.from));
         let end = EndDoc {
             outputs: json_outputs(&hit.outputs),
@@ -201,7 +202,7 @@ impl Engine<'_> {
         let control = Control::new(format!("{root_id}/{}/{}", call.id.run, call.id));
         call.control = Some(Arc::clone(&control));
         let memory_mib = self.settings.grown_memory(prepared.runtime.memory_mib.unwrap_or(0), call.memory_failures);
-        let start = start_doc(call, &prepared, self.settings.dialect_of(call.module.document.version));
+        let start = start_doc(call, &prepared, &self.settings);
         let gate = Arc::clone(&self.gate);
         let (go, wait) = mpsc::sync_channel::<()>(1);
         let elsewhere = prepared.place.mode() == Mode::Dispatched;
@@ -212,7 +213,8 @@ impl Engine<'_> {
             runtime: prepared.runtime,
             place: prepared.place,
             memory_mib,
-            memory_errors: Arc::clone(&self.settings.memory_errors),
+            // Without a multiplier nothing follows from them.
+            memory_errors: self.settings.memory_retry_multiplier.map_or_else(Arc::default, |_| Arc::clone(&self.settings.memory_errors)),
             scratch,
             tag: call.id.to_string(),
             number: call.id.attempt,
@@ -534,13 +536,21 @@ fn json_outputs(values: &IndexMap<Arc<str>, Value>) -> Map<String, Json> {
     values.iter().map(|(name, value)| (name.to_string(), json::to_json(value))).collect()
 }
 
-fn start_doc(call: &Call, prepared: &Prepared, dialect: Dialect) -> (StartDoc, Vec<Write>) {
+fn start_doc(call: &Call, prepared: &Prepared, settings: &Settings) -> (StartDoc, Vec<Write>) {
+    let dialect = settings.dialect_of(call.module.document.version);
     let (mut inputs, blobs) = json_inputs(&call.inputs);
     let silent: Vec<&Decl> = call.task.inputs.iter().filter(|decl| !call.inputs.contains_key(&decl.name.text)).collect();
     inputs.extend(constants::known(&call.module, &silent, dialect));
+    let mut runtime: Map<String, Json> = prepared.attributes.iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect();
+    if let (true, Some(bytes)) = (call.memory_failures > 0, prepared.runtime.memory_bytes) {
+        // What the attempt gets, in the words of its document.
+        let unit = if dialect == Dialect::Cromwell { "GB" } else { "GiB" };
+        let grown = bytes as f64 / f64::from(1 << 30) * settings.memory_growth(call.memory_failures);
+        runtime.insert("memory".into(), format!("{grown} {unit}").into());
+    }
     let start = StartDoc {
         inputs,
-        runtime: prepared.attributes.iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect(),
+        runtime,
         dir: call.call_dir.to_string_lossy().into_owned(),
         queued_ms: call.queued_ms,
         prepared_ms: call.prepared_ms,
