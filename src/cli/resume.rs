@@ -84,7 +84,7 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     let loaded = stored::load_documents(&store, &spec)?;
     let module = Arc::clone(&loaded.module);
     let callee = stored::find_target(&loaded, &spec.target)?;
-    let Some(bound) = rebind(&callee, &spec, &config, &module) else { return Ok(EXIT_USAGE) };
+    let Some(bound) = rebind(&callee, &stored::load_inputs(&store, &spec)?, &config, &module) else { return Ok(EXIT_USAGE) };
     let verbosity = match (args.quiet, args.verbose) {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,

@@ -326,8 +326,8 @@ fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// Bound values of a stored run.
-pub fn rebind(callee: &Callee, spec: &RunSpec, config: &Config, module: &Module) -> Option<Bound> {
+pub fn rebind(callee: &Callee, given: &Map<String, Json>, config: &Config, module: &Module) -> Option<Bound> {
     let (version, settings) = (module.document.version, &config.settings);
     let strict = settings.strict_inputs.get(&version).copied();
-    inputs::bind(callee, &spec.inputs, settings.dialect_of(version), strict, &[PathBuf::from("/")], &config.home)
+    inputs::bind(callee, given, settings.dialect_of(version), strict, &[PathBuf::from("/")], &config.home)
 }

@@ -139,6 +139,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            service.wind_down();
             told.send_replace(true);
             std::future::pending::<()>().await;
         };

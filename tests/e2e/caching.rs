@@ -82,6 +82,57 @@ fn changed_or_removed_results_are_not_taken() {
 }
 
 #[test]
+fn an_older_result_is_taken_when_the_newest_is_spoilt() {
+    let yard = Yard::new();
+    yard.write("w.wdl", CHAIN);
+    yard.write("in.txt", "a\nb\n");
+    yard.outputs(&["run", "w.wdl", "text=in.txt"]);
+    let second = yard.outputs(&["run", "w.wdl", "text=in.txt", "--no-cache"]);
+    fs::remove_file(second["w.copy"].as_str().unwrap()).unwrap();
+    expect(&yard, &["run", "w.wdl", "text=in.txt"], true, true);
+}
+
+#[test]
+fn a_twin_that_comes_at_once_takes_the_result() {
+    let yard = Yard::new();
+    let wdl = "version 1.0\nworkflow w { call t as first { input: n = 7 } call t as second { input: n = first.same } }\n\
+        task t { input { Int n } command <<< echo ~{n} >>> output { Int same = n File out = stdout() } }";
+    yard.write("w.wdl", wdl);
+    yard.outputs(&["run", "w.wdl"]);
+    assert_eq!(cached(&yard), [("first".to_owned(), false), ("second".to_owned(), true)]);
+}
+
+#[test]
+fn a_file_that_a_task_changed_in_place_is_another_input() {
+    let yard = Yard::new();
+    let wdl = "version 1.0\nworkflow w {\n  call make\n  call read as before { input: f = make.out, ready = \"\" }\n\
+          call spoil { input: path = make.out, ready = before.text }\n  call read as after { input: f = make.out, ready = spoil.done } \n\
+          output { String first = before.text String second = after.text } }\n\
+        task make { command <<< echo one > out >>> output { File out = \"out\" } }\n\
+        task read { input { File f String ready = \"\" } command <<< cat ~{f} >>> output { String text = read_string(stdout()) } }\n\
+        task spoil { input { String path String ready } command <<< sleep 0.1; echo other > '~{path}' >>> output { String done = \"\" } }";
+    yard.write("w.wdl", wdl);
+    let outputs = yard.outputs(&["run", "w.wdl"]);
+    assert_eq!((&outputs["w.first"], &outputs["w.second"]), (&json!("one"), &json!("other")));
+}
+
+#[test]
+fn layout_and_order_do_not_matter() {
+    let yard = Yard::new();
+    let task = |text: &str| format!("version 1.0\nworkflow w {{ call t {{ input: a = 1, b = 2 }} }}\n{text}");
+    let one = "task t { input { Int a Int b } command { echo ${a} ${b} } output { Int x = 1 Int y = 2 } }";
+    let other = "task t { input { Int b\n Int a } command {\n\n     echo ${ a } ~{b}\n  }\n output { Int y = 2 Int x = 1 } }";
+    yard.write("w.wdl", &task(one));
+    yard.outputs(&["run", "w.wdl"]);
+    yard.write("w.wdl", &task(other));
+    yard.outputs(&["run", "w.wdl"]);
+    assert_eq!(cached(&yard), [("t".to_owned(), true)]);
+    yard.write("w.wdl", &task(&one.replace("echo ${a} ${b}", "echo ${b} ${a}")));
+    yard.outputs(&["run", "w.wdl"]);
+    assert_eq!(cached(&yard), [("t".to_owned(), false)]);
+}
+
+#[test]
 fn options_switch_reading_and_writing() {
     let yard = Yard::new();
     yard.write("w.wdl", CHAIN);

@@ -105,6 +105,22 @@ fn a_file_drives_a_server() {
 }
 
 #[test]
+fn a_secret_is_not_kept() {
+    let text = "include required(classpath(\"application\"))\nwebservice.port = 0\nworkflow-options.encrypted-fields = [ token, backend ]\n\
+        database { profile = \"slick.jdbc.HsqldbProfile$\", db { driver = \"org.hsqldb.jdbcDriver\", url = \"jdbc:hsqldb:file:kept/db;shutdown=false\" } }\n";
+    let (yard, server) = serve(text, &[]);
+    let options = br#"{"token": "hidden one", "other": "shown one", "backend": "Local"}"#;
+    server.run(ECHO, &json!({"w.n": 1}), &[("workflowOptions", options)]);
+    server.terminate();
+    let mut kept = Vec::new();
+    for entry in fs::read_dir(yard.path("kept")).unwrap() {
+        kept.extend(fs::read(entry.unwrap().path()).unwrap());
+    }
+    let holds = |text: &str| kept.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds("shown one") && !holds("hidden one"));
+}
+
+#[test]
 fn limits_of_a_file_hold() {
     let (_yard, server) = serve(SITE, &[]);
     let many = ECHO.replace(

@@ -19,7 +19,7 @@ const COUNT: &str = "version 1.0\n\
     task count { input { Array[String] xs } command <<< wc -l < ~{write_lines(xs)} >>> output { Int n = read_int(stdout()) } }\n";
 const NOTHING: &str = "version 1.0\nworkflow w { }";
 /// Most memory of a server that runs a workflow with inputs of 100 MB, in KiB.
-const MEMORY_KIB: u64 = 1_500_000;
+const MEMORY_KIB: u64 = 1_000_000;
 
 impl Server {
     fn connect(&self) -> TcpStream {

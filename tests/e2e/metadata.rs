@@ -89,6 +89,27 @@ fn attempts_are_shown_with_their_states() {
 }
 
 #[test]
+fn a_call_that_cannot_begin_is_among_the_calls() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    let wdl = "version 1.0\nworkflow w { scatter (i in [0, 3]) { call t { input: n = [7][i] } } if (false) { call t as never { input: n = 1 } } }\n\
+        task t { input { Int n } command <<< echo ~{n} >>> }";
+    let options = json!({"workflow_failure_mode": "ContinueWhilePossible"}).to_string();
+    let id = server.submit(wdl, &json!({}), &[("workflowOptions", options.as_bytes())]);
+    assert_eq!(server.wait(&id), "Failed");
+    let metadata = server.about(&id, "metadata");
+    let call = &metadata["calls"]["w.t"][1];
+    assert_eq!((&call["executionStatus"], &call["shardIndex"], &call["attempt"]), (&json!("Failed"), &json!(1), &json!(1)));
+    assert_eq!(call["failures"][0]["message"], "Call input and runtime attributes evaluation failed for t");
+    assert!(call["end"].is_string() && call.get("stdout").is_none() && call.get("returnCode").is_none(), "{call}");
+    assert_eq!(metadata["failures"][0]["causedBy"][0]["message"], call["failures"][0]["message"]);
+    assert_eq!(metadata["calls"]["w.t"][0]["executionStatus"], "Done");
+    // A call that never comes to be is not there, as with the original.
+    assert_eq!(keys(&metadata["calls"]), ["w.t"]);
+    assert_eq!(server.about(&id, "metadata/failed-jobs")[&id]["calls"]["w.t"][0]["shardIndex"], 1);
+}
+
+#[test]
 fn what_goes_on_is_shown_as_it_goes() {
     let yard = Yard::new();
     let server = Server::start(&yard, &[]);
@@ -103,6 +124,8 @@ fn what_goes_on_is_shown_as_it_goes() {
     let call = &metadata["calls"]["w.nap"][0];
     assert_eq!((&call["executionStatus"], &call["backendStatus"]), (&json!("Running"), &json!("Running")));
     assert!(call.get("end").is_none() && call.get("returnCode").is_none() && call["commandLine"].is_string());
+    let job: u32 = call["jobId"].as_str().unwrap().parse().unwrap();
+    assert!(std::path::Path::new(&format!("/proc/{job}")).exists(), "it is the number of the process");
     assert_eq!(server.about(&id, "outputs")["outputs"], json!({}));
     assert_eq!(server.about(&id, "logs")["calls"]["w.nap"][0]["stdout"], call["stdout"]);
     server.post(&format!("/api/workflows/v1/{id}/abort"));
@@ -111,6 +134,7 @@ fn what_goes_on_is_shown_as_it_goes() {
     assert_eq!(server.wait(&id), "Aborted");
     let call = server.about(&id, "metadata")["calls"]["w.nap"][0].clone();
     assert_eq!((&call["executionStatus"], &call["backendStatus"]), (&json!("Aborted"), &json!("Aborted")));
+    assert_eq!(call["jobId"], job.to_string());
 }
 
 #[test]
@@ -138,10 +162,13 @@ fn call_caching_is_explained() {
         (&json!("509820290D57F333403F490DDE7316F4"), &json!("C81E728D9D4C2F636F067F89CC14862C"))
     );
     assert_eq!(hashes["runtime attribute"]["continueOnReturnCode"], "CFCD208495D565EF66E7DFF9F98764DA");
-    for key in ["command template", "input count", "output count"] {
-        assert_eq!(hashes[key].as_str().unwrap().len(), 32, "{hashes}");
-    }
-    assert!(hashes["output expression"]["Int m"].is_string());
+    // As the original makes them of `echo ${n}`, three inputs, one output, and `read_int(stdout())`.
+    assert_eq!(hashes["command template"], "C3D4B0C10AA2A9A7839F9B8D1BC2E3D8");
+    assert_eq!(
+        (&hashes["input count"], &hashes["output count"]),
+        (&json!("ECCBC87E4B5CE2FE28308FD9F2A7BAF3"), &json!("C4CA4238A0B923820DCC509A6F75849B"))
+    );
+    assert_eq!(hashes["output expression"]["Int m"], "93114C80C6826C071C28393FDD0D5F73");
     let (_, hit) = caching(&wdl(""), &json!({}));
     assert_eq!(shown(&hit), [json!("ReadAndWriteCache"), json!(true), json!(true), json!(format!("Cache Hit: {first}:w.t:-1"))]);
     let (_, read_only) = caching(&wdl("").replace("echo", "echo  "), &json!({"write_to_cache": false}));

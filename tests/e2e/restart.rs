@@ -1,11 +1,16 @@
 //! The server is killed while tasks run; the next one goes on and loses nothing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
 
 use serde_json::json;
 
 use crate::{
-    http::Server,
+    http::{Server, zipped},
     yard::{Yard, lines, processes_with, wait_for},
 };
 
@@ -74,7 +79,97 @@ fn an_abort_outlives_the_server() {
     let server = Server::start(&yard, &[]);
     assert_eq!(server.wait(&id), "Aborted");
     wait_for("the task to be gone", || processes_with(&["sleep", &number]) == 0);
+    let call = server.about(&id, "metadata")["calls"]["w.nap"][0].clone();
+    assert!(call["executionStatus"] == "Aborted" && call["end"].is_string(), "{call}");
     server.terminate();
+}
+
+#[test]
+fn what_has_failed_stays_so_and_nothing_new_begins() {
+    let yard = Yard::new();
+    let wdl = "version 1.0\nimport \"inner.wdl\" as lib\n\
+        workflow w { input { String mark } call lib.inner { input: mark = mark } call long { input: mark = mark }\n\
+          call after { input: mark = mark, ready = long.n } }\n\
+        task long { input { String mark } command <<< while [ ! -e '~{mark}.go' ]; do sleep 0.05; done; echo 5 >>> output { Int n = read_int(stdout()) } runtime { cpu: 0.1 } }\n\
+        task after { input { String mark Int ready } command <<< echo after >> '~{mark}' >>> }";
+    let inner = "version 1.0\nworkflow inner { input { String mark } call bad { input: mark = mark } }\n\
+        task bad { input { String mark } command <<< echo bad >> '~{mark}'; exit 3 >>> runtime { cpu: 0.1 } }";
+    for (mode, ledger) in [("NoNewCalls", vec!["bad"]), ("ContinueWhilePossible", vec!["bad", "after"])] {
+        let mark = yard.path(mode);
+        let options = json!({"workflow_failure_mode": mode}).to_string();
+        let zip = zipped(&[("inner.wdl", inner.as_bytes())]);
+        let server = Server::start(&yard, &[]);
+        let more: [(&str, &[u8]); 2] = [("workflowOptions", options.as_bytes()), ("workflowDependencies", &zip)];
+        let id = server.submit(wdl, &json!({"w.mark": mark}), &more);
+        let failed = |server: &Server| server.about(&id, "metadata/failed-jobs").to_string().contains("inner.bad");
+        wait_for("the failure and the other task", || {
+            failed(&server) && server.about(&id, "metadata")["calls"]["w.long"][0]["executionStatus"] == "Running"
+        });
+        server.kill();
+        let server = Server::start(&yard, &[]);
+        assert_eq!(server.status(&id), "Running", "{mode}: something is still going on");
+        std::fs::write(yard.path(&format!("{mode}.go")), "").unwrap();
+        assert_eq!(server.wait(&id), "Failed");
+        assert_eq!(lines(&mark), ledger, "{mode}");
+        let metadata = server.about(&id, "metadata?expandSubWorkflows=true");
+        assert_eq!(metadata["calls"]["w.long"][0]["executionStatus"], "Done");
+        let inner = &metadata["calls"]["w.inner"][0];
+        assert_eq!(inner["executionStatus"], "Failed");
+        let bad = inner["subWorkflowMetadata"]["calls"]["inner.bad"].as_array().unwrap();
+        assert_eq!((bad.len(), &bad[0]["returnCode"]), (1, &json!(3)), "{mode}: {bad:?}");
+        for failures in [&metadata["failures"], &inner["subWorkflowMetadata"]["failures"]] {
+            let message = failures[0]["causedBy"][0]["message"].as_str().unwrap();
+            assert!(message.starts_with("Job inner.bad:NA:1 exited with return code 3"), "{message}");
+        }
+        server.terminate();
+    }
+}
+
+#[test]
+fn large_inputs_are_whole_again() {
+    let yard = Yard::new();
+    let go = yard.path("go");
+    let wdl = "version 1.0\nimport \"inner.wdl\" as lib\n\
+        workflow w { input { String go Array[String] xs Map[String, String] odd } call wait { input: go = go } call lib.inner { input: xs = xs, ready = wait.ready }\n\
+          output { Int n = inner.n Map[String, String] same = odd } }\n\
+        task wait { input { String go } command <<< while [ ! -e '~{go}' ]; do sleep 0.05; done >>> output { Boolean ready = true } }";
+    let inner = "version 1.0\nworkflow inner { input { Array[String] xs Boolean ready } output { Int n = length(xs) } }";
+    let inputs = json!({"w.go": go, "w.xs": vec!["x".repeat(100); 300], "w.odd": {"$blob": "0123"}});
+    let server = Server::start(&yard, &[]);
+    let id = server.submit(wdl, &inputs, &[("workflowDependencies", &zipped(&[("inner.wdl", inner.as_bytes())]))]);
+    wait_for("the task to run", || server.about(&id, "metadata")["calls"]["w.wait"][0]["executionStatus"] == "Running");
+    server.kill();
+    let server = Server::start(&yard, &[]);
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(server.wait(&id), "Succeeded");
+    let metadata = server.about(&id, "metadata?expandSubWorkflows=true");
+    assert_eq!(metadata["outputs"], json!({"w.n": 300, "w.same": {"$blob": "0123"}}));
+    assert_eq!((&metadata["inputs"]["xs"], &metadata["inputs"]["odd"]), (&inputs["w.xs"], &inputs["w.odd"]));
+    let call = &metadata["calls"]["w.inner"][0];
+    assert_eq!((&call["inputs"]["xs"], &call["subWorkflowMetadata"]["inputs"]["xs"]), (&inputs["w.xs"], &inputs["w.xs"]));
+}
+
+#[test]
+fn a_server_that_ends_answers_what_has_begun_and_takes_nothing_new() {
+    let yard = Yard::new();
+    let mut server = Server::start(&yard, &[]);
+    let body = b"--x\r\nContent-Disposition: form-data; name=\"workflowSource\"\r\n\r\nversion 1.0\nworkflow w { }\r\n--x--\r\n";
+    let mut stream = TcpStream::connect(server.base.trim_start_matches("http://")).unwrap();
+    let head = "POST /api/workflows/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\n";
+    write!(stream, "{head}Expect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    // The request has begun once the server asks for its body.
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&body[..20]).unwrap();
+    let pid = server.child.id().to_string();
+    assert!(std::process::Command::new("kill").arg(&pid).status().unwrap().success());
+    wait_for("the server to stop listening", || TcpStream::connect(server.base.trim_start_matches("http://")).is_err());
+    stream.write_all(&body[20..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("Cromwell service is shutting down."), "{answer}");
+    assert!(server.child.wait().unwrap().success());
 }
 
 #[test]
@@ -86,10 +181,14 @@ fn running_tasks_outlive_a_server_that_ends() {
     let server = Server::start(&yard, &[]);
     let id = server.submit(wdl, &json!({"w.mark": mark}), &[]);
     wait_for("the task to start", || !lines(&mark).is_empty());
+    let job = |server: &Server| server.about(&id, "metadata")["calls"]["w.nap"][0]["jobId"].clone();
+    wait_for("its start to be recorded", || job(&server).is_string());
+    let before = job(&server);
     server.terminate();
     std::thread::sleep(Duration::from_millis(100));
     let server = Server::start(&yard, &[]);
     assert_eq!(server.wait(&id), "Succeeded");
+    assert_eq!(job(&server), before, "it is the same process");
     assert_eq!(lines(&mark).len(), 1, "the task was run again");
     server.terminate();
 

@@ -353,6 +353,7 @@ fn options_move_files() {
     let log = yard.read(&format!("logs/workflow.{id}.log"));
     assert!(log.contains("google_project") && log.contains("a ended: Done"), "{log}");
     assert_eq!(metadata["workflowLog"], json!(yard.path(&format!("logs/workflow.{id}.log"))));
+    assert_eq!(metadata["fileDeletionStatus"], "Succeeded");
     let made = metadata["calls"]["w.a"][0]["outputs"]["f"].as_str().unwrap();
     assert!(!std::path::Path::new(made).exists(), "the intermediate file is still there");
 
@@ -364,6 +365,7 @@ fn options_move_files() {
     let second = server.run(folder, &json!({}), &[("workflowOptions", br#"{"delete_intermediate_output_files": true}"#)]);
     let made = |id: &str| server.about(id, "metadata")["calls"]["w.a"][0]["outputs"]["f"].as_str().unwrap().to_owned();
     assert!(std::path::Path::new(&made(&first)).exists() && !std::path::Path::new(&made(&second)).exists());
+    assert!(server.about(&first, "metadata").get("fileDeletionStatus").is_none());
     for id in [&first, &second] {
         let kept = server.about(id, "outputs")["outputs"]["w.d"].as_str().unwrap().to_owned();
         assert_eq!(fs::read_to_string(format!("{kept}/g.txt")).unwrap(), "one\n");

@@ -35,8 +35,20 @@ fn commands_that_fail() {
 
     let told = of("echo some words >&2; exit 4", "runtime { maxRetries: 1 }");
     assert_eq!(told[0], "Workflow failed");
-    assert!(told[1].starts_with("Job w.t:NA:2 exited with return code 4 which has not been declared as a valid return code"), "{told:?}");
+    let exited = "Job w.t:NA:2 exited with return code 4 which has not been declared as a valid return code. \
+        See 'continueOnReturnCode' runtime attribute for more details.";
+    assert!(told[1].starts_with(exited), "{told:?}");
     assert!(told[1].ends_with("/call-t/attempt-2/execution/stderr ends with:\nsome words"), "{told:?}");
+    let wdl = task("echo 'a Killed process' >&2; exit 4", "runtime { maxRetries: 1 memory: \"1 GB\" }");
+    let id = server.submit(&wdl, &json!({}), &[("workflowOptions", br#"{"memory_retry_multiplier": 1.1}"#)]);
+    assert_eq!(server.wait(&id), "Failed");
+    let metadata = server.about(&id, "metadata");
+    let message = metadata["failures"][0]["causedBy"][0]["message"].as_str().unwrap();
+    let expected = "stderr for job `w.t:NA:2` contained one of the `memory-retry-error-keys: [";
+    assert!(message.starts_with(expected) && message.contains("Killed"), "{message}");
+    assert!(message.contains("]` specified in the Cromwell config. Job might have run out of memory."), "{message}");
+    let memory = |attempt: usize| metadata["calls"]["w.t"][attempt]["runtimeAttributes"]["memory"].clone();
+    assert_eq!((memory(0), memory(1)), (json!("1 GB"), json!("1.1 GB")));
     let told = of("echo oops >&2", "runtime { failOnStderr: true }");
     assert!(told[1].starts_with("stderr for job w.t:NA:1 has length 5 and 'failOnStderr'"), "{told:?}");
     let told = of("true", "output { File f = \"nope.txt\" }");
@@ -46,7 +58,7 @@ fn commands_that_fail() {
     let told = of("echo x", "output { Int n = read_int(stdout()) }");
     assert_eq!(told[1], "Failed to evaluate job outputs");
     let told = of("head -c 5000 /dev/zero | tr '\\0' 1", "output { Int n = read_int(stdout()) }");
-    assert!(told[2].contains("is larger than requested maximum of "), "{told:?}");
+    assert!(told[2].contains("is larger than requested maximum of 4096 Bytes."), "{told:?}");
 }
 
 #[test]

@@ -71,10 +71,27 @@ fn a_server_runs_documents_from_the_web() {
     let id = answer.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(server.wait(&id), "Succeeded", "{}", server.about(&id, "metadata"));
     assert_eq!(server.about(&id, "outputs")["outputs"], json!({"w.n": 2}));
-    assert_eq!(server.about(&id, "metadata")["submittedFiles"]["workflowUrl"], json!(url));
+    let files = server.about(&id, "metadata")["submittedFiles"].clone();
+    assert_eq!((&files["workflowUrl"], &files["imports"][format!("{address}/flows/lib/count.wdl")]), (&json!(url), &json!(COUNT)));
 
     let missing = server.form("/api/workflows/v1", &[("workflowUrl", format!("{address}/none.wdl").as_bytes())]);
     let id = missing.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(server.wait(&id), "Failed");
     assert!(server.about(&id, "metadata").to_string().contains("404"));
+}
+
+#[test]
+fn descriptions_know_what_stands_for_a_url_and_which_hosts_are_allowed() {
+    let (address, asked) = site(vec![("/flows/main.wdl", MAIN), ("/flows/lib/count.wdl", COUNT)]);
+    let yard = Yard::new();
+    yard.write("copies/main.wdl", MAIN);
+    yard.write("copies/lib/count.wdl", COUNT);
+    yard.write("c.toml", "[wdl.import_map]\n\"http://published.invalid/\" = \"copies/\"\n");
+    yard.write("c.conf", "languages.WDL.http-allow-list { enabled = true, allowed-http-hosts = [ elsewhere.invalid ] }\n");
+    let server = Server::start_as(&yard, &["--config", "c.toml", "cromwell", "-Dconfig.file=c.conf", "-Dwebservice.port=0", "server"]);
+    let describe = |url: &str| server.form("/api/womtool/v1/describe", &[("workflowUrl", url.as_bytes())]);
+    assert_eq!(describe("http://published.invalid/main.wdl").json()["valid"], true);
+    let refused = describe(&format!("{address}/flows/main.wdl"));
+    assert!(refused.code == 400 && refused.text.contains("is not among the allowed ones"), "{refused:?}");
+    assert!(asked.lock().unwrap().is_empty(), "it was fetched all the same");
 }

@@ -138,18 +138,28 @@ impl SubmittedLoader<'_> {
     }
 
     fn fetch(&self, url: &str) -> io::Result<LoadedText> {
-        let local = FileLoader { search: Vec::new(), map: self.sources.map.clone() };
+        if url.starts_with("file://") && self.main.is_none() {
+            return FileLoader { search: Vec::new(), map: self.sources.map.clone() }.load(url, None);
+        }
+        self.sources.find(url)
+    }
+}
+
+impl Sources {
+    /// The document at a URL: what stands for it, or from the web.
+    ///
+    /// # Errors
+    /// It may not be fetched, or cannot be.
+    pub fn find(&self, url: &str) -> io::Result<LoadedText> {
         if !url.starts_with("file://") {
-            match local.load(url, None) {
+            match (FileLoader { search: Vec::new(), map: self.map.clone() }).load(url, None) {
                 Ok(found) => return Ok(LoadedText { id: url.to_owned(), ..found }),
                 // Not in the map: the web itself.
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
                 Err(error) => return Err(error),
             }
-        } else if self.main.is_none() {
-            return local.load(url, None);
         }
-        permit(url, self.sources.hosts.as_deref())?;
+        permit(url, self.hosts.as_deref())?;
         Ok(LoadedText { id: url.to_owned(), name: url.to_owned(), text: fetch(url)? })
     }
 }
@@ -188,7 +198,7 @@ fn permit(url: &str, hosts: Option<&[String]>) -> io::Result<()> {
     Ok(())
 }
 
-fn is_web(uri: &str) -> bool {
+pub(crate) fn is_web(uri: &str) -> bool {
     uri.starts_with("http://") || uri.starts_with("https://")
 }
 

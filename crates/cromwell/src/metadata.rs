@@ -17,6 +17,7 @@ use std::{
 
 use batchyard_model::{CallId, CallState, RunId, RunState};
 use batchyard_store::{CallRecord, CallSummary, RunRecord, Store, StoreError};
+use batchyard_workflow::engine::Live;
 use serde_json::{Map, Value as Json, json};
 
 use self::{call::OfRun, order::Line};
@@ -39,8 +40,8 @@ pub struct Query {
     pub filter: Filter,
     /// Whether sub-workflows are shown inside their calls.
     pub expand: bool,
-    /// Calls of the family that wait for room, with the moment since when, epoch milliseconds: nothing of them is stored yet.
-    pub waiting: Vec<(CallId, i64)>,
+    /// What the engine knows of calls of the family that nothing is stored of yet.
+    pub live: Live,
 }
 
 /// Why metadata cannot be shown.
@@ -114,7 +115,7 @@ fn write_calls(context: Context<'_>, record: &RunRecord, query: &Query, out: &mu
     let mut calls = context.store.list_call_summaries(record.id)?;
     let stored: HashSet<CallId> = calls.iter().map(|call| call.id.clone()).collect();
     let waiting: HashMap<&CallId, i64> =
-        query.waiting.iter().filter(|(id, _)| id.run == record.id && !stored.contains(id)).map(|(id, since)| (id, *since)).collect();
+        query.live.waiting.iter().filter(|(id, _)| id.run == record.id && !stored.contains(id)).map(|(id, since)| (id, *since)).collect();
     calls.extend(waiting.keys().map(|id| waiting_call(id)));
     let lines = order::lines(calls);
     let mut begun: Option<&str> = None;
@@ -215,6 +216,9 @@ fn shown(
     query: &Query,
 ) -> Result<Option<Map<String, Json>>, MetadataError> {
     let mut keys = call::keys(context, run, call, &query.filter)?;
+    if let Some(job) = query.live.jobs.get(&call.id) {
+        keys.entry("jobId").or_insert_with(|| json!(job));
+    }
     let child = keys.get("subWorkflowId").cloned();
     query.filter.apply(&mut keys, &[]);
     if query.expand && !query.filter.drops("subWorkflowMetadata") {

@@ -15,12 +15,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchyard_model::{CallId, RunId, RunState};
+use batchyard_model::{RunId, RunState};
 use batchyard_store::{RunFilter, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_workflow::{
     clock::Clock,
     documents::RunSpec,
-    engine::Message,
+    engine::{Live, Message},
     machine::Machine,
     owner::{Holder, holder, owner},
 };
@@ -59,7 +59,7 @@ pub enum ServiceError {
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
     /// The server is about to end.
-    #[error("the server is shutting down and takes no more work")]
+    #[error("Cromwell service is shutting down.")]
     Closing,
     /// The store does not answer.
     #[error("{0}")]
@@ -255,15 +255,15 @@ impl Service {
         }
     }
 
-    /// The calls of a run that wait for room, with the moment since when, epoch milliseconds. Those of its sub-workflows
-    /// are among them, under the ids of their runs. Empty when nothing of it is carried out here.
-    pub fn waiting_calls(&self, root: RunId) -> Vec<(CallId, i64)> {
+    /// What only its engine knows of a run's calls. Those of its sub-workflows are among them, under the ids of their runs.
+    /// Empty when nothing of it is carried out here.
+    pub fn live(&self, root: RunId) -> Live {
         let mailbox = self.lock().running.get(&root).and_then(|running| running.mailbox.clone());
         let (reply, answer) = std::sync::mpsc::channel();
         // An engine that has just ended has no call that waits; a busy one answers later than anybody wants to wait.
-        match mailbox.map(|mailbox| mailbox.send(Message::Waiting(reply))) {
+        match mailbox.map(|mailbox| mailbox.send(Message::Live(reply))) {
             Some(Ok(())) => answer.recv_timeout(WAITING_PATIENCE).unwrap_or_default(),
-            _ => Vec::new(),
+            _ => Live::default(),
         }
     }
 
@@ -293,12 +293,18 @@ impl Service {
         Ok(self.store().write(vec![Write::PutLabels { run: id, labels }]).wait()?)
     }
 
-    /// Takes nothing more up. With `abort_on_terminate` runs are ended first; otherwise they go on without us, and
-    /// the next server finds them.
-    pub fn close(&self) {
+    /// Takes no submission any more, and begins nothing that waits: requests that have begun are still answered.
+    pub fn wind_down(&self) {
         let mut state = self.lock();
         state.closing = true;
         state.waiting.clear();
+    }
+
+    /// Takes nothing more up. With `abort_on_terminate` runs are ended first; otherwise they go on without us, and
+    /// the next server finds them.
+    pub fn close(&self) {
+        self.wind_down();
+        let mut state = self.lock();
         if self.options.abort_on_terminate {
             for running in state.running.values_mut().filter(|running| !running.abort) {
                 running.abort = true;

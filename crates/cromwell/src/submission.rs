@@ -196,7 +196,7 @@ impl<'p> Reader<'p> {
             }
             Some(Json::Null) => vec![Map::new()],
             Some(other) => {
-                self.problems.push(format!("workflowInputs must be an object or a list of objects, not {}", kind(&other)));
+                self.problems.push(format!("Submitted input '{other}' of type {} is not a valid JSON object.", original_kind(&other)));
                 return Vec::new();
             }
             // Numbered inputs alone are ignored, as clients know it.
@@ -383,8 +383,10 @@ pub fn read_labels(text: &str) -> Result<Vec<(String, String)>, Vec<String>> {
             continue;
         };
         let length = name.chars().count();
-        if length == 0 || length > MAX_LABEL {
-            problems.push(format!("Invalid label: `{name}` has {length} characters; a label name has 1 to {MAX_LABEL}"));
+        if length == 0 {
+            problems.push(format!("Invalid label: `{name}` can't be empty"));
+        } else if length > MAX_LABEL {
+            problems.push(format!("Invalid label: `{name}` has {length} characters; at most {MAX_LABEL} are allowed"));
         } else if value.chars().count() > MAX_LABEL {
             problems.push(format!(
                 "Invalid label: the value of `{name}` has {} characters; at most {MAX_LABEL} are allowed",
@@ -421,9 +423,22 @@ fn kind(value: &Json) -> &'static str {
     }
 }
 
+/// What the original calls the kind of a value.
+fn original_kind(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "JsNull$",
+        Json::Bool(true) => "JsTrue$",
+        Json::Bool(false) => "JsFalse$",
+        Json::Number(_) => "JsNumber",
+        Json::String(_) => "JsString",
+        Json::Array(_) => "JsArray",
+        Json::Object(_) => "JsObject",
+    }
+}
+
 /// Whether a text is a URL that documents can come from.
 fn check_url(url: &str) -> Result<(), String> {
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("'{url}' has no scheme such as https://"))?;
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("no protocol: {url}"))?;
     if !matches!(scheme, "http" | "https" | "file") {
         return Err(format!("scheme '{scheme}' is not supported: use http, https or file"));
     }

@@ -26,7 +26,7 @@ use crate::{
     helper, host,
     outcome::{Exit, Outcome, RunError, Usage, file},
     script,
-    tree::MARKER,
+    tree::{self, MARKER},
 };
 
 /// The shell that runs scripts; an absolute path saves the search along `PATH` for each task.
@@ -183,8 +183,9 @@ impl LocalRunner {
         drop(command);
         let pid = Pid::from_child(&child);
         control.started(Some(pid));
+        control.set_job_id(&pid.as_raw_nonzero().to_string());
         if let Launch::Given { scripts, .. } = &job.launch {
-            keep_given(job, control, scripts, pid).inspect_err(|_| {
+            keep_given(job, scripts, pid).inspect_err(|_| {
                 control.kill(EndedBy::Abort);
                 let _ = child.wait();
                 control.leader_gone();
@@ -257,7 +258,11 @@ impl LocalRunner {
         let rc_path = job.execution_dir.join("rc");
         let stdout_path = job.execution_dir.join(job.launch.output_names().0);
         control.started(None);
-        if let (Launch::Given { .. }, Some(id)) = (&job.launch, dispatch::kept_job_id(&job.execution_dir)) {
+        let id = match &job.launch {
+            Launch::Given { .. } => dispatch::kept_job_id(&job.execution_dir),
+            Launch::Own => tree::leader(control.marker()).map(|pid| pid.as_raw_nonzero().to_string()),
+        };
+        if let Some(id) = id {
             control.set_job_id(&id);
         }
         if let Some(limit) = job.time_limit {
@@ -292,11 +297,10 @@ fn running_for(execution_dir: &Path) -> Duration {
     written.and_then(|time| SystemTime::now().duration_since(time).ok()).unwrap_or_default()
 }
 
-/// Keeps the job id, which is the process id, and the command that ends what our own end would leave running.
-fn keep_given(job: &Job, control: &Control, scripts: &ScriptsOfJob, pid: Pid) -> Result<(), RunError> {
+/// Keeps the process id and the command that ends what our own end would leave running.
+fn keep_given(job: &Job, scripts: &ScriptsOfJob, pid: Pid) -> Result<(), RunError> {
     let id = pid.as_raw_nonzero().to_string();
     dispatch::keep_job_id(&job.execution_dir, &id)?;
-    control.set_job_id(&id);
     if let Some(kill) = scripts.of(&id).map_err(RunError::Template)?.kill {
         helper::write(&job.execution_dir, "kill", &kill).map_err(file(&job.execution_dir.join("script.kill")))?;
     }

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, getpgid, kill_process, kill_process_group};
 
 /// Environment variable that names the attempt a process belongs to.
 pub const MARKER: &str = "BATCHYARD_ATTEMPT";
@@ -19,6 +19,11 @@ pub fn find(marker: &str) -> Vec<Pid> {
         .filter(|pid| fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| env.split(|b| *b == 0).any(|v| v == wanted.as_bytes())))
         .filter_map(Pid::from_raw)
         .collect()
+}
+
+/// The process of an attempt that leads its process group: what the engine has started.
+pub fn leader(marker: &str) -> Option<Pid> {
+    find(marker).into_iter().find(|pid| getpgid(Some(*pid)) == Ok(*pid))
 }
 
 /// Markers that begin with `prefix` of processes that live, each once.

@@ -177,6 +177,14 @@ impl Reader<'_> {
         Ok(keys.iter().map(|key| newest.get(key).cloned()).collect())
     }
 
+    /// Calls of a key whose result may be taken, newest first.
+    pub(crate) async fn cached_of(&mut self, key: &str, limit: u32) -> Read<Vec<CallRecord>> {
+        let sql =
+            format!("SELECT {CALL_COLUMNS} FROM calls WHERE cache_key = ? AND reusable = 1 AND state = ? ORDER BY ended_ms DESC LIMIT ?");
+        let values = Values::default().text(key).text(CallState::Done.name()).integer(limit).take();
+        self.rows(sql, values).await?.iter().map(read_call).collect()
+    }
+
     pub(crate) async fn recent_calls(&mut self, task: &str, before_ms: Option<i64>, limit: u32) -> Read<Vec<CallRecord>> {
         let sql = format!("SELECT {CALL_COLUMNS} FROM calls WHERE task = ? AND ended_ms < ? ORDER BY ended_ms DESC LIMIT ?");
         let values = Values::default().text(task).integer(before_ms.unwrap_or(i64::MAX)).integer(limit).take();

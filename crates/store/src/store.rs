@@ -224,6 +224,14 @@ impl Store {
         self.read(async |reader| reader.cached(keys).await)
     }
 
+    /// The successful calls of this key that may be reused, newest first.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn list_cached(&self, key: &str, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
+        self.read(async |reader| reader.cached_of(key, limit).await)
+    }
+
     /// Calls of a task that ended (before the given time, epoch milliseconds), newest first.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ mod tests;
 mod typer;
 mod workflows;
 
+pub use frames::types_over_clauses;
 pub use outputs::{call_outputs, workflow_outputs};
 
 use frames::Frame;

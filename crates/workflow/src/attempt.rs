@@ -4,7 +4,6 @@
 mod work;
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -65,6 +64,9 @@ pub struct Attempt {
     pub may_have_started: bool,
 }
 
+/// What the failure of a job tells of the texts by which it is known to have run out of memory; they follow.
+pub const MEMORY_WORDS: &str = "; its stderr contains one of the `memory-retry-error-keys: [";
+
 /// How an attempt ended.
 #[derive(Debug)]
 pub struct End {
@@ -76,7 +78,7 @@ pub struct End {
     pub usage: Option<Usage>,
     /// Size and modification time of each output file.
     pub files: IndexMap<String, (u64, i64)>,
-    /// Process id, or the id that a scheduler gave, where a provider of the configuration ran it.
+    /// Process id, or the id that a scheduler gave.
     pub job_id: Option<String>,
 }
 
@@ -155,7 +157,7 @@ impl Attempt {
                 Ok(outcome) => self.end_of(&outcome),
                 Err(error) => End::failed(self.not_run(error)),
             };
-            end.job_id = control.job_id().filter(|_| self.place.site.is_some());
+            end.job_id = control.job_id();
             Ok(end)
         });
         concluded.unwrap_or_else(|failure| End::failed(Failed::for_good(failure)))
@@ -282,15 +284,13 @@ impl Attempt {
         let message = match outcome.exit {
             Exit::Signal(signal) => format!("job {} was ended by signal {signal}{}", self.tag, signal_name(signal)),
             Exit::Code(code) => {
-                let expected = match &self.runtime.return_codes {
-                    ReturnCodes::Only(codes) if *codes != BTreeSet::from([0]) => format!(" (accepted: {codes:?})"),
-                    _ => String::new(),
+                let words = if tail_contains(&stderr, &self.memory_errors) {
+                    format!("{MEMORY_WORDS}{}]`", self.memory_errors.join(","))
+                } else {
+                    String::new()
                 };
-                format!(
-                    "job {} exited with return code {code} which has not been declared as a valid return code{expected}{}",
-                    self.tag,
-                    shell_signal(code)
-                )
+                let signal = shell_signal(code);
+                format!("job {} exited with return code {code} which has not been declared as a valid return code{signal}{words}", self.tag)
             }
         };
         Err(Failed { retry: true, out_of_memory, ..Failed::for_good(failure(message)) })

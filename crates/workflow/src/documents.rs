@@ -19,7 +19,7 @@ pub struct RunSpec {
     pub imports: Vec<(String, String, String)>,
     /// `workflow` or `task`, and its name.
     pub target: Target,
-    /// The inputs as given, after file paths were made absolute.
+    /// The inputs as given, after file paths were made absolute; a large one is `{"$blob": hash}`.
     pub inputs: Map<String, Json>,
     /// Inputs that were not given, as far as their values are known before the run; shown only.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
@@ -154,7 +154,7 @@ pub struct EndDoc {
     /// The execution that made the outputs: this one, or the one whose result was reused.
     #[serde(default)]
     pub maker: String,
-    /// Process id, or the id that a scheduler gave, where a provider of the configuration ran it.
+    /// Process id, or the id that a scheduler gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_id: Option<String>,
     /// What it used.

@@ -6,7 +6,9 @@
 
 mod begin;
 mod call;
+mod earlier;
 mod finish;
+mod live;
 mod step;
 
 use std::{
@@ -44,9 +46,10 @@ use crate::{
     plan::{Plan, PlanError},
     prepare::{PrepareContext, Prepared},
     progress::{Event, Progress},
-    settings::Settings,
+    settings::{FailureMode, Settings},
 };
 use call::Call;
+pub use live::Live;
 
 /// What an engine's thread is told.
 #[derive(Debug)]
@@ -63,8 +66,8 @@ pub enum Message {
     Ended(u64, Box<End>),
     /// The store has recorded something worth telling, or could not.
     Recorded(Option<Event>, Result<(), String>),
-    /// Somebody wants to know which calls wait: their ids and since when, in epoch milliseconds.
-    Waiting(Sender<Vec<(CallId, i64)>>),
+    /// Somebody wants to know which calls wait or run.
+    Live(Sender<Live>),
     /// Somebody wants everything to end: gently first, at once when asked again.
     Interrupt,
 }
@@ -98,8 +101,10 @@ pub enum Origin {
     New,
     /// It was accepted, and nobody has worked on it.
     Accepted,
-    /// An earlier engine has worked on it.
+    /// An earlier engine has worked on it, and somebody wants it again: what has failed is tried anew.
     Resumed,
+    /// The engine that worked on it is gone: it goes on where that was, and what has failed stays so.
+    TakenUp,
 }
 
 /// How a run ended.
@@ -175,6 +180,8 @@ struct Root {
     calls: usize,
     /// Whether an earlier engine worked on it: it may have started calls that it could not record any more.
     resumed: bool,
+    /// Whether calls that have failed under an earlier engine stay so.
+    keeps_failures: bool,
     /// Temporary folder of its tasks, once one has started.
     scratch: Option<PathBuf>,
     finished: Option<Finished>,
@@ -214,6 +221,7 @@ impl<'p> Engine<'p> {
             settings: Arc::clone(&settings),
             identities: Identities::new(Arc::clone(&machine.store)),
             reply: outbox.clone(),
+            unwritten: Default::default(),
             task_parts: Mutex::default(),
         });
         Engine {
@@ -255,7 +263,7 @@ impl<'p> Engine<'p> {
         let mut recorded = HashMap::new();
         if request.origin != Origin::New {
             let mut from = vec![RunState::Submitted];
-            if request.origin == Origin::Resumed {
+            if request.origin != Origin::Accepted {
                 recorded = self.taken_up(self.store.list_calls(request.id)?);
                 from.extend([RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted]);
             }
@@ -292,25 +300,22 @@ impl<'p> Engine<'p> {
             bound.values = bound.values.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
             bound.overrides = bound.overrides.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
         }
+        let keeps_failures = request.origin == Origin::TakenUp;
+        let failures = if keeps_failures { self.earlier_failures(request.id)? } else { Vec::new() };
+        let failing = !failures.is_empty() && self.settings.failure_mode == FailureMode::NoNewCalls;
         self.roots.push(Root {
             run: self.runs.len(),
-            failures: Vec::new(),
-            stop: Stop::No,
+            failures,
+            stop: if failing { Stop::NoNewCalls } else { Stop::No },
             active: 0,
             calls: 0,
-            resumed: request.origin == Origin::Resumed,
+            resumed: matches!(request.origin, Origin::Resumed | Origin::TakenUp),
+            keeps_failures,
             scratch: None,
             finished: None,
         });
         self.open_run(request.id, request.name, root, plan, request.dir, bound, recorded, None);
         Ok(root)
-    }
-
-    /// What an earlier engine has recorded; whatever happens from now on happens later.
-    fn taken_up(&mut self, records: Vec<CallRecord>) -> HashMap<(Arc<str>, Shard), CallRecord> {
-        let latest = records.iter().filter_map(|record| record.started_ms.max(record.ended_ms)).max();
-        self.clock.not_before(latest.unwrap_or(0));
-        latest_attempts(records)
     }
 
     /// Works until every submitted run has ended and is recorded.
@@ -369,13 +374,16 @@ impl<'p> Engine<'p> {
             Message::Ended(call, end) => self.ended(call, *end),
             Message::Recorded(event, Ok(())) => {
                 if let Some(event) = event {
+                    if let Event::Ended { call, .. } = &event {
+                        self.shared.unwritten.written(call);
+                    }
                     self.progress.tell(event);
                 }
             }
             Message::Recorded(_, Err(problem)) => self.break_down(problem),
-            Message::Waiting(reply) => {
+            Message::Live(reply) => {
                 // Who asked may have gone away.
-                let _ = reply.send(self.waiting_calls());
+                let _ = reply.send(self.live());
             }
             Message::Interrupt => self.interrupt(),
         }
@@ -532,17 +540,4 @@ fn mailbox(outbox: Sender<Message>) -> Mailbox {
 /// An error of the store with its mend.
 fn told(error: &StoreError) -> String {
     error.hint().map_or_else(|| error.to_string(), |hint| format!("{error} ({hint})"))
-}
-
-/// The latest attempt of each call.
-fn latest_attempts(records: Vec<CallRecord>) -> HashMap<(Arc<str>, Shard), CallRecord> {
-    let mut latest: HashMap<(Arc<str>, Shard), CallRecord> = HashMap::new();
-    for record in records {
-        let key = (Arc::clone(&record.id.call), record.id.shard.clone());
-        match latest.get(&key) {
-            Some(known) if known.id.attempt > record.id.attempt => {}
-            _ => drop(latest.insert(key, record)),
-        }
-    }
-    latest
 }

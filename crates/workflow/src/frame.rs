@@ -10,11 +10,14 @@ use std::{
 
 use batchyard_model::Shard;
 use batchyard_wdl::{
+    coerce::coerce,
     eval::Scope,
+    types::Type,
     value::{ObjectValue, Value},
+    version::Dialect,
 };
 
-use crate::plan::{Section, SlotKind, Step, StepKind};
+use crate::plan::{Clause, Section, SlotKind, Step, StepKind};
 
 /// Index of a frame; used again after the frame is gone.
 pub type FrameId = usize;
@@ -53,6 +56,8 @@ struct Gather {
     /// For a scatter the exported values of each instance; for a branch of one.
     results: Vec<Vec<Value>>,
     exports: Arc<[usize]>,
+    /// For each export of a branch the type that it has with the other branches, where that is another.
+    converted: Arc<[Option<Type>]>,
     scatter: bool,
 }
 
@@ -111,8 +116,13 @@ impl Frames {
     pub fn scatter(&mut self, frame: FrameId, step: usize, items: &[Value]) -> Option<FrameId> {
         let section = self.section(frame);
         let Some(Step { kind: StepKind::Scatter { body, exports, .. }, .. }) = section.steps.get(step) else { return None };
-        let gather =
-            Gather { unfinished: items.len(), results: vec![Vec::new(); items.len()], exports: exports.clone().into(), scatter: true };
+        let gather = Gather {
+            unfinished: items.len(),
+            results: vec![Vec::new(); items.len()],
+            exports: exports.clone().into(),
+            converted: Arc::default(),
+            scatter: true,
+        };
         if items.is_empty() {
             return self.close_gather(frame, &gather);
         }
@@ -135,16 +145,22 @@ impl Frames {
         let Some(Step { kind: StepKind::If { clauses }, .. }) = section.steps.get(step) else { return None };
         // What branches that are not taken would define is undefined; the one taken overwrites below.
         let taken = taken.and_then(|n| clauses.get(n));
-        for (_, _, exports) in clauses {
-            for slot in exports.iter().filter(|slot| taken.is_none_or(|(_, _, own)| !own.contains(slot))) {
+        for clause in clauses {
+            for slot in clause.exports.iter().filter(|slot| taken.is_none_or(|taken| !taken.exports.contains(slot))) {
                 let absent = section.slots.get(*slot).map_or(Value::None, |s| absent(&s.kind));
                 if self.value(frame, *slot).is_none() {
                     self.fill(frame, *slot, absent);
                 }
             }
         }
-        let Some((_, body, exports)) = taken else { return self.finish(frame) };
-        let gather = Gather { unfinished: 1, results: vec![Vec::new()], exports: exports.clone().into(), scatter: false };
+        let Some(Clause { body, exports, converted, .. }) = taken else { return self.finish(frame) };
+        let gather = Gather {
+            unfinished: 1,
+            results: vec![Vec::new()],
+            exports: exports.clone().into(),
+            converted: converted.clone().into(),
+            scatter: false,
+        };
         self.get_mut(frame).gathers.insert(step, gather);
         let (run, shard) = (self.run(frame), self.shard(frame));
         let child = self.make(body, Some(Parent { frame, step, child: 0 }), run, shard, None, &|_| false);
@@ -263,8 +279,11 @@ impl Frames {
         for (n, slot) in gather.exports.iter().enumerate() {
             let Some(kind) = section.slots.get(*slot).map(|s| &s.kind) else { continue };
             let column = || gather.results.iter().map(|row| row.get(n).cloned().unwrap_or(Value::None));
-            let value =
-                if gather.scatter { gathered(kind, column().collect()) } else { complete(kind, column().next().unwrap_or(Value::None)) };
+            let value = match (gather.scatter, gather.converted.get(n)) {
+                (true, _) => gathered(kind, column().collect()),
+                (false, Some(Some(ty))) => complete(kind, converted(column().next().unwrap_or(Value::None), ty)),
+                (false, _) => complete(kind, column().next().unwrap_or(Value::None)),
+            };
             self.fill(frame, *slot, value);
         }
         self.finish(frame)
@@ -291,6 +310,21 @@ fn gathered(kind: &SlotKind, column: Vec<Value>) -> Value {
         Value::array(values.collect())
     };
     outputs_object(outputs.iter().map(|name| (Arc::clone(name), member(name))))
+}
+
+/// A value as the type that it has after any of several branches; the checker has seen that it can be one.
+fn converted(value: Value, ty: &Type) -> Value {
+    match (value, ty) {
+        (Value::Object(object), Type::Call(outputs)) => {
+            let member = |(name, value): (&Arc<str>, &Value)| {
+                let ty = outputs.members.iter().find(|(known, _)| **known == **name).map(|(_, ty)| ty);
+                (Arc::clone(name), ty.map_or_else(|| value.clone(), |ty| converted(value.clone(), ty)))
+            };
+            outputs_object(object.members.iter().map(member))
+        }
+        // Documents with several branches are read by the specification's rules.
+        (value, ty) => coerce(&value, ty, Dialect::Specification).unwrap_or(value),
+    }
 }
 
 /// The value of a slot after one of several branches; what only calls in the other branches give is undefined.

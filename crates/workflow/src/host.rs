@@ -80,7 +80,7 @@ fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 fn too_big(path: &Path, limit: u64) -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, format!("file `{}` is larger than requested maximum of {limit} Bytes", path.display()))
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("file `{}` is larger than requested maximum of {limit} Bytes.", path.display()))
 }
 
 fn size_of(path: &Path) -> io::Result<u64> {

@@ -17,16 +17,17 @@ use std::{
 
 use batchyard_store::{FileDigest, Store, Write as StoreWrite};
 use batchyard_wdl::{
-    ast::{Decl, Task},
+    ast::{Decl, StringPart, Task},
     module::Module,
     value::Value,
     version::Dialect,
 };
 use indexmap::IndexMap;
+use md5::{Digest, Md5};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 pub use self::hashing::Hashing;
-use crate::host::local_path;
+use crate::{glob::hex, host::local_path};
 
 /// Longest value text kept for people; longer ones are kept as a hash with their beginning.
 const SHOWN_CHARS: usize = 200;
@@ -46,7 +47,10 @@ impl Identity {
     /// The identity made of these parts.
     pub fn of(parts: IndexMap<String, String>) -> Self {
         let mut hasher = Xxh3::new();
-        for (name, value) in &parts {
+        // The order in which a task declares its names is no part of what it is.
+        let mut sorted: Vec<_> = parts.iter().collect();
+        sorted.sort_unstable();
+        for (name, value) in sorted {
             for text in [name, value] {
                 hasher.update(&(text.len() as u64).to_le_bytes());
                 hasher.update(text.as_bytes());
@@ -66,7 +70,7 @@ pub fn task_parts(module: &Module, task: &Task, dialect: Dialect) -> IndexMap<St
     let source = &module.document.source;
     let mut parts = IndexMap::new();
     parts.insert("language".into(), format!("WDL {} ({dialect:?} rules)", module.document.version));
-    parts.insert("command template".into(), text_hash(source.slice(task.command.span)));
+    parts.insert("command template".into(), template_hash(&command_template(module, task)));
     let text = |decl: &Decl| source.slice(decl.span).split_whitespace().collect::<Vec<_>>().join(" ");
     for decl in &task.decls {
         parts.insert(format!("declaration {}", decl.name.text), shortened(text(decl)));
@@ -75,6 +79,37 @@ pub fn task_parts(module: &Module, task: &Task, dialect: Dialect) -> IndexMap<St
         parts.insert(format!("output {}", decl.name.text), shortened(text(decl)));
     }
     parts
+}
+
+/// The command as Cromwell writes it down for its hash: without what indents it, placeholders in one spelling.
+pub fn command_template(module: &Module, task: &Task) -> String {
+    let mut template = String::new();
+    for part in &task.command.parts {
+        match part {
+            StringPart::Text(text) => template.push_str(text),
+            StringPart::Placeholder(placeholder) => {
+                template.push_str("${");
+                let options = [
+                    ("sep", &placeholder.sep),
+                    ("true", &placeholder.if_true),
+                    ("false", &placeholder.if_false),
+                    ("default", &placeholder.default),
+                ];
+                for (name, value) in options.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+                    push(&mut template, format_args!("{name}=\"{value}\" "));
+                }
+                let source = module.document.source.slice(placeholder.expr.span);
+                template.push_str(&source.split_whitespace().collect::<Vec<_>>().join(" "));
+                template.push('}');
+            }
+        }
+    }
+    template.trim().to_owned()
+}
+
+/// The hash of a command's text, as Cromwell shows it.
+pub fn template_hash(template: &str) -> String {
+    hex(&Md5::digest(template.as_bytes())).to_uppercase()
 }
 
 /// A text as it is when short, else its beginning with the hash of the whole.
@@ -89,11 +124,14 @@ fn shortened(text: String) -> String {
 /// Content digests by path, each with the stamp it was computed for.
 type Digests = HashMap<Arc<str>, (Stamp, Arc<str>)>;
 
+/// Size and modification time of a file as its maker left it, and the identity that it has by its maker.
+type Made = ((u64, i64), Arc<str>);
+
 /// Knows the identity of every file.
 pub struct Identities {
     store: Arc<Store>,
-    /// Identity by path of files that calls of this engine made.
-    made: RwLock<HashMap<Arc<str>, Arc<str>>>,
+    /// Identity by path of files that calls of this engine made, with size and modification time as they were then.
+    made: RwLock<HashMap<Arc<str>, Made>>,
     /// Content digests by path, with the stamp they were computed for.
     digests: Mutex<Digests>,
 }
@@ -122,9 +160,9 @@ impl Identities {
         Identities { store, made: RwLock::default(), digests: Mutex::default() }
     }
 
-    /// An execution made this file.
-    pub fn made_by(&self, path: Arc<str>, identity: Arc<str>) {
-        self.made.write().unwrap_or_else(PoisonError::into_inner).insert(path, identity);
+    /// An execution made this file, and left it with this stamp.
+    pub fn made_by(&self, path: Arc<str>, stamp: (u64, i64), identity: Arc<str>) {
+        self.made.write().unwrap_or_else(PoisonError::into_inner).insert(path, (stamp, identity));
     }
 
     /// The text of a value in which each file stands for its identity, in our own way or a given one; shortened if long.
@@ -186,14 +224,16 @@ impl Writer<'_> {
 impl Identities {
     /// The identity of a file or directory.
     fn file(&self, path: &str, hashing: Option<&Hashing>) -> io::Result<Arc<str>> {
-        if hashing.is_none()
-            && let Some(identity) = self.made.read().unwrap_or_else(PoisonError::into_inner).get(path)
-        {
-            return Ok(Arc::clone(identity));
-        }
         let local = Path::new(local_path(path));
         let named = |e: io::Error| io::Error::new(e.kind(), format!("`{path}`: {e}"));
         let meta = fs::metadata(local).map_err(named)?;
+        if hashing.is_none()
+            && let Some((stamp, identity)) = self.made.read().unwrap_or_else(PoisonError::into_inner).get(path)
+            // One that was changed since is no longer what its maker left.
+            && *stamp == (meta.len(), mtime_ns(&meta))
+        {
+            return Ok(Arc::clone(identity));
+        }
         if meta.is_dir() {
             return directory_digest(local).map(Into::into);
         }

@@ -8,6 +8,7 @@
 
 pub mod attempt;
 mod attributes;
+pub mod blobs;
 pub mod clock;
 pub mod constants;
 mod crash;
@@ -35,4 +36,5 @@ pub mod settings;
 pub mod stamps;
 pub mod stored;
 pub mod task;
+mod unwritten;
 pub mod why;

@@ -17,6 +17,8 @@ pub struct Limits {
     pub workflows_read_files: bool,
     /// Earlier results are taken only if they are not older.
     pub result_age: Option<Duration>,
+    /// How many earlier results are tried before a call is run.
+    pub result_tries: u32,
     /// How fast tasks may start; shared by all engines with these limits.
     pub pace: Option<Arc<Pace>>,
 }
@@ -32,6 +34,7 @@ impl Default for Limits {
             read_bytes: Arc::default(),
             workflows_read_files: true,
             result_age: None,
+            result_tries: u32::MAX,
             pace: None,
         }
     }

@@ -110,14 +110,15 @@ pub fn copy_final(
             }
         });
     }
-    let clashes: Vec<String> = copies
+    let mut clashes: Vec<String> = copies
         .iter()
         .filter(|(_, sources)| sources.len() > 1)
         .flat_map(|(to, sources)| sources.iter().map(move |s| format!("{s} -> {}", to.display())))
         .collect();
+    clashes.sort_unstable();
     if !clashes.is_empty() {
         return Err(Failure::new(format!(
-            "Cannot copy output files to given final_workflow_outputs_dir as multiple files will be copied to the same path:\n{}",
+            "Cannot copy output files to given final_workflow_outputs_dir as multiple files will be copied to the same path: \n{}",
             clashes.join("\n")
         )));
     }

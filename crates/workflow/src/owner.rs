@@ -8,12 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batchyard_model::{CallState, RunId, RunState};
+use batchyard_model::{CallId, CallState, RunId, RunState};
 use batchyard_runner::{container::Engine, dispatch::end_left_behind, local::remove_container, tree};
-use batchyard_store::{RunMove, Store, StoreError, Write};
+use batchyard_store::{CallEnd, RunMove, Store, StoreError, Write};
 use rustix::process::{Pid, Signal};
 
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    documents::{EndDoc, Failure, to_text},
+};
 
 /// Time between the polite signal and the hard one for tasks of a dead engine.
 const ORPHAN_GRACE: Duration = Duration::from_millis(500);
@@ -94,11 +97,9 @@ pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result
     let living = tree::markers_below(&format!("{run}/"));
     let family = family(store, run)?;
     let jobs = store.load_run(run)?.map_or(0, |record| end_jobs(Path::new(&record.dir)));
+    let open = open_calls(store, &family)?;
     let mut markers: BTreeSet<String> = living.iter().cloned().collect();
-    for member in &family {
-        let calls = store.list_call_summaries(*member)?;
-        markers.extend(calls.iter().filter(|call| call.state == CallState::Running).map(|call| format!("{run}/{member}/{}", call.id)));
-    }
+    markers.extend(open.iter().map(|call| format!("{run}/{}/{call}", call.run)));
     for marker in &markers {
         if let Some(engine) = engine {
             remove_container(engine, marker);
@@ -118,14 +119,32 @@ pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result
         std::thread::sleep(Duration::from_millis(10));
     }
     let at_ms = Clock::start().now_ms();
+    // What has ended already stays as it is; the conflict is no news.
+    open.into_iter().for_each(|call| store.write_then(vec![aborted(call, at_ms)], drop));
     let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
     for member in family.iter().skip(1) {
-        // One that has ended already stays as it is; the conflict is no news.
         store.write_then(vec![Write::MoveRun(RunMove::new(*member, from.clone(), RunState::Aborted, at_ms))], drop);
     }
     let end = RunMove { owner: Some(None), ..RunMove::new(run, from, RunState::Aborted, at_ms) };
     store.write(vec![Write::MoveRun(end)]).wait()?;
     Ok(living.len() + jobs)
+}
+
+/// Calls of these runs that have not ended, as far as is recorded.
+fn open_calls(store: &Store, runs: &[RunId]) -> Result<Vec<CallId>, StoreError> {
+    let mut open = Vec::new();
+    for run in runs {
+        let calls = store.list_call_summaries(*run)?;
+        open.extend(calls.into_iter().filter(|call| !call.state.is_terminal()).map(|call| call.id));
+    }
+    Ok(open)
+}
+
+/// The record of a call that was ended without its engine.
+fn aborted(call: CallId, at_ms: i64) -> Write {
+    let failure = Failure { call: Some(call.to_string()), ..Failure::new(format!("job {call} was aborted")) };
+    let end_doc = to_text(&EndDoc { failure: Some(failure), ..EndDoc::default() });
+    Write::EndCall(CallEnd { id: call, state: CallState::Aborted, at_ms, exit_code: None, reusable: false, end_doc })
 }
 
 /// Ends the jobs of schedulers below a run's directory by the commands beside their scripts.

@@ -100,9 +100,22 @@ pub enum StepKind {
     },
     /// Run at most one of several sections.
     If {
-        /// Condition (`None` for `else`), body, and own slot for each slot of the body.
-        clauses: Vec<(Option<Expr>, Arc<Section>, Vec<usize>)>,
+        /// In the order in which their conditions are tried.
+        clauses: Vec<Clause>,
     },
+}
+
+/// One way through a conditional.
+#[derive(Debug)]
+pub struct Clause {
+    /// `None` for `else`.
+    pub condition: Option<Expr>,
+    /// Its body.
+    pub body: Arc<Section>,
+    /// Own slot for each slot of the body.
+    pub exports: Vec<usize>,
+    /// For each of them the type that all clauses have together, where it is not the one it has here.
+    pub converted: Vec<Option<Type>>,
 }
 
 /// A call, resolved.
@@ -293,13 +306,19 @@ impl Builder<'_> {
         conditional: &Conditional,
     ) -> Result<Step, PlanError> {
         let needs = self.needs(section, outer, conditional.clauses.iter().filter_map(|c| c.condition.as_ref()));
+        // Several clauses are compared; one alone has nothing to agree with.
+        let types = match conditional.clauses.as_slice() {
+            [_] => Vec::new(),
+            _ => check::types_over_clauses(self.module, conditional),
+        };
         let mut clauses = Vec::new();
-        for clause in &conditional.clauses {
+        for (n, clause) in conditional.clauses.iter().enumerate() {
             let mut body = Section::default();
             self.slots(&mut body, &clause.body)?;
             self.inner(section, outer, &mut body, &clause.body)?;
             let exports = body.slots.iter().map(|slot| section.slot(&slot.name)).collect();
-            clauses.push((clause.condition.clone(), Arc::new(body), exports));
+            let converted = body.slots.iter().map(|slot| types.get(n)?.get(&slot.name).cloned()).collect();
+            clauses.push(Clause { condition: clause.condition.clone(), body: Arc::new(body), exports, converted });
         }
         Ok(Step { kind: StepKind::If { clauses }, needs })
     }
@@ -464,7 +483,7 @@ impl Drawing {
                 exports.iter().zip(inner.into_iter().skip(1)).for_each(|(slot, value)| put(sources, *slot, value));
             }
             StepKind::If { clauses } => {
-                for (_, body, exports) in clauses {
+                for Clause { body, exports, .. } in clauses {
                     around.push(sources.clone());
                     let inner = self.walk(body, around, &from, (scattered, true));
                     around.pop();
@@ -482,7 +501,7 @@ impl Step {
             StepKind::Decl { slot, .. } => visit(*slot),
             StepKind::Call(call) => visit(call.slot),
             StepKind::Scatter { exports, .. } => exports.iter().for_each(|slot| visit(*slot)),
-            StepKind::If { clauses } => clauses.iter().for_each(|(_, _, exports)| exports.iter().for_each(|slot| visit(*slot))),
+            StepKind::If { clauses } => clauses.iter().for_each(|clause| clause.exports.iter().for_each(|slot| visit(*slot))),
         }
     }
 }

@@ -1,21 +1,22 @@
 //! Gets calls ready on threads of their own: runtime attributes, identity, and the look-up of an earlier result.
 //!
-//! Look-ups are done for many calls in one query: while a batch is worked on the next one gathers.
+//! Look-ups are done for many calls in one query ([`reuse`]): while a batch is worked on the next one gathers.
+
+mod reuse;
 
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, mpsc::Sender},
 };
 
 use batchyard_core::Pool;
 use batchyard_model::CallId;
-use batchyard_runner::stage::{self, Strategy};
 use batchyard_store::{CallRecord, Store, Write};
 use batchyard_wdl::{
     ast::{MetaValue, Task},
-    inputs, json,
+    json,
     limits::STACK_BYTES,
     module::Module,
     types::Type,
@@ -25,21 +26,18 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 
 use crate::{
-    clock::Clock,
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
-    identity::{Identities, Identity, task_parts, text_hash},
+    identity::{Identities, Identity, command_template, task_parts, template_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
     settings::{Place, Settings},
-    stamps::{stamp, stamp_of},
     task::{TaskFrame, place as place_of},
+    unwritten::Unwritten,
 };
 
 /// Most calls prepared together.
 const BATCH: usize = 64;
-/// How files of earlier results are put in place unless a provider says otherwise.
-const LINK: &[Strategy] = &[Strategy::HardLink];
 
 /// What the preparations of one engine have in common.
 pub struct PrepareContext {
@@ -49,6 +47,8 @@ pub struct PrepareContext {
     pub identities: Identities,
     /// Where it listens.
     pub reply: Sender<Message>,
+    /// Its results that the store has not written yet.
+    pub unwritten: Unwritten,
     /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
     pub task_parts: Mutex<HashMap<usize, TaskParts>>,
 }
@@ -268,90 +268,11 @@ impl Shared {
         }
         let parts = Arc::new(task_parts(module, task, context.settings.dialect_of(module.document.version)));
         // The command's text is kept once, so that a later miss can show what changed in it.
-        let text = module.document.source.slice(task.command.span);
-        self.store.write_then(vec![Write::PutBlob { hash: text_hash(text), content: text.to_owned() }], drop);
+        let text = command_template(module, task);
+        self.store.write_then(vec![Write::PutBlob { hash: template_hash(&text), content: text }], drop);
         known.insert(Arc::as_ptr(task) as usize, (Arc::clone(task), Arc::clone(&parts)));
         parts
     }
-
-    fn look_up(&self, ready: &mut [(Preparation, Result<Prepared, Failure>)]) {
-        let keys: Vec<String> = ready.iter().filter_map(|(p, r)| key_of(p, r)).collect();
-        if keys.is_empty() {
-            return;
-        }
-        // Without an answer the calls are simply run.
-        let Ok(records) = self.store.find_cached(&keys) else { return };
-        let mut records = records.into_iter();
-        for (preparation, result) in ready {
-            if key_of(preparation, result).is_none() {
-                continue;
-            }
-            let Ok(prepared) = result else { continue };
-            if let Some(record) = records.next().flatten() {
-                let strategies = prepared.place.site.as_ref().map_or(LINK, |site| site.provider().duplication());
-                prepared.hit = guarded(|| Ok(self.reuse(preparation, &record, strategies))).ok().flatten();
-            }
-        }
-    }
-
-    /// Takes the outputs of an earlier call, if all its files are still what it left.
-    fn reuse(&self, preparation: &Preparation, record: &CallRecord, strategies: &[Strategy]) -> Option<Hit> {
-        let outputs = Outputs::read(
-            &preparation.module,
-            &preparation.task,
-            record,
-            preparation.context.settings.dialect_of(preparation.module.document.version),
-        )?;
-        let prefixes = &preparation.context.settings.cache_prefixes;
-        if !prefixes.is_empty() && !prefixes.iter().any(|prefix| outputs.dir.starts_with(prefix.as_str())) {
-            return None;
-        }
-        let age = preparation.context.settings.limits.result_age.and_then(|age| i64::try_from(age.as_millis()).ok());
-        if age.is_some_and(|age| record.ended_ms.unwrap_or(0) < Clock::start().now_ms().saturating_sub(age)) {
-            return None;
-        }
-        // Directories without files have no stamps.
-        let mut complete = true;
-        outputs
-            .values
-            .values()
-            .for_each(|value| inputs::files(value, &mut |path, directory| complete &= !directory || Path::new(&**path).is_dir()));
-        if !complete || !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
-            if preparation.context.settings.forget_bad_results {
-                // The next call of this kind need not try again.
-                self.store.write_then(vec![Write::ForgetCache { id: record.id.clone() }], drop);
-            }
-            return None;
-        }
-        let from = format!("{} of run {}", record.id, record.id.run);
-        let target = preparation.call_dir.join("cacheCopy");
-        let mut files = IndexMap::new();
-        let mapped = outputs.values.into_iter().map(|(name, value)| {
-            let value = inputs::map_files(&value, &mut |path: &Arc<str>, directory| {
-                let path = link(Path::new(&outputs.dir), path, &target, strategies).unwrap_or_else(|| Arc::clone(path));
-                stamp(&path, directory, &mut files);
-                Ok::<_, std::convert::Infallible>(Some(path))
-            });
-            (
-                name,
-                match value {
-                    Ok(value) => value,
-                    Err(never) => match never {},
-                },
-            )
-        });
-        let outputs_now = mapped.collect();
-        let maker = if outputs.end.maker.is_empty() { record_maker(&record.id) } else { outputs.end.maker };
-        // Of a chain of reused results only the first has a command that wrote something.
-        let dir = outputs.end.reused_dir.unwrap_or(outputs.dir);
-        Some(Hit { from, dir, outputs: outputs_now, maker, exit_code: record.exit_code, files })
-    }
-}
-
-/// The key to look up for a call, if it may take an earlier result.
-fn key_of(preparation: &Preparation, result: &Result<Prepared, Failure>) -> Option<String> {
-    let identity = result.as_ref().ok()?.identity.as_ref()?;
-    preparation.context.settings.read_cache.then(|| identity.key.clone())
 }
 
 /// The outputs of a recorded call.
@@ -382,14 +303,6 @@ impl Outputs {
 /// The text by which an execution is known as the maker of its outputs.
 pub fn record_maker(id: &CallId) -> String {
     format!("{}/{}/{}/{}", id.run, id.call, id.shard, id.attempt)
-}
-
-/// Links a file or tree of an earlier call into this one; `None` when it lies elsewhere or cannot be linked.
-fn link(old_dir: &Path, path: &str, target: &Path, strategies: &[Strategy]) -> Option<Arc<str>> {
-    let below = Path::new(path).strip_prefix(old_dir).ok()?;
-    let to = target.join(below.strip_prefix("cacheCopy").unwrap_or(below));
-    stage::place(Path::new(path), &to, strategies, false).ok()?;
-    Some(to.to_string_lossy().into())
 }
 
 /// Attributes that a provider sets for tasks that are silent about them.

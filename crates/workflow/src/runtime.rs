@@ -113,7 +113,12 @@ impl Runtime {
         let get = |names: &[&'static str]| {
             names.iter().find_map(|name| attributes.get(*name).filter(|v| !v.is_none()).map(|value| Attribute { name, value }))
         };
-        let return_codes = match get(&["return_codes", "returnCodes", "continueOnReturnCode"]) {
+        // Cromwell knows the newer names from 1.1 on only: what an older document says in both ways it means in the old one.
+        let (images, codes): (&[&'static str], &[&'static str]) = match dialect {
+            Dialect::Cromwell => (&["docker", "container"], &["continueOnReturnCode"]),
+            Dialect::Specification => (&["container", "docker"], &["return_codes", "returnCodes", "continueOnReturnCode"]),
+        };
+        let return_codes = match get(codes) {
             Some(attribute) => attribute.return_codes()?,
             None => ReturnCodes::Only(BTreeSet::from([0])),
         };
@@ -127,7 +132,7 @@ impl Runtime {
             cores: get(&["cpu"]).map_or(Ok(1.0), |a| a.cores())?,
             memory_mib: memory_bytes.map(|bytes| bytes.div_ceil(1 << 20)),
             memory_bytes,
-            images: get(&["container", "docker"]).map_or(Ok(Vec::new()), |a| a.images())?,
+            images: get(images).map_or(Ok(Vec::new()), |a| a.images())?,
             disks: get(&["disks"]).map_or(Ok(Vec::new()), |a| a.disks(dialect))?,
             max_retries: get(&["max_retries", "maxRetries"]).map_or(Ok(0), |a| a.count())?,
             return_codes,
@@ -296,7 +301,13 @@ mod tests {
         assert_eq!(runtime.images, ["ubuntu:latest"]);
         let runtime = read(&[("continueOnReturnCode", Value::array(vec![Value::Int(0), Value::Int(3)]))]).unwrap();
         assert!(runtime.return_codes.accepts(3) && !runtime.return_codes.accepts(1));
-        assert!(read(&[("returnCodes", Value::string("*"))]).unwrap().return_codes.accepts(77));
+        let newer = |pairs: &[(&str, Value)]| {
+            Runtime::read(&pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(), Dialect::Specification).unwrap()
+        };
+        assert!(newer(&[("returnCodes", Value::string("*"))]).return_codes.accepts(77));
+        assert!(!read(&[("returnCodes", Value::string("*"))]).unwrap().return_codes.accepts(77), "Cromwell knows it from 1.1 on");
+        let both = [("docker", Value::string("old")), ("container", Value::string("new"))];
+        assert_eq!((read(&both).unwrap().images, newer(&both).images), (vec!["old".to_owned()], vec!["new".to_owned()]));
     }
 
     #[test]

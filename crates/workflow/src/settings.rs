@@ -243,7 +243,12 @@ impl Place {
 impl Settings {
     /// Memory for an attempt, in MiB, after so many that ran out of it.
     pub fn grown_memory(&self, asked_mib: u64, failures: i32) -> u64 {
-        (asked_mib as f64 * self.memory_retry_multiplier.unwrap_or(1.0).powi(failures)).ceil() as u64
+        (asked_mib as f64 * self.memory_growth(failures)).ceil() as u64
+    }
+
+    /// By how much that is more than was asked for.
+    pub fn memory_growth(&self, failures: i32) -> f64 {
+        self.memory_retry_multiplier.unwrap_or(1.0).powi(failures)
     }
 
     /// The rules a document runs by.

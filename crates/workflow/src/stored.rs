@@ -10,8 +10,10 @@ use batchyard_wdl::{
     version::Dialect,
 };
 
+use serde_json::{Map, Value as Json};
+
 use crate::{
-    constants,
+    blobs, constants,
     documents::{DocumentRef, RunSpec, Target},
     given,
     identity::text_hash,
@@ -35,9 +37,9 @@ pub enum StoredError {
 }
 
 /// Writes into `spec` what is run: the documents, the workflow or task, its inputs and their defaults. Returns the writes that
-/// keep the documents' texts.
+/// keep the texts of documents and of large inputs.
 pub fn describe(spec: &mut RunSpec, loaded: &Loaded, callee: &Callee, bound: &Bound, dialect: Dialect) -> Vec<Write> {
-    let (documents, writes) = keep_documents(loaded);
+    let (documents, mut writes) = keep_documents(loaded);
     spec.main = loaded.sources.first().map(|(id, _)| id.clone()).unwrap_or_default();
     spec.documents = documents;
     spec.version = loaded.module.document.version.to_string();
@@ -46,7 +48,8 @@ pub fn describe(spec: &mut RunSpec, loaded: &Loaded, callee: &Callee, bound: &Bo
         Callee::Task(..) => Target::Task(callee.name().to_owned()),
         Callee::Workflow(..) => Target::Workflow,
     };
-    spec.inputs = given::to_json(callee, bound);
+    let inputs = given::to_json(callee, bound).into_iter();
+    spec.inputs = inputs.map(|(name, value)| (name, blobs::kept(value, &mut writes))).collect();
     spec.defaults = constants::of_callee(callee, dialect);
     writes
 }
@@ -72,6 +75,18 @@ pub fn load_documents(store: &Store, spec: &RunSpec) -> Result<Loaded, StoredErr
         texts.push((document.id.clone(), (document.name.clone(), text)));
     }
     Ok(load(&spec.main, &MemoryLoader::new(texts, spec.imports.iter().cloned()))?)
+}
+
+/// The inputs of a run as they were when it began.
+///
+/// # Errors
+/// A text is gone, or the store does not answer.
+pub fn load_inputs(store: &Store, spec: &RunSpec) -> Result<Map<String, Json>, StoredError> {
+    let whole = |(name, value): (&String, &Json)| {
+        let found = blobs::whole(store, value)?;
+        Ok((name.clone(), found.ok_or_else(|| StoredError::Gone(format!("input {name}")))?))
+    };
+    spec.inputs.iter().map(whole).collect()
 }
 
 /// What a run runs.

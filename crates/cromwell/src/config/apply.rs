@@ -55,6 +55,9 @@ impl CromwellConfig {
         if self.decides("call-caching.max-result-age-days") {
             limits.result_age = Some(self.call_caching.max_result_age);
         }
+        if self.decides("call-caching.max-failed-copy-attempts") {
+            limits.result_tries = self.call_caching.max_failed_copy_attempts;
+        }
         limits.pace = system.job_rate.map(|rate| Arc::new(Pace::new(rate.jobs, rate.per)));
     }
 }

@@ -102,6 +102,8 @@ pub struct CallCaching {
     pub enabled: bool,
     /// Whether a result whose files cannot be taken is never offered again.
     pub invalidate_bad_cache_results: bool,
+    /// How many earlier results are tried before a call is run.
+    pub max_failed_copy_attempts: u32,
     /// Older results are not offered.
     pub max_result_age: Duration,
 }
@@ -112,6 +114,7 @@ impl CallCaching {
         CallCaching {
             enabled: reader.need_flag("call-caching.enabled"),
             invalidate_bad_cache_results: reader.need_flag("call-caching.invalidate-bad-cache-results"),
+            max_failed_copy_attempts: reader.need_whole("call-caching.max-failed-copy-attempts", 1..=1_000_000),
             max_result_age: Duration::from_secs(days * 24 * 60 * 60),
         }
     }

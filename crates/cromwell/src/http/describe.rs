@@ -41,7 +41,7 @@ fn answer(parts: &Parts, sources: &Sources) -> Result<Json, Problem> {
         (None, None) => return Err(Problem::fail("Either workflow source or url has to be supplied")),
         (None, Some(url)) if url.starts_with("http") => {
             // An address that cannot be reached is the request's problem, not the document's.
-            crate::documents::fetch(url).map_err(|error| Problem::fail(error.to_string()))?;
+            sources.find(url).map_err(|error| Problem::fail(error.to_string()))?;
         }
         _ => {}
     }

@@ -10,7 +10,7 @@ use axum::{
 };
 use batchyard_model::RunId;
 use batchyard_store::CallRecord;
-use batchyard_workflow::forget::forget_calls;
+use batchyard_workflow::{engine::Live, forget::forget_calls};
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -169,10 +169,10 @@ pub async fn metadata(
     let (known, calls) = (Arc::clone(&service), !query.filter.drops("calls"));
     let look = move || {
         let record = Context { store: known.store(), options: known.options() }.load(id)?;
-        let waiting = if calls && !record.state.is_terminal() { known.waiting_calls(record.root.unwrap_or(id)) } else { Vec::new() };
-        Ok::<_, MetadataError>(waiting)
+        let goes_on = calls && !record.state.is_terminal();
+        Ok::<_, MetadataError>(if goes_on { known.live(record.root.unwrap_or(id)) } else { Live::default() })
     };
-    query.waiting = blocking(look).await??;
+    query.live = blocking(look).await??;
     Ok(written(move |out| metadata::write(Context { store: service.store(), options: service.options() }, id, &query, out)).await)
 }
 

@@ -8,6 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use batchyard_workflow::engine::Live;
+
 use super::{Problem, blocking, extract::Segments, run::id_of};
 use crate::{
     metadata::{self, Context, Filter, Query},
@@ -24,7 +26,7 @@ const PAGE: &str = include_str!("timing.html");
 pub async fn page(State(service): State<Arc<Service>>, Segments((_, id)): Segments<(String, String)>) -> Result<Response, Problem> {
     let id = id_of(&id)?;
     let query =
-        Query { filter: Filter { include: KEYS.map(str::to_owned).into(), exclude: Vec::new() }, expand: true, waiting: Vec::new() };
+        Query { filter: Filter { include: KEYS.map(str::to_owned).into(), exclude: Vec::new() }, expand: true, live: Live::default() };
     let data = blocking(move || {
         let mut data = Vec::new();
         metadata::write(Context { store: service.store(), options: service.options() }, id, &query, &mut data).map(|()| data)

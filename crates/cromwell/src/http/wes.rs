@@ -11,7 +11,10 @@ use axum::{
 };
 use batchyard_model::{RunId, RunState};
 use batchyard_store::{RunFilter, Store};
-use batchyard_workflow::documents::{RunSpec, StartDoc};
+use batchyard_workflow::{
+    blobs,
+    documents::{RunSpec, StartDoc},
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -274,7 +277,10 @@ fn whole(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
     let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
     let sent = spec.submission.clone().unwrap_or_default();
     let inputs = if sent.inputs.is_empty() { None } else { context.store.load_blob(&sent.inputs)? };
-    let inputs: Json = inputs.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| Json::Object(spec.inputs.clone()));
+    let inputs = match inputs.and_then(|text| serde_json::from_str(&text).ok()) {
+        Some(inputs) => inputs,
+        None => Json::Object(blobs::whole_members(context.store, &spec.inputs)?),
+    };
     let labels: Map<String, Json> = crate::metadata::run_labels(context.store, &record)?;
     let time = |at: Option<i64>| at.map_or(json!(""), crate::moment);
     let outputs = crate::metadata::outputs(context, id)?;

@@ -84,24 +84,35 @@ fn hit_text(context: Context<'_>, from: &str) -> Result<String, StoreError> {
 pub fn hashes(start: &StartDoc) -> Map<String, Json> {
     let mut hashes = Map::new();
     let (mut inputs, mut outputs, mut attributes) = (Map::new(), Map::new(), Map::new());
+    let mut input_count = 0;
     for (name, value) in &start.parts {
         let hash = || json!(upper_md5(value));
         match name.split_once(' ') {
-            Some(("input", input)) => drop(inputs.insert(format!("{} {input}", kind_of(value)), file_hash(value).unwrap_or_else(hash))),
+            Some(("input", input)) => {
+                input_count += 1;
+                match files_in(value) {
+                    Some(files) => inputs.extend(files.enumerate().map(|(n, digest)| (format!("File {input}.{n}"), digest))),
+                    None => drop(inputs.insert(format!("{} {input}", kind_of(value)), file_hash(value).unwrap_or_else(hash))),
+                }
+            }
             Some(("output", output)) => {
-                let kind = value.split(&format!(" {output} ")).next().unwrap_or("");
-                outputs.insert(format!("{kind} {output}"), hash());
+                // `Int n = 1` as the task writes it.
+                let (declared, expression) = value.split_once(" = ").unwrap_or((value, ""));
+                let kind = declared.strip_suffix(output).unwrap_or(declared).trim_end();
+                outputs.insert(format!("{kind} {output}"), json!(upper_md5(expression)));
             }
             _ => match name.as_str() {
                 "image" => drop(attributes.insert("docker".into(), hash())),
                 "return codes" => drop(attributes.insert("continueOnReturnCode".into(), json!(upper_md5(&codes(value))))),
                 "fail on stderr" => drop(attributes.insert("failOnStderr".into(), hash())),
+                // It is a hash already.
+                "command template" => drop(hashes.insert(name.clone(), json!(value))),
                 _ => drop(hashes.insert(name.clone(), hash())),
             },
         }
     }
     hashes.insert("backend name".into(), json!(upper_md5(start.provider.as_deref().unwrap_or(LOCAL))));
-    hashes.insert("input count".into(), json!(upper_md5(&inputs.len().to_string())));
+    hashes.insert("input count".into(), json!(upper_md5(&input_count.to_string())));
     hashes.insert("output count".into(), json!(upper_md5(&outputs.len().to_string())));
     hashes.insert("runtime attribute".into(), Json::Object(attributes));
     hashes.insert("input".into(), Json::Object(inputs));
@@ -137,7 +148,7 @@ fn kind_of(value: &str) -> &'static str {
         "None" => return "Optional",
         _ => {}
     }
-    if ["xxh3 ", "file ", "tree "].iter().any(|prefix| value.starts_with(prefix)) {
+    if ["xxh3 ", "file ", "tree "].iter().any(|prefix| value.starts_with(prefix)) || is_digest(value) {
         return "File";
     }
     match value.chars().next() {
@@ -151,9 +162,21 @@ fn kind_of(value: &str) -> &'static str {
     }
 }
 
+/// The files of an array that holds nothing else: each has a hash of its own.
+fn files_in(value: &str) -> Option<impl Iterator<Item = Json>> {
+    let items = value.strip_prefix('[')?.strip_suffix(", ]")?.split(", ");
+    let files: Option<Vec<Json>> = items.map(file_hash).collect();
+    files.map(Vec::into_iter)
+}
+
 /// A file stands for its content already.
 fn file_hash(value: &str) -> Option<Json> {
-    value.strip_prefix("xxh3 ").map(|digest| json!(digest))
+    value.strip_prefix("xxh3 ").or(is_digest(value).then_some(value)).map(|digest| json!(digest))
+}
+
+/// Whether a text is what a strategy of the configuration makes of a file: no other value is written like this.
+fn is_digest(value: &str) -> bool {
+    matches!(value.len(), 16 | 32) && value.bytes().all(|b| b.is_ascii_hexdigit()) && value.bytes().any(|b| b.is_ascii_alphabetic())
 }
 
 fn upper_md5(text: &str) -> String {
@@ -183,6 +206,9 @@ mod tests {
             ("input x", "\"text\""),
             ("input n", "3"),
             ("input f", "xxh3 00ff"),
+            ("input g", "0e4a079e970c7802de92f5151e0dc2b9"),
+            ("input fs", "[0e4a079e970c7802de92f5151e0dc2b9, xxh3 00fe, ]"),
+            ("input ns", "[1, 2, ]"),
         ];
         let start = StartDoc {
             parts: parts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
@@ -191,10 +217,14 @@ mod tests {
         let hashes = Json::Object(hashes(&start));
         assert_eq!(hashes["runtime attribute"]["failOnStderr"], "68934A3E9455FA72420237EB05902327");
         assert_eq!(hashes["runtime attribute"]["continueOnReturnCode"], "CFCD208495D565EF66E7DFF9F98764DA");
-        assert_eq!(hashes["input count"], "ECCBC87E4B5CE2FE28308FD9F2A7BAF3");
+        assert_eq!(hashes["input count"], upper_md5("6"));
         assert_eq!(hashes["input"]["Int n"], "ECCBC87E4B5CE2FE28308FD9F2A7BAF3");
         assert_eq!(hashes["input"]["File f"], "00ff");
-        assert!(hashes["output expression"]["Array[File] out"].is_string());
+        assert_eq!((&hashes["input"]["File fs.0"], &hashes["input"]["File fs.1"]), (&hashes["input"]["File g"], &json!("00fe")));
+        assert!(hashes["input"]["Array ns"].is_string());
+        assert_eq!(hashes["input"]["File g"], "0e4a079e970c7802de92f5151e0dc2b9");
+        assert_eq!(hashes["command template"], "aa");
+        assert_eq!(hashes["output expression"]["Array[File] out"], upper_md5("glob(\"*\")"));
         assert!(flat_hashes(&start).contains_key("input:String x"));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use batchyard_model::{CallState, RunState};
 use batchyard_store::{CallRecord, RunRecord, StoreError};
 use batchyard_workflow::{
+    blobs,
     documents::{EndDoc, StartDoc},
     layout,
 };
@@ -14,7 +15,6 @@ use super::{
     Context, Filter,
     caching::{self, Switches},
     failures,
-    run::resolved,
 };
 use crate::{LOCAL, moment};
 
@@ -60,11 +60,7 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         put("end", moment(ended));
     }
     if filter.wants("inputs") {
-        let mut inputs = Map::new();
-        for (name, value) in &start.inputs {
-            inputs.insert(name.clone(), resolved(context.store, value)?);
-        }
-        put("inputs", Json::Object(inputs));
+        put("inputs", Json::Object(blobs::whole_members(context.store, &start.inputs)?));
     }
     if filter.wants("outputs") && call.state == CallState::Done {
         put("outputs", Json::Object(end.outputs.clone()));
@@ -89,9 +85,9 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         return Ok(keys);
     }
     put("backend", json!(start.provider.as_deref().unwrap_or(LOCAL)));
-    if start.provider.is_some()
-        && let Some(job) = end.job_id.clone().or_else(|| layout::read_job_id(Path::new(&start.dir)))
-    {
+    // What a scheduler has given lies beside the script, too.
+    let kept = || start.provider.as_ref().and_then(|_| layout::read_job_id(Path::new(&start.dir)));
+    if let Some(job) = end.job_id.clone().or_else(kept) {
         put("jobId", json!(job));
     }
     if call.started_ms.is_some() && !call.cached {

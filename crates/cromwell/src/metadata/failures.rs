@@ -11,11 +11,13 @@ use std::{
 
 use batchyard_model::RunId;
 use batchyard_store::RunRecord;
-use batchyard_workflow::documents::Failure;
+use batchyard_workflow::{attempt::MEMORY_WORDS, documents::Failure};
 use serde_json::{Value as Json, json};
 
 use super::run::result;
 
+/// How a clash of output files is told.
+const COLLISION: &str = "Cannot copy output files to given final_workflow_outputs_dir";
 /// How much of the end of standard error a failure shows, in bytes.
 const STDERR_BYTES: u64 = 2 << 10;
 
@@ -58,6 +60,12 @@ pub fn of_run(record: &RunRecord) -> Option<Json> {
             causes.push(cause);
         }
     }
+    if let [only] = causes.as_slice()
+        && only["message"].as_str().is_some_and(|message| message.starts_with(COLLISION))
+    {
+        // The calls have succeeded: it is no failure among them.
+        return Some(json!(causes));
+    }
     let message = if result.unusable { "Workflow input processing failed" } else { "Workflow failed" };
     Some(json!([{ "message": message, "causedBy": causes }]))
 }
@@ -82,6 +90,16 @@ fn workflow_of(failure: &Failure) -> Option<&str> {
 fn of_job(message: &str, call: &str, tag: &str) -> String {
     let named = message.replacen(&format!("job {call} "), &format!("job {tag} "), 1);
     match named.strip_prefix("job ") {
+        Some(rest) if rest.contains(MEMORY_WORDS) => {
+            let keys = rest.split_once(MEMORY_WORDS).map_or("", |(_, keys)| keys);
+            format!(
+                "stderr for job `{tag}` contained one of the `memory-retry-error-keys: [{keys} specified in the Cromwell config. \
+                 Job might have run out of memory."
+            )
+        }
+        Some(rest) if rest.ends_with(" valid return code") => {
+            format!("Job {rest}. See 'continueOnReturnCode' runtime attribute for more details.")
+        }
         Some(rest) => format!("Job {rest}"),
         None => named,
     }
@@ -157,12 +175,13 @@ mod tests {
             call: Some("t[3]#2".into()),
             dir: Some(run.to_string_lossy().into_owned()),
             exit_code: Some(4),
-            ..Failure::new("job t[3]#2 exited with return code 4 which has not been declared as a valid return code (accepted: {0, 1})")
+            ..Failure::new("job t[3]#2 exited with return code 4 which has not been declared as a valid return code")
         };
         let told = of(failure.clone());
         assert!(
             told[0].starts_with(
-                "Job inner.t:3:2 exited with return code 4 which has not been declared as a valid return code (accepted: {0, 1})"
+                "Job inner.t:3:2 exited with return code 4 which has not been declared as a valid return code. \
+                 See 'continueOnReturnCode' runtime attribute for more details."
             ),
             "{told:?}"
         );

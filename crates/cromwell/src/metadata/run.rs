@@ -2,11 +2,14 @@
 
 use batchyard_model::RunState;
 use batchyard_store::{RunRecord, Store, StoreError};
-use batchyard_workflow::documents::{RunResultDoc, RunSpec, Submission};
+use batchyard_workflow::{
+    blobs,
+    documents::{RunResultDoc, RunSpec, Submission},
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Context, failures};
-use crate::{VERSION, moment};
+use crate::{VERSION, documents::is_web, moment};
 
 /// Keys of the run's metadata, without `calls`.
 pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json>, StoreError> {
@@ -44,6 +47,10 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
         put("submittedFiles", submitted_files(context, &spec)?);
         put("workflowProcessingEvents", events(context, record));
     }
+    if record.parent.is_none() && record.state == RunState::Succeeded && deletes(context, &spec) {
+        // A run succeeds once they are gone.
+        put("fileDeletionStatus", json!("Succeeded"));
+    }
     if let Some(folder) = log_folder(context, &spec) {
         put("workflowLog", json!(format!("{}/workflow.{}.log", folder.trim_end_matches('/'), record.id)));
     }
@@ -51,6 +58,13 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
         put("failures", failures);
     }
     Ok(keys)
+}
+
+/// Whether the intermediate files of a run are deleted.
+fn deletes(context: Context<'_>, spec: &RunSpec) -> bool {
+    let settings = &context.options.settings;
+    let wanted = settings.with_default_options(&spec.options).get("delete_intermediate_output_files").and_then(Json::as_bool);
+    wanted.unwrap_or(false) && settings.may_delete_files
 }
 
 /// Where the log of a run is to be found when it has ended.
@@ -86,19 +100,9 @@ fn inputs(store: &Store, record: &RunRecord, spec: &RunSpec) -> Result<Map<Strin
     let defaults = spec.defaults.iter().filter(|(name, _)| !spec.inputs.contains_key(*name));
     for (name, value) in spec.inputs.iter().chain(defaults) {
         let own = name.strip_prefix(&prefix).filter(|own| !own.contains('.') && spec.version != "draft-2");
-        inputs.insert(own.unwrap_or(name).to_owned(), resolved(store, value)?);
+        inputs.insert(own.unwrap_or(name).to_owned(), blobs::whole(store, value)?.unwrap_or_default());
     }
     Ok(inputs)
-}
-
-/// A value whose large parts lie elsewhere, whole.
-pub fn resolved(store: &Store, value: &Json) -> Result<Json, StoreError> {
-    let Some(hash) = value.as_object().filter(|object| object.len() == 1).and_then(|object| object.get("$blob")).and_then(Json::as_str)
-    else {
-        return Ok(value.clone());
-    };
-    let text = store.load_blob(hash)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Json::Null))
 }
 
 /// What was sent, as it was sent.
@@ -115,7 +119,7 @@ fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreEr
     };
     let inputs = match &spec.submission {
         Some(sent) => text(Some(&sent.inputs))?.unwrap_or_else(|| "{}".into()),
-        None => Json::Object(spec.inputs.clone()).to_string(),
+        None => Json::Object(blobs::whole_members(store, &spec.inputs)?).to_string(),
     };
     let options = match sent.options.is_empty() {
         true => serde_json::to_string_pretty(&context.options.shown_options(&spec.options)).unwrap_or_default(),
@@ -132,8 +136,16 @@ fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreEr
     put("labels", json!(labels));
     put("workflowType", json!(sent.language.as_deref().unwrap_or_default()));
     put("workflowTypeVersion", json!(sent.version.as_deref().unwrap_or_default()));
-    if let Some(imports) = text(sent.imports.as_ref())? {
-        put("imports", serde_json::from_str(&imports).unwrap_or_default());
+    let mut imports = match text(sent.imports.as_ref())? {
+        Some(imports) => serde_json::from_str(&imports).unwrap_or_default(),
+        None => Map::new(),
+    };
+    // What came from the web meanwhile; the document itself is told by its URL.
+    for document in spec.documents.iter().skip(1).filter(|document| is_web(&document.id)) {
+        imports.insert(document.id.clone(), json!(text(Some(&document.hash))?.unwrap_or_default()));
+    }
+    if sent.imports.is_some() || !imports.is_empty() {
+        put("imports", Json::Object(imports));
     }
     Ok(Json::Object(files))
 }

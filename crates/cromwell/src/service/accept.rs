@@ -10,7 +10,7 @@ use batchyard_workflow::{
 };
 use serde_json::Value as Json;
 
-use super::{Accepted, Service, ServiceError};
+use super::{Accepted, MAX_KEPT_BYTES, Service, ServiceError};
 use crate::submission::Submission;
 
 /// Label that every run has, as clients expect it.
@@ -72,16 +72,19 @@ impl Service {
             version: submission.version.clone(),
             imports,
         };
+        let options = self.options.kept_options(&submission.options);
         // Each text takes the place of the values that it was made from.
         let specs: Vec<RunSpec> = inputs
             .into_iter()
             .map(|inputs| {
                 let kept = Kept { inputs: keep(to_text(&inputs)), ..kept.clone() };
-                RunSpec { options: submission.options.clone(), submission: Some(kept), ..RunSpec::default() }
+                RunSpec { options: options.clone(), submission: Some(kept), ..RunSpec::default() }
             })
             .collect();
-        let mut writes: Vec<Write> =
-            texts.iter().map(|(hash, text)| Write::PutBlob { hash: hash.clone(), content: text.clone() }).collect();
+        let bytes: usize = texts.values().map(String::len).sum();
+        // What is too large to be kept until the run begins is not copied either.
+        let kept = if bytes <= MAX_KEPT_BYTES { texts.clone() } else { HashMap::new() };
+        let mut writes: Vec<Write> = texts.into_iter().map(|(hash, content)| Write::PutBlob { hash, content }).collect();
         let mut records = Vec::new();
         for (id, spec) in ids.iter().zip(&specs) {
             let record = RunRecord {
@@ -105,7 +108,6 @@ impl Service {
             labels.push((ID_LABEL.into(), format!("cromwell-{id}")));
             writes.push(Write::PutLabels { run: *id, labels });
         }
-        let bytes: usize = texts.values().map(String::len).sum();
         match self.store().write(writes).wait() {
             Ok(()) => {}
             Err(StoreError::Exists { run }) => return Err(ServiceError::InUse(run.to_string())),
@@ -114,7 +116,7 @@ impl Service {
         if state == RunState::Submitted {
             let mut now = self.lock();
             now.waiting.extend(&ids);
-            let (texts, bytes) = (Arc::new(texts), bytes + 1024 * ids.len());
+            let (texts, bytes) = (Arc::new(kept), bytes + 1024 * ids.len());
             for record in records {
                 now.keep(Accepted { record, texts: Arc::clone(&texts), bytes: bytes / ids.len() });
             }

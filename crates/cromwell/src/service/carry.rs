@@ -195,7 +195,7 @@ impl Service {
             known => PathBuf::from(known),
         };
         let dir = claim(&dir)?;
-        let origin = if record.state == RunState::Running { Origin::Resumed } else { Origin::Accepted };
+        let origin = if record.state == RunState::Running { Origin::TakenUp } else { Origin::Accepted };
         let request = Request { id: record.id, name, module: Arc::clone(&loaded.module), callee, bound, spec, dir, owner: owner(), origin };
         Ok(Ready { request, settings, notes })
     }
@@ -204,7 +204,8 @@ impl Service {
     fn kept(&self, spec: &RunSpec, settings: &Settings) -> Result<(Loaded, Callee, Bound), NotReady> {
         let loaded = stored::load_documents(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
         let callee = stored::find_target(&loaded, &spec.target).map_err(|error| Failure::new(error.to_string()))?;
-        let bound = self.bind(&callee, &spec.inputs, settings, &loaded, &[PathBuf::from("/")])?;
+        let inputs = stored::load_inputs(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
+        let bound = self.bind(&callee, inputs, settings, &loaded, &[PathBuf::from("/")])?;
         Ok((loaded, callee, bound))
     }
 
@@ -217,7 +218,8 @@ impl Service {
         let given: Map<String, Json> =
             serde_json::from_str(&text).map_err(|error| Failure::new(format!("the inputs cannot be read: {error}")))?;
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let bound = self.bind(&callee, &given, settings, &loaded, &[here])?;
+        drop(text);
+        let bound = self.bind(&callee, given, settings, &loaded, &[here])?;
         let dialect = settings.dialect_of(loaded.module.document.version);
         let writes = stored::describe(spec, &loaded, &callee, &bound, dialect);
         // What records that the run has begun is queued behind them.
@@ -242,7 +244,7 @@ impl Service {
     fn bind(
         &self,
         callee: &Callee,
-        given: &Map<String, Json>,
+        given: Map<String, Json>,
         settings: &Settings,
         loaded: &Loaded,
         folders: &[PathBuf],
@@ -252,7 +254,10 @@ impl Service {
         let places = Places { folders, fetch: &downloads };
         let mut problems = Vec::new();
         let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();
-        let bound = match inputs::bind_as(callee, given, dialect, strict) {
+        let read = inputs::bind_as(callee, &given, dialect, strict);
+        // Large inputs are not held twice from here on.
+        drop(given);
+        let bound = match read {
             Ok(mut bound) => {
                 problems.extend(given::find_files(callee, &mut bound, dialect, places));
                 Some(bound)

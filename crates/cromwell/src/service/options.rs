@@ -109,6 +109,13 @@ impl Options {
         (names, self.settings.default_provider.clone().unwrap_or_else(|| LOCAL.to_owned()))
     }
 
+    /// Options of a workflow as they are kept: a secret that nothing here has a use for is not.
+    pub fn kept_options(&self, options: &Map<String, Json>) -> Map<String, Json> {
+        let secret = |name: &str| self.hidden_options.contains(name) && !self.settings.takes_option(name);
+        let kept = |name: &String, value: &Json| if secret(name) { Json::from("cleared") } else { value.clone() };
+        options.iter().map(|(name, value)| (name.clone(), kept(name, value))).collect()
+    }
+
     /// Options of a workflow as they may be shown.
     pub fn shown_options(&self, options: &Map<String, Json>) -> Map<String, Json> {
         let shown = |name: &String, value: &Json| if self.hidden_options.contains(name) { Json::from("cleared") } else { value.clone() };

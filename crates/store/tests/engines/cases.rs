@@ -306,6 +306,8 @@ fn cache(fresh: Fresh<'_>) {
     let found = store.find_cached(&many).unwrap();
     assert_eq!(found.len(), many.len());
     assert_eq!(found[..4], [Some(plain.clone()), None, Some(newer.clone()), Some(plain)]);
+    assert_eq!(store.list_cached("key1", 5).unwrap(), [newer.clone(), old.clone()], "newest first");
+    assert_eq!(store.list_cached("key1", 1).unwrap(), std::slice::from_ref(&newer));
     put(&store, Write::ForgetCache { id: newer.id }).unwrap();
     assert_eq!(store.find_cached(&["key1".into()]).unwrap(), [Some(old.clone())]);
     let twin = done(id(run, "z", &[], 1), "key1", 10);

@@ -66,7 +66,7 @@ impl Frame {
         for input in &workflow.inputs {
             frame.declare(module, input, Origin::Input);
         }
-        let mut survey = Survey { module, outputs: HashMap::new(), outside: HashMap::new(), adopted: 0 };
+        let mut survey = Survey::new(module);
         frame.fill(&mut survey, &workflow.body);
         frame.overfull = survey.adopted > MAX_NAMES_IN_BLOCKS;
         frame
@@ -145,30 +145,23 @@ impl Frame {
         }
     }
 
+    fn of_clauses(survey: &mut Survey<'_>, conditional: &Conditional) -> Vec<Frame> {
+        let frame = |body: &[Node]| {
+            let mut frame = Frame::default();
+            frame.fill(survey, body);
+            frame
+        };
+        conditional.clauses.iter().map(|clause| clause.body.as_slice()).map(frame).collect()
+    }
+
     /// Names of all clauses together: a name is always defined only if every way through declares it.
     fn conditional(&mut self, survey: &mut Survey<'_>, conditional: &Conditional) {
-        let mut frames: Vec<Frame> = Vec::with_capacity(conditional.clauses.len());
-        for clause in &conditional.clauses {
-            let mut inner = Frame::default();
-            inner.fill(survey, &clause.body);
-            frames.push(inner);
-        }
+        let frames = Frame::of_clauses(survey, conditional);
         if let [only] = frames.as_slice() {
             self.adopt(survey, only, Way::If);
         } else {
             let exhaustive = conditional.clauses.last().is_some_and(|clause| clause.condition.is_none());
-            let mut together = Frame::default();
-            let mut seen: HashMap<Arc<str>, usize> = HashMap::new();
-            for frame in &frames {
-                for name in &frame.order {
-                    let Some(entry) = frame.names.get(name) else { continue };
-                    *seen.entry(Arc::clone(name)).or_default() += 1;
-                    match together.names.get_mut(name) {
-                        Some(known) => known.ty = survey.common_type(&known.ty, &entry.ty),
-                        None => together.insert(Arc::clone(name), entry.clone()),
-                    }
-                }
-            }
+            let (mut together, seen) = survey.together(&frames);
             for (name, entry) in &mut together.names {
                 if !exhaustive || seen.get(name) != Some(&frames.len()) {
                     entry.ty = survey.seen_from_outside(entry, Way::If);
@@ -213,7 +206,41 @@ struct Survey<'m> {
     adopted: usize,
 }
 
-impl Survey<'_> {
+/// For each clause of a conditional the names whose type in it is not the one that all clauses have together, with that type.
+pub fn types_over_clauses(module: &Arc<Module>, conditional: &Conditional) -> Vec<HashMap<Arc<str>, Type>> {
+    let mut survey = Survey::new(module);
+    let frames = Frame::of_clauses(&mut survey, conditional);
+    let (together, _) = survey.together(&frames);
+    let other = |frame: &Frame, name: &Arc<str>, entry: &Entry| frame.get(name).is_some_and(|own| *own != entry.ty);
+    let of_clause = |frame: &Frame| {
+        let different = together.names.iter().filter(|(name, entry)| other(frame, name, entry));
+        different.map(|(name, entry)| (Arc::clone(name), entry.ty.clone())).collect()
+    };
+    frames.iter().map(of_clause).collect()
+}
+
+impl<'m> Survey<'m> {
+    fn new(module: &'m Arc<Module>) -> Self {
+        Survey { module, outputs: HashMap::new(), outside: HashMap::new(), adopted: 0 }
+    }
+
+    /// The names of several clauses with their common types, and in how many clauses each is.
+    fn together(&self, frames: &[Frame]) -> (Frame, HashMap<Arc<str>, usize>) {
+        let mut together = Frame::default();
+        let mut seen: HashMap<Arc<str>, usize> = HashMap::new();
+        for frame in frames {
+            for name in &frame.order {
+                let Some(entry) = frame.names.get(name) else { continue };
+                *seen.entry(Arc::clone(name)).or_default() += 1;
+                match together.names.get_mut(name) {
+                    Some(known) => known.ty = self.common_type(&known.ty, &entry.ty),
+                    None => together.insert(Arc::clone(name), entry.clone()),
+                }
+            }
+        }
+        (together, seen)
+    }
+
     /// The outputs of a call; anything when its target is unknown.
     fn call_type(&mut self, call: &Call) -> Type {
         let Some(callee) = self.module.callee(&call.target) else { return Type::Any };

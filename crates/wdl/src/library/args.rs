@@ -121,7 +121,7 @@ impl Args<'_> {
         let path = self.path(i)?;
         let limit = self.ev.host.read_limit(self.name, limit);
         let too_large = || {
-            Fault::new(format!("file `{path}` is larger than requested maximum of {limit} Bytes"))
+            Fault::new(format!("file `{path}` is larger than requested maximum of {limit} Bytes."))
                 .hint(format!("process the file in a task instead of with `{}`", self.name))
                 .argument(i)
         };

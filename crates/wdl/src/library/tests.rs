@@ -230,7 +230,7 @@ fn reading() {
             ("read_boolean(\"/b\")", "true"),
             ("read_int(\"/s\")", "error: `read_int`: file `/s` holds `\"a\"` and not an integer"),
             ("read_float(\"/none\")", "error: `read_float`: file `/none` holds nothing and not a number"),
-            ("read_int(\"/long\")", "error: file `/long` is larger than requested maximum of 4096 Bytes"),
+            ("read_int(\"/long\")", "error: file `/long` is larger than requested maximum of 4096 Bytes."),
             ("read_string(\"/gone\")", "error: `read_string`: file `/gone` does not exist"),
             ("read_string(undefined)", "error: argument 1 of `read_string` is undefined"),
             ("read_map(\"/m.tsv\")", "{\"k\": \"v\", \"l\": \"w\"}"),

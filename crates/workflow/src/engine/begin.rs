@@ -17,10 +17,11 @@ use indexmap::IndexMap;
 use super::{
     Engine, Stop,
     call::{Call, json_inputs},
+    earlier::failure_of,
 };
 use crate::{
     constants,
-    documents::{Failure, RunSpec, StartDoc, to_text},
+    documents::{EndDoc, Failure, RunSpec, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     layout,
     plan::{CallStep, Plan},
@@ -33,7 +34,13 @@ impl Engine<'_> {
     /// A call's needs are met.
     pub(super) fn begin_call(&mut self, frame: FrameId, step: usize, call: &CallStep) {
         let run = self.frames.run(frame);
-        if self.root_mut(run).is_none_or(|root| root.stop != Stop::No) {
+        let Some((stop, keeps_failures)) = self.root_mut(run).map(|root| (root.stop, root.keeps_failures)) else { return };
+        let failed = self.known(frame, call).filter(|record| keeps_failures && record.state == CallState::Failed);
+        if let Some(failure) = failed.and_then(failure_of) {
+            self.note_in_sub_workflows(run, &failure);
+            return;
+        }
+        if stop == Stop::Abort || (stop == Stop::NoNewCalls && !self.has_begun(frame, call)) {
             return;
         }
         if matches!(call.callee, Callee::Task(..)) && !self.count_call(run) {
@@ -43,11 +50,60 @@ impl Engine<'_> {
             Callee::Task(module, task) => self.begin_task(frame, call, module, task),
             Callee::Workflow(module, workflow) => self.begin_workflow(frame, step, call, module, workflow),
         };
-        if let Err(mut failure) = begun {
-            failure.call.get_or_insert_with(|| call.name.to_string());
-            failure.message = format!("call input and runtime attributes evaluation failed for {}: {}", call.name, failure.message);
-            self.fail(run, failure);
+        if let Err(failure) = begun {
+            self.call_cannot_begin(frame, call, failure);
         }
+    }
+
+    /// The latest attempt of a call as an earlier engine left it.
+    fn known(&self, frame: FrameId, call: &CallStep) -> Option<&CallRecord> {
+        let recorded = &self.runs.get(self.frames.run(frame))?.recorded;
+        // Most runs have none, and then nobody need know the place of the call.
+        if recorded.is_empty() { None } else { recorded.get(&(Arc::clone(&call.name), self.frames.shard(frame))) }
+    }
+
+    /// Whether a call was going on under an earlier engine, or had succeeded: then it is no new one.
+    fn has_begun(&self, frame: FrameId, call: &CallStep) -> bool {
+        if let Some(record) = self.known(frame, call) {
+            return !record.state.is_terminal() || record.state == CallState::Done;
+        }
+        // The process is started before its start is recorded.
+        let resumed = self.runs.get(self.frames.run(frame)).and_then(|run| self.roots.get(run.root)).is_some_and(|root| root.resumed);
+        let dir = |id| layout::call_dir(self.run_dir(self.frames.run(frame)), &id);
+        resumed && self.call_id(frame, &call.name, 1).is_some_and(|id| dir(id).join("execution/script").exists())
+    }
+
+    /// Records a call whose inputs cannot be evaluated: it has failed without ever waiting for room.
+    fn call_cannot_begin(&mut self, frame: FrameId, call: &CallStep, failure: Failure) {
+        let run = self.frames.run(frame);
+        let earlier = self.known(frame, call);
+        let (attempt, task) = match &call.callee {
+            Callee::Task(_, task) => (earlier.map_or(1, |r| r.id.attempt + u32::from(r.started_ms.is_some())), &task.name),
+            Callee::Workflow(_, workflow) => (1, &workflow.name),
+        };
+        let Some(id) = self.call_id(frame, &call.name, attempt) else { return };
+        let failure = Failure {
+            message: format!("call input and runtime attributes evaluation failed for {}: {}", call.name, failure.message),
+            call: Some(failure.call.unwrap_or_else(|| id.to_string())),
+            ..failure
+        };
+        let start = StartDoc { dir: layout::call_dir(self.run_dir(run), &id).to_string_lossy().into_owned(), ..StartDoc::default() };
+        let record = CallRecord {
+            id: id.clone(),
+            task: task.text.to_string(),
+            state: CallState::Failed,
+            started_ms: None,
+            ended_ms: Some(self.clock.now_ms()),
+            exit_code: None,
+            cached: false,
+            cache_key: None,
+            reusable: false,
+            start_doc: to_text(&start),
+            end_doc: Some(to_text(&EndDoc { failure: Some(failure.clone()), ..EndDoc::default() })),
+        };
+        let told = Event::Ended { call: id, state: CallState::Failed, cached: false, known: false, failure: Some(failure.clone()) };
+        self.record(vec![Write::StartCall(record)], Some(told));
+        self.fail(run, failure);
     }
 
     fn begin_task(&mut self, frame: FrameId, call: &CallStep, module: &Arc<Module>, task: &Arc<Task>) -> Result<(), Failure> {
@@ -154,12 +210,8 @@ impl Engine<'_> {
             }
             self.record(writes, None);
         } else {
-            let start = StartDoc {
-                inputs: json_inputs(&given).0,
-                child: Some(child.to_string()),
-                dir: dir.to_string_lossy().into_owned(),
-                ..StartDoc::default()
-            };
+            let (inputs, mut writes) = json_inputs(&given);
+            let start = StartDoc { inputs, child: Some(child.to_string()), dir: dir.to_string_lossy().into_owned(), ..StartDoc::default() };
             let record = RunRecord {
                 id: child,
                 parent: Some(parent_id),
@@ -191,7 +243,8 @@ impl Engine<'_> {
                 start_doc: to_text(&start),
                 end_doc: None,
             };
-            self.record(vec![Write::InsertRun(record), Write::StartCall(call_record)], None);
+            writes.extend([Write::InsertRun(record), Write::StartCall(call_record)]);
+            self.record(writes, None);
         }
         let bound = Bound { values, overrides, notes: Vec::new() };
         self.open_run(child, name, root, Arc::new(plan), dir, bound, recorded, Some((frame, step)));

@@ -24,14 +24,14 @@ use serde_json::{Map, Value as Json};
 use super::{Engine, Stop};
 use crate::{
     attempt::{Attempt, End, Failed, SCRATCH},
-    constants, crash,
+    blobs, constants, crash,
     documents::{EndDoc, Failure, StartDoc, to_text},
     frame::{FrameId, outputs_object},
-    identity::text_hash,
     layout,
     prepare::{Hit, Preparation, Prepared, guarded, record_maker},
     progress::Event,
     provider::Mode,
+    settings::Settings,
 };
 
 /// Calls of an engine that are prepared before they can start; others wait as they are, for a prepared call holds all that
@@ -39,8 +39,6 @@ use crate::{
 const PREPARED_AHEAD: usize = 1000;
 /// Times an attempt is started again because its process vanished without a result.
 const MAX_VANISHED: u32 = 3;
-/// JSON text of an input from this length on is stored once for all calls that share it, in bytes.
-const LARGE_INPUT_BYTES: usize = 16 << 10;
 
 /// A task call that has not ended yet.
 pub(super) struct Call {
@@ -162,7 +160,7 @@ impl Engine<'_> {
         let Some(call) = self.calls.remove(&number) else { return };
         self.leave_ahead(call.ahead);
         let now = self.clock.now_ms();
-        let (mut start, blobs) = start_doc(&call, &prepared, self.settings.dialect_of(call.module.document.version));
+        let (mut start, blobs) = start_doc(&call, &prepared, &self.settings);
         start.notes.push(format!("result of {} was taken", hit.from));
         let end = EndDoc {
             outputs: json_outputs(&hit.outputs),
@@ -204,7 +202,7 @@ impl Engine<'_> {
         let control = Control::new(format!("{root_id}/{}/{}", call.id.run, call.id));
         call.control = Some(Arc::clone(&control));
         let memory_mib = self.settings.grown_memory(prepared.runtime.memory_mib.unwrap_or(0), call.memory_failures);
-        let start = start_doc(call, &prepared, self.settings.dialect_of(call.module.document.version));
+        let start = start_doc(call, &prepared, &self.settings);
         let gate = Arc::clone(&self.gate);
         let (go, wait) = mpsc::sync_channel::<()>(1);
         let elsewhere = prepared.place.mode() == Mode::Dispatched;
@@ -215,7 +213,8 @@ impl Engine<'_> {
             runtime: prepared.runtime,
             place: prepared.place,
             memory_mib,
-            memory_errors: Arc::clone(&self.settings.memory_errors),
+            // Without a multiplier nothing follows from them.
+            memory_errors: self.settings.memory_retry_multiplier.map_or_else(Arc::default, |_| Arc::clone(&self.settings.memory_errors)),
             scratch,
             tag: call.id.to_string(),
             number: call.id.attempt,
@@ -399,9 +398,12 @@ impl Engine<'_> {
         let told = Event::Ended { call: call.id.clone(), state, cached: false, known: false, failure: failure.clone() };
         let at_ms = self.clock.now_ms();
         let reusable = state == CallState::Done && self.settings.write_cache && call.cache_key.is_some();
+        let mut writes = Vec::new();
         let write = if call.state == CallState::Running {
             Write::EndCall(CallEnd { id: call.id.clone(), state, at_ms, exit_code, reusable, end_doc: to_text(&document) })
         } else {
+            let (inputs, kept) = json_inputs(&call.inputs);
+            writes = kept;
             // It never started: one record tells its whole life.
             Write::StartCall(CallRecord {
                 id: call.id.clone(),
@@ -414,7 +416,7 @@ impl Engine<'_> {
                 cache_key: None,
                 reusable: false,
                 start_doc: to_text(&StartDoc {
-                    inputs: json_inputs(&call.inputs).0,
+                    inputs,
                     dir: call.call_dir.to_string_lossy().into_owned(),
                     queued_ms: call.queued_ms,
                     ..StartDoc::default()
@@ -423,7 +425,24 @@ impl Engine<'_> {
             })
         };
         crash::place("end known");
-        self.record(vec![write], Some(told));
+        if let (true, Write::EndCall(end)) = (reusable, &write) {
+            let start = StartDoc { dir: call.call_dir.to_string_lossy().into_owned(), ..StartDoc::default() };
+            self.shared.unwritten.add(CallRecord {
+                id: call.id.clone(),
+                task: call.task.name.text.to_string(),
+                state,
+                started_ms: None,
+                ended_ms: Some(at_ms),
+                exit_code,
+                cached: false,
+                cache_key: call.cache_key.clone(),
+                reusable,
+                start_doc: to_text(&start),
+                end_doc: Some(end.end_doc.clone()),
+            });
+        }
+        writes.push(write);
+        self.record(writes, Some(told));
         match (result, failure) {
             (Ok(outputs), _) => {
                 self.know_files(&document.files, &document.maker, &call.call_dir.to_string_lossy());
@@ -446,10 +465,10 @@ impl Engine<'_> {
 
     /// Remembers who made these files, for the identity of the calls that read them.
     pub(super) fn know_files(&self, files: &IndexMap<String, (u64, i64)>, maker: &str, call_dir: &str) {
-        for path in files.keys() {
+        for (path, stamp) in files {
             let below = path.strip_prefix(call_dir).unwrap_or(path).trim_start_matches('/');
             let below = below.strip_prefix("cacheCopy/").unwrap_or(below);
-            self.shared.identities.made_by(path.as_str().into(), format!("file {below} made by {maker}").into());
+            self.shared.identities.made_by(path.as_str().into(), *stamp, format!("file {below} made by {maker}").into());
         }
     }
 
@@ -488,11 +507,6 @@ impl Engine<'_> {
         }
     }
 
-    /// Calls whose inputs are known and whose command has not started.
-    pub(super) fn waiting_calls(&self) -> Vec<(CallId, i64)> {
-        self.calls.values().filter(|call| call.state == CallState::Queued).map(|call| (call.id.clone(), call.queued_ms)).collect()
-    }
-
     /// The yard let go of a call before it started.
     pub(super) fn withdrawn(&mut self, number: u64) {
         self.end_call(number, CallEvent::Abort, Err(Failure::new("not started because the run is ending")), None);
@@ -511,36 +525,32 @@ impl Engine<'_> {
     }
 }
 
-/// Inputs as JSON, large ones as blobs.
+/// Inputs as rows keep them, and the writes that keep large ones.
 pub(super) fn json_inputs(values: &IndexMap<Arc<str>, Value>) -> (Map<String, Json>, Vec<Write>) {
-    let mut blobs = Vec::new();
-    let mut inputs = Map::new();
-    for (name, value) in values {
-        let mut shown = json::to_json(value);
-        if matches!(shown, Json::Array(_) | Json::Object(_) | Json::String(_)) {
-            let text = shown.to_string();
-            if text.len() >= LARGE_INPUT_BYTES {
-                let hash = text_hash(&text);
-                blobs.push(Write::PutBlob { hash: hash.clone(), content: text });
-                shown = serde_json::json!({ "$blob": hash });
-            }
-        }
-        inputs.insert(name.to_string(), shown);
-    }
-    (inputs, blobs)
+    let mut writes = Vec::new();
+    let inputs = values.iter().map(|(name, value)| (name.to_string(), blobs::kept(json::to_json(value), &mut writes))).collect();
+    (inputs, writes)
 }
 
 fn json_outputs(values: &IndexMap<Arc<str>, Value>) -> Map<String, Json> {
     values.iter().map(|(name, value)| (name.to_string(), json::to_json(value))).collect()
 }
 
-fn start_doc(call: &Call, prepared: &Prepared, dialect: Dialect) -> (StartDoc, Vec<Write>) {
+fn start_doc(call: &Call, prepared: &Prepared, settings: &Settings) -> (StartDoc, Vec<Write>) {
+    let dialect = settings.dialect_of(call.module.document.version);
     let (mut inputs, blobs) = json_inputs(&call.inputs);
     let silent: Vec<&Decl> = call.task.inputs.iter().filter(|decl| !call.inputs.contains_key(&decl.name.text)).collect();
     inputs.extend(constants::known(&call.module, &silent, dialect));
+    let mut runtime: Map<String, Json> = prepared.attributes.iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect();
+    if let (true, Some(bytes)) = (call.memory_failures > 0, prepared.runtime.memory_bytes) {
+        // What the attempt gets, in the words of its document.
+        let unit = if dialect == Dialect::Cromwell { "GB" } else { "GiB" };
+        let grown = bytes as f64 / f64::from(1 << 30) * settings.memory_growth(call.memory_failures);
+        runtime.insert("memory".into(), format!("{grown} {unit}").into());
+    }
     let start = StartDoc {
         inputs,
-        runtime: prepared.attributes.iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect(),
+        runtime,
         dir: call.call_dir.to_string_lossy().into_owned(),
         queued_ms: call.queued_ms,
         prepared_ms: call.prepared_ms,

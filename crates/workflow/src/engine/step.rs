@@ -45,8 +45,8 @@ impl Engine<'_> {
             StepKind::If { clauses } => {
                 let mut taken = None;
                 let mut failure = None;
-                for (n, (condition, _, _)) in clauses.iter().enumerate() {
-                    match condition.as_ref().map_or(Ok(true), |c| self.condition(frame, c)) {
+                for (n, clause) in clauses.iter().enumerate() {
+                    match clause.condition.as_ref().map_or(Ok(true), |c| self.condition(frame, c)) {
                         Ok(false) => {}
                         Ok(true) => {
                             taken = Some(n);
@@ -100,7 +100,7 @@ impl Engine<'_> {
     }
 
     /// A sub-workflow and those around it have failed by this.
-    fn note_in_sub_workflows(&mut self, run: RunIndex, failure: &Failure) {
+    pub(super) fn note_in_sub_workflows(&mut self, run: RunIndex, failure: &Failure) {
         let mut at = run;
         while let Some(context) = self.runs.get_mut(at) {
             let Some((frame, _)) = context.parent else { return };

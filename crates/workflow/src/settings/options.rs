@@ -86,6 +86,16 @@ impl Settings {
         Ok(notes)
     }
 
+    /// Whether an option of this name changes anything.
+    pub fn takes_option(&self, name: &str) -> bool {
+        if *name == *self.hog_option {
+            return true;
+        }
+        let alone = Map::from_iter([(name.to_owned(), Json::Null)]);
+        // Those that are known refuse this value.
+        self.clone().apply_options(&alone).is_err()
+    }
+
     /// Whether workflows run as at the Alibaba back-end unless their tasks say otherwise.
     fn runs_as_bcs(&self) -> bool {
         let name = self.provider.as_deref().or(self.default_provider.as_deref());

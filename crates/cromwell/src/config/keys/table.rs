@@ -138,13 +138,13 @@ pub const KEYS: &[Key] = &[
     key("system.coordinated-workflow-store-access", Ignored, "", "servers that share a database always take turns by its transactions"),
     key("system.quota-exhaustion-job-start-control.**", Ignored, "", CLOUD),
     // Workflow options
-    key("workflow-options.encrypted-fields", Mapped, "[]", "options that are shown as `cleared`; the database keeps them as they are"),
     key(
-        "workflow-options.base64-encryption-key",
-        Ignored,
-        "",
-        "options are not encrypted in the database, which has access rights of its own",
+        "workflow-options.encrypted-fields",
+        Mapped,
+        "[]",
+        "options that are shown as `cleared`, and not kept at all unless they have an effect here",
     ),
+    key("workflow-options.base64-encryption-key", Ignored, "", "secret options are not kept, so there is nothing to encrypt"),
     key(
         "workflow-options.workflow-log-dir",
         Mapped,
@@ -205,9 +205,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "call-caching.max-failed-copy-attempts",
-        Ignored,
-        "",
-        "the newest earlier result is tried; when it cannot be taken the call is run",
+        Honoured,
+        "1000000",
+        "how many earlier results are tried, newest first and at most 20, before the call is run",
     ),
     key("call-caching.max-result-age-days", Honoured, "90", "older results are not offered"),
     key(

@@ -1,0 +1,124 @@
+//! Earlier results: which there are for a call, and whether one can be taken.
+
+use std::{path::Path, sync::Arc};
+
+use batchyard_runner::stage::{self, Strategy};
+use batchyard_store::{CallRecord, Write};
+use batchyard_wdl::inputs;
+use indexmap::IndexMap;
+
+use super::{Hit, Outputs, Preparation, Prepared, Shared, guarded, record_maker};
+use crate::{
+    clock::Clock,
+    documents::Failure,
+    stamps::{stamp, stamp_of},
+};
+
+/// How files of earlier results are put in place unless a provider says otherwise.
+const LINK: &[Strategy] = &[Strategy::HardLink];
+/// Most results that are tried for one call, whatever the settings allow.
+const MOST_TRIES: u32 = 20;
+
+impl Shared {
+    /// Gives each call an earlier result that it can take.
+    pub(super) fn look_up(&self, ready: &mut [(Preparation, Result<Prepared, Failure>)]) {
+        let keyed = ready.iter_mut().filter_map(|(preparation, result)| {
+            let key = key_of(preparation, result)?;
+            // Before the store is asked: what is written meanwhile is not in this list any more.
+            let unwritten = preparation.context.unwritten.find(&key);
+            Some((key, unwritten, preparation, result.as_mut().ok()?))
+        });
+        let keyed: Vec<_> = keyed.collect();
+        let keys: Vec<String> = keyed.iter().map(|(key, ..)| key.clone()).collect();
+        if keys.is_empty() {
+            return;
+        }
+        // Without an answer the calls are simply run.
+        let Ok(stored) = self.store.find_cached(&keys) else { return };
+        for ((key, unwritten, preparation, prepared), stored) in keyed.into_iter().zip(stored) {
+            if let Some(newest) = unwritten.or(stored) {
+                let strategies = prepared.place.site.as_ref().map_or(LINK, |site| site.provider().duplication());
+                prepared.hit = guarded(|| Ok(self.first_usable(preparation, &key, &newest, strategies))).ok().flatten();
+            }
+        }
+    }
+
+    /// The newest result that can be taken, if one of the first few can.
+    fn first_usable(&self, preparation: &Preparation, key: &str, newest: &CallRecord, strategies: &[Strategy]) -> Option<Hit> {
+        if let Some(hit) = self.reuse(preparation, newest, strategies) {
+            return Some(hit);
+        }
+        let tries = preparation.context.settings.limits.result_tries.min(MOST_TRIES);
+        // The newest is among them, where it is stored already.
+        let older = self.store.list_cached(key, tries).unwrap_or_default();
+        let others = older.iter().filter(|record| record.id != newest.id).take(tries.saturating_sub(1) as usize);
+        others.into_iter().find_map(|record| self.reuse(preparation, record, strategies))
+    }
+
+    /// Takes the outputs of an earlier call, if all its files are still what it left.
+    fn reuse(&self, preparation: &Preparation, record: &CallRecord, strategies: &[Strategy]) -> Option<Hit> {
+        let outputs = Outputs::read(
+            &preparation.module,
+            &preparation.task,
+            record,
+            preparation.context.settings.dialect_of(preparation.module.document.version),
+        )?;
+        let prefixes = &preparation.context.settings.cache_prefixes;
+        if !prefixes.is_empty() && !prefixes.iter().any(|prefix| outputs.dir.starts_with(prefix.as_str())) {
+            return None;
+        }
+        let age = preparation.context.settings.limits.result_age.and_then(|age| i64::try_from(age.as_millis()).ok());
+        if age.is_some_and(|age| record.ended_ms.unwrap_or(0) < Clock::start().now_ms().saturating_sub(age)) {
+            return None;
+        }
+        // Directories without files have no stamps.
+        let mut complete = true;
+        outputs
+            .values
+            .values()
+            .for_each(|value| inputs::files(value, &mut |path, directory| complete &= !directory || Path::new(&**path).is_dir()));
+        if !complete || !outputs.end.files.iter().all(|(path, stamp)| stamp_of(path) == Some(*stamp)) {
+            if preparation.context.settings.forget_bad_results {
+                // The next call of this kind need not try again.
+                self.store.write_then(vec![Write::ForgetCache { id: record.id.clone() }], drop);
+            }
+            return None;
+        }
+        let from = format!("{} of run {}", record.id, record.id.run);
+        let target = preparation.call_dir.join("cacheCopy");
+        let mut files = IndexMap::new();
+        let mapped = outputs.values.into_iter().map(|(name, value)| {
+            let value = inputs::map_files(&value, &mut |path: &Arc<str>, directory| {
+                let path = link(Path::new(&outputs.dir), path, &target, strategies).unwrap_or_else(|| Arc::clone(path));
+                stamp(&path, directory, &mut files);
+                Ok::<_, std::convert::Infallible>(Some(path))
+            });
+            (
+                name,
+                match value {
+                    Ok(value) => value,
+                    Err(never) => match never {},
+                },
+            )
+        });
+        let outputs_now = mapped.collect();
+        let maker = if outputs.end.maker.is_empty() { record_maker(&record.id) } else { outputs.end.maker };
+        // Of a chain of reused results only the first has a command that wrote something.
+        let dir = outputs.end.reused_dir.unwrap_or(outputs.dir);
+        Some(Hit { from, dir, outputs: outputs_now, maker, exit_code: record.exit_code, files })
+    }
+}
+
+/// The key to look up for a call, if it may take an earlier result.
+fn key_of(preparation: &Preparation, result: &Result<Prepared, Failure>) -> Option<String> {
+    let identity = result.as_ref().ok()?.identity.as_ref()?;
+    preparation.context.settings.read_cache.then(|| identity.key.clone())
+}
+
+/// Links a file or tree of an earlier call into this one; `None` when it lies elsewhere or cannot be linked.
+fn link(old_dir: &Path, path: &str, target: &Path, strategies: &[Strategy]) -> Option<Arc<str>> {
+    let below = Path::new(path).strip_prefix(old_dir).ok()?;
+    let to = target.join(below.strip_prefix("cacheCopy").unwrap_or(below));
+    stage::place(Path::new(path), &to, strategies, false).ok()?;
+    Some(to.to_string_lossy().into())
+}
