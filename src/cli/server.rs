@@ -1,6 +1,8 @@
 //! `batchyard server`: workflows, jobs and objects over HTTP.
 
 mod services;
+mod stored_files;
+mod workflows_app;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
@@ -22,6 +24,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+use self::workflows_app::WorkflowsApp;
 use super::{open_store, say, tell_notes};
 use crate::config::Config;
 
@@ -106,17 +109,19 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     options.root = root;
     options.abort_on_terminate |= args.abort_on_exit;
     let limits = limits(&config);
-    let batch = listeners.map(|listeners| {
-        let (shared, store) = (Arc::clone(machine.shared()), Arc::clone(machine.store()));
-        move || services::start(listeners, &config, shared, store)
-    });
+    let app = Arc::new(WorkflowsApp::default());
+    let batch = listeners.map(|listeners| services::start(listeners, &config, &machine, Arc::clone(&app))).transpose()?;
+    options.objects = batch.as_ref().map(|services| Arc::clone(&services.files));
     let service = Service::new(machine, options);
+    app.use_service(&service);
     let found = service.take_up().context("cannot take up what earlier servers have left")?;
     say(&format!("batchyard server listens on http://{address}"));
     if found > 0 {
         say(&format!("  {found} workflows of earlier servers are taken up"));
     }
-    let batch = batch.map(|start| start()).transpose()?;
+    if let Some(services) = &batch {
+        say(&services.told);
+    }
     let routes = router(Arc::clone(&service), limits);
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;

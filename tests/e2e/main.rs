@@ -29,6 +29,7 @@ mod server;
 mod service;
 mod texts;
 mod web;
+mod workflow_jobs;
 mod yard;
 
 /// Every file of this folder is a module above: a forgotten one would never run.

@@ -17,7 +17,7 @@ use std::{
 };
 
 use batchyard_core::{
-    Action, Event, Machine, Need,
+    Action, Berth, Event, Machine, Need,
     gate::{Seat as Place, Word},
 };
 use batchyard_model::{
@@ -40,6 +40,8 @@ use crate::{
 
 /// Attempts that wait at the gate at most: what is in line there can no longer be overtaken by a higher priority.
 const AT_GATE: usize = 6;
+/// Where everybody's apps are carried out.
+const SYSTEM_BERTH: Berth = Berth { lane: u64::MAX, limit: 1000, group: 0, group_limit: usize::MAX, need: None };
 /// Tasks that are looked at, at most, for one that can start.
 const MOST_LOOKED_AT: usize = 1000;
 
@@ -197,7 +199,16 @@ impl Engine {
                 instance.attempts += 1;
             }
             let dir = attempt_dir(&self.parts.folder, &id, &planned.name, number, instance.attempts);
-            let attempt = Attempt { job: id.clone(), task: planned, number, dir, seat, surroundings: Arc::clone(&self.parts.surroundings) };
+            let attempt = Attempt {
+                job: id.clone(),
+                task: planned,
+                number,
+                count: instance.attempts,
+                account: job.owner.clone(),
+                dir,
+                seat,
+                surroundings: Arc::clone(&self.parts.surroundings),
+            };
             self.give_to_gate(attempt, id, turn.2, node);
         }
     }
@@ -215,12 +226,18 @@ impl Engine {
     fn give_to_gate(&mut self, attempt: Attempt, job: JobId, task: usize, node: String) {
         let number = self.gate.number();
         let need = Need { millicores: attempt.task.cores * 1000, memory_mib: attempt.task.memory_gib << 10 };
+        let need = self.gate.clamp(need);
+        // One of everybody's apps works by what others do: it must not take their room.
+        let event = match attempt.task.system {
+            Some(_) => Event::Board(number, SYSTEM_BERTH),
+            None => Event::Submit(number, need),
+        };
         let control = Control::new(attempt.marker());
         let under_way = UnderWay { job, task, number: attempt.number, control, node, staged: false, begun: false };
         self.attempts.insert(number, under_way);
         self.at_gate += 1;
         self.waiting.insert(number, attempt);
-        let actions = self.gate.step(Event::Submit(number, self.gate.clamp(need)));
+        let actions = self.gate.step(event);
         self.act(actions);
     }
 

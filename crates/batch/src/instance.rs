@@ -19,7 +19,10 @@ use batchyard_runner::{Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome
 
 pub use self::logs::{Shipper, address as log_address};
 use self::view::View;
-use crate::plan::PlannedTask;
+use crate::{
+    plan::PlannedTask,
+    system::{SystemCall, Systems},
+};
 
 /// Name of the working directory in the folder of an attempt.
 const WORK: &str = "work";
@@ -50,6 +53,8 @@ pub struct Surroundings {
     pub engine: FindEngine,
     /// Ships logs while commands run.
     pub shipper: Shipper,
+    /// Carries out everybody's apps.
+    pub systems: Arc<dyn Systems>,
 }
 
 /// The machine of an attempt.
@@ -78,6 +83,10 @@ pub struct Attempt {
     pub task: Arc<PlannedTask>,
     /// The instance, from 0.
     pub number: u32,
+    /// Which attempt it is, from 1.
+    pub count: u32,
+    /// The account that the job belongs to.
+    pub account: String,
     /// Its folder.
     pub dir: PathBuf,
     /// Where it runs.
@@ -161,6 +170,13 @@ impl Attempt {
     }
 
     fn placed(self) -> Result<Ready, (&'static str, PlaceError)> {
+        if self.task.system.is_some() {
+            let made = fs::create_dir_all(&self.dir);
+            made.map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", self.dir.display()), source }))?;
+            let view = View::of(&self).map_err(|e| ("InvalidMount", e))?;
+            let job = self.job(&view, false).map_err(|e| ("InternalError", e))?;
+            return Ok(Ready { attempt: self, view, job });
+        }
         let left = trace(&self.dir);
         let under_way = matches!(left, Trace::Running | Trace::Ended);
         let view = View::of(&self).map_err(|e| ("InvalidMount", e))?;
@@ -262,9 +278,11 @@ impl Ready {
     pub fn run(self, control: &Arc<Control>) -> End {
         let Ready { attempt, view, job } = self;
         attempt.surroundings.shipper.follow(&attempt);
-        let outcome = LocalRunner.run(&job, control);
+        let mut end = match &attempt.task.system {
+            Some(app) => attempt.carry_out(app, control),
+            None => attempt.judge(LocalRunner.run(&job, control)),
+        };
         attempt.surroundings.shipper.leave(&attempt);
-        let mut end = attempt.judge(outcome);
         if end.lost {
             return end;
         }
@@ -283,6 +301,28 @@ impl Ready {
 }
 
 impl Attempt {
+    /// Carries out one of everybody's apps.
+    fn carry_out(&self, app: &str, control: &Arc<Control>) -> End {
+        let call = SystemCall {
+            job: &self.job,
+            account: &self.account,
+            attempt: self.count,
+            values: &self.task.variables,
+            dir: &self.dir,
+            objects: &self.surroundings.objects,
+            control,
+        };
+        let done = self.surroundings.systems.run(app, &call);
+        match (control.ended_by(), done) {
+            (Some(EndedBy::Abort), _) => End { stopped: true, ..End::default() },
+            (Some(EndedBy::TimeLimit), _) => {
+                End::failed("Timeout", format!("ended after its time limit of {} s", self.task.description.timeout))
+            }
+            (None, Ok(())) => End { exit_code: Some(0), ..End::default() },
+            (None, Err(problem)) => End { exit_code: Some(1), detail: self.detail(), ..End::failed("ProgramFailed", problem) },
+        }
+    }
+
     fn judge(&self, outcome: Result<Outcome, RunError>) -> End {
         let outcome = match outcome {
             Ok(outcome) => outcome,

@@ -15,6 +15,7 @@ pub mod nodes;
 pub mod plan;
 mod result;
 pub mod service;
+pub mod system;
 pub mod time;
 pub mod types;
 pub mod wire;

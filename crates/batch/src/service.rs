@@ -29,6 +29,7 @@ use crate::{
     events::{Herald, Post},
     instance::{FindEngine, Shipper, Surroundings},
     nodes::Nodes,
+    system::Systems,
 };
 
 /// How a service works.
@@ -46,6 +47,8 @@ pub struct Options {
     pub wrapper: Vec<String>,
     /// Looks for what runs containers.
     pub engine: FindEngine,
+    /// Carries out everybody's apps.
+    pub systems: Arc<dyn Systems>,
     /// Posts messages.
     pub post: Post,
 }
@@ -55,6 +58,7 @@ pub struct Service {
     pub(crate) store: Arc<Store>,
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) nodes: Arc<Nodes>,
+    pub(crate) systems: Arc<dyn Systems>,
     engine: Sender<Message>,
     /// How many requests wait for the end of their jobs.
     patience: AtomicUsize,
@@ -106,6 +110,7 @@ impl Service {
             wrapper: options.wrapper,
             engine: options.engine,
             shipper,
+            systems: Arc::clone(&options.systems),
         });
         let parts = Parts {
             machine,
@@ -117,7 +122,7 @@ impl Service {
         };
         let (engine, outbox) = Engine::new(parts);
         std::thread::Builder::new().name("jobs".into()).spawn(move || engine.serve())?;
-        let service = Arc::new(Service { store, accounts, nodes, engine: outbox, patience: AtomicUsize::new(0) });
+        let service = Arc::new(Service { store, accounts, nodes, systems: options.systems, engine: outbox, patience: AtomicUsize::new(0) });
         service.ask(Request::TakeUp).map_err(StartError::TakeUp)?;
         Ok(service)
     }

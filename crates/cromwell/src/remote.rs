@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -63,6 +64,28 @@ impl Downloads {
             None => drop(fs::remove_file(&mark)),
         }
         Ok(file)
+    }
+}
+
+/// Files from anywhere: from the object store where it has one, otherwise from the web.
+#[derive(Debug)]
+pub struct Everywhere {
+    /// The web.
+    pub web: Downloads,
+    /// The object store.
+    pub objects: Option<Arc<dyn Fetch + Send + Sync>>,
+}
+
+impl Fetch for Everywhere {
+    fn knows(&self, url: &str) -> bool {
+        self.web.knows(url) || self.objects.as_ref().is_some_and(|objects| objects.knows(url))
+    }
+
+    fn fetch(&self, url: &str) -> Result<PathBuf, String> {
+        match self.objects.as_ref().filter(|objects| objects.knows(url)) {
+            Some(objects) => objects.fetch(url),
+            None => self.web.fetch(url),
+        }
     }
 }
 

@@ -20,6 +20,11 @@ impl RunId {
         RunId(Uuid::now_v7())
     }
 
+    /// No run at all: what ids that belong to no run are made from.
+    pub fn none() -> Self {
+        RunId(Uuid::nil())
+    }
+
     /// The id of the sub-workflow run that a call starts. It depends on the parent and the call alone, so that a
     /// resumed parent finds the same child.
     pub fn of_child(parent: RunId, call: &str, shard: &Shard) -> Self {

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,7 +18,12 @@ use serde_json::{Map, Value as Json};
 use crate::host::local_path;
 
 /// Brings files from other places to this machine.
-pub trait Fetch {
+pub trait Fetch: fmt::Debug {
+    /// Whether it can be asked for what is behind a URL.
+    fn knows(&self, url: &str) -> bool {
+        url.starts_with("http://") || url.starts_with("https://")
+    }
+
     /// The local copy of what is behind a URL.
     ///
     /// # Errors
@@ -30,7 +36,7 @@ pub trait Fetch {
 pub struct Places<'p> {
     /// Folders for relative paths, in order.
     pub folders: &'p [PathBuf],
-    /// Who brings http(s) files here.
+    /// Who brings files from elsewhere here.
     pub fetch: &'p dyn Fetch,
 }
 
@@ -63,7 +69,7 @@ fn absolute(key: &str, value: &Value, dialect: Dialect, places: Places<'_>, prob
             let message = format!("file `{path}` of input `{key}` {why}");
             problems.push(InputProblem { key: key.to_owned(), message, hint: hint.map(Into::into) });
         };
-        if path.starts_with("http://") || path.starts_with("https://") {
+        if places.fetch.knows(path) {
             if directory {
                 note("is a folder of the web".into(), Some("give its files one by one, or an archive"));
                 return Ok::<_, Infallible>(Some(Arc::clone(path)));

@@ -12,14 +12,12 @@ use batchyard_batch::{
     http::router,
     service::{Options, Service},
 };
-use batchyard_core::Machine;
 use batchyard_objects::{Objects, http as oss};
 use batchyard_runner::root::unshare;
-use batchyard_store::Store;
-use batchyard_workflow::settings::ContainerPolicy;
+use batchyard_workflow::{given::Fetch, machine::Machine, settings::ContainerPolicy};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::{ServerArgs, say};
+use super::{ServerArgs, say, stored_files::StoredFiles, workflows_app::WorkflowsApp};
 use crate::{cli::exec_root, config::Config};
 
 /// Environment variables that give the first key pair.
@@ -54,12 +52,17 @@ pub fn listen(args: &ServerArgs, config: &Config, ip: IpAddr, port: u16, runtime
 
 /// The services, ready to be served.
 pub struct Services {
+    /// Brings objects as files to workflows.
+    pub files: Arc<dyn Fetch + Send + Sync>,
+    /// Where they are served, for people.
+    pub told: String,
     pub api: (TcpListener, axum::Router),
     pub oss: (TcpListener, axum::Router),
 }
 
 /// Opens the object store and starts the service.
-pub fn start(listeners: Listeners, config: &Config, machine: Arc<Machine>, store: Arc<Store>) -> Result<Services> {
+pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<WorkflowsApp>) -> Result<Services> {
+    let (shared, store) = (Arc::clone(machine.shared()), Arc::clone(machine.store()));
     let folder = config.home.join("oss");
     let objects = Objects::open(&folder, batchyard_objects::Options::default())
         .with_context(|| format!("cannot open the object store in `{}`: is another server using it?", folder.display()))?;
@@ -75,14 +78,16 @@ pub fn start(listeners: Listeners, config: &Config, machine: Arc<Machine>, store
         grace: config.settings.grace,
         wrapper: unshare(&exec_root::own_words()?),
         engine: Arc::new(move || choice.get().filter(|_| allowed).cloned()),
+        systems: app,
         post: Arc::new(post),
     };
     let service =
-        Service::start(machine, store, objects.clone(), Arc::clone(&accounts), options).context("cannot start the BatchCompute service")?;
+        Service::start(shared, store, objects.clone(), Arc::clone(&accounts), options).context("cannot start the BatchCompute service")?;
     let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));
     let oss_options = oss::Options { hosts: Vec::new(), region, complain };
-    say(&format!("  BatchCompute interface on http://{api}, object store on http://{oss}"));
-    Ok(Services { api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
+    let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
+    let files = Arc::new(StoredFiles { objects: objects.clone(), folder: config.home.join("downloads").join("objects") });
+    Ok(Services { files, told, api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
 }
 
 /// An address that programs on this machine can use.

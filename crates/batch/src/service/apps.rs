@@ -86,10 +86,9 @@ impl Service {
     /// # Errors
     /// There is none.
     pub(super) fn app_of_job(&self, caller: &Caller, name: &str) -> Result<AppDescription, ApiError> {
-        let public = name.strip_prefix(':').or_else(|| name.strip_prefix("Public:"));
         let absent = || ApiError::bad("InvalidParameter", format!("`App.AppName` names no app: there is no `{name}`"));
-        if public.is_some() {
-            return Err(absent());
+        if let Some(public) = public_name(name) {
+            return self.systems.apps().into_iter().find(|app| app.name == public).ok_or_else(absent);
         }
         let (_, doc) = self.own_app(caller, name).map_err(|error| if error.status == 404 { absent() } else { error })?;
         doc.revisions.into_iter().next_back().map(|revision| revision.description).ok_or_else(absent)
@@ -101,7 +100,8 @@ impl Service {
     /// What kept the store from answering.
     pub fn list_apps(&self, caller: &Caller, public: bool, marker: &str, limit: u32) -> Result<Page, ApiError> {
         if public {
-            return Ok(Page { items: Vec::new(), next: String::new() });
+            let items = self.systems.apps().into_iter().filter(|app| app.name.as_str() > marker).map(|app| show_app(&app, 0)).collect();
+            return Ok(Page { items, next: String::new() });
         }
         let after = if marker.is_empty() { String::new() } else { id_of(&caller.account, marker) };
         let mut found = self.store.list_resources(ResourceKind::App, Some(&caller.account), &after, limit + 1)?;
@@ -117,7 +117,8 @@ impl Service {
     /// There is none of the caller's.
     pub fn app(&self, caller: &Caller, name: &str, public: bool) -> Result<Value, ApiError> {
         if public {
-            return Err(ApiError::not_found(&format!("public app `{name}`")));
+            let found = self.systems.apps().into_iter().find(|app| app.name == name);
+            return found.map(|app| show_app(&app, 0)).ok_or_else(|| ApiError::not_found(&format!("public app `{name}`")));
         }
         self.own_app(caller, name).map(|(record, _)| show(&record))
     }
@@ -219,13 +220,22 @@ fn merge(whole: &mut Value, given: &Value) {
     }
 }
 
+/// The name of an app of everybody's, as jobs write it.
+pub(super) fn public_name(name: &str) -> Option<&str> {
+    name.strip_prefix(':').or_else(|| name.strip_prefix("Public:"))
+}
+
 fn show(record: &ResourceRecord) -> Value {
     let doc: AppDoc = serde_json::from_str(&record.doc).unwrap_or_default();
     let description = doc.revisions.into_iter().next_back().map(|revision| revision.description).unwrap_or_default();
+    show_app(&AppDescription { name: record.name.clone(), ..description }, record.created_ms)
+}
+
+fn show_app(description: &AppDescription, created_ms: i64) -> Value {
     json!({
-        "Name": record.name,
+        "Name": description.name,
         "Description": description.description,
-        "CreationTime": iso(Some(record.created_ms)),
+        "CreationTime": iso(Some(created_ms)),
         "InputParameters": description.input_parameters,
         "OutputParameters": description.output_parameters,
         "Config": description.config,

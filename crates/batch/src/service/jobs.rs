@@ -146,6 +146,7 @@ impl Service {
             let mut planned = self.planned(caller, expand::TASK.into(), Vec::new(), expanded.task, "App.Config", &mut problems);
             planned.variables = expanded.variables;
             planned.outputs = expanded.outputs;
+            planned.system = super::apps::public_name(&call.app_name).map(str::to_owned);
             tasks.push(planned);
         } else if problems.is_empty() {
             for (name, needs, task) in ordered(description) {
@@ -216,6 +217,7 @@ impl Service {
             image,
             description,
             variables: std::collections::BTreeMap::new(),
+            system: None,
             outputs: std::collections::BTreeMap::new(),
         }
     }

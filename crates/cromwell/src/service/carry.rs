@@ -30,7 +30,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Service, log::RunLog, notices::Notice, report};
 use crate::{
     documents::{MAX_PROBLEMS, Sent, input_failure, load_checked, target_of},
-    remote::Downloads,
+    remote::{Downloads, Everywhere},
 };
 
 /// Workflow option that names the folder for a copy of the run's log.
@@ -250,7 +250,7 @@ impl Service {
         folders: &[PathBuf],
     ) -> Result<Bound, NotReady> {
         let dialect = settings.dialect_of(loaded.module.document.version);
-        let downloads = Downloads::new(self.options.downloads.clone());
+        let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
         let places = Places { folders, fetch: &downloads };
         let mut problems = Vec::new();
         let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();

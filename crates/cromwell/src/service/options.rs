@@ -1,9 +1,9 @@
 //! How a server carries out workflows.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
 use batchyard_model::RunId;
-use batchyard_workflow::settings::Settings;
+use batchyard_workflow::{given::Fetch, settings::Settings};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -27,6 +27,8 @@ pub struct Options {
     pub sources: Sources,
     /// Where files of the web are kept.
     pub downloads: PathBuf,
+    /// Who brings files of the object store here, where there is one.
+    pub objects: Option<Arc<dyn Fetch + Send + Sync>>,
     /// Languages and versions that are accepted.
     pub accepted: Accepted,
     /// Limits of inputs in YAML.
@@ -60,6 +62,7 @@ impl Default for Options {
             root: PathBuf::from("."),
             sources: Sources::default(),
             downloads: PathBuf::from("."),
+            objects: None,
             accepted: Accepted::default(),
             yaml: YamlLimits::default(),
             max_concurrent: usize::MAX,

@@ -1,0 +1,54 @@
+//! Apps that this program carries out itself, in its own process: everybody's apps.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use batchyard_model::JobId;
+use batchyard_objects::Objects;
+use batchyard_runner::Control;
+
+use crate::wire::AppDescription;
+
+/// One use of such an app.
+pub struct SystemCall<'c> {
+    /// The job.
+    pub job: &'c JobId,
+    /// The account that the job belongs to.
+    pub account: &'c str,
+    /// Attempts of the instance so far, this one included.
+    pub attempt: u32,
+    /// Values of the app's parameters.
+    pub values: &'c BTreeMap<String, String>,
+    /// Folder for `stdout`, `stderr` and anything else.
+    pub dir: &'c PathBuf,
+    /// The object store.
+    pub objects: &'c Objects,
+    /// Says when it is to end.
+    pub control: &'c Arc<Control>,
+}
+
+/// Carries such apps out.
+pub trait Systems: Send + Sync {
+    /// The apps, with their names without `:`.
+    fn apps(&self) -> Vec<AppDescription>;
+
+    /// Carries one out, and returns when it has ended. What an earlier server has begun goes on: the same call is made
+    /// again then.
+    ///
+    /// # Errors
+    /// Why it failed.
+    fn run(&self, app: &str, call: &SystemCall<'_>) -> Result<(), String>;
+}
+
+/// No apps at all.
+#[derive(Debug, Default)]
+pub struct NoSystems;
+
+impl Systems for NoSystems {
+    fn apps(&self) -> Vec<AppDescription> {
+        Vec::new()
+    }
+
+    fn run(&self, app: &str, _: &SystemCall<'_>) -> Result<(), String> {
+        Err(format!("there is no app `{app}` here"))
+    }
+}

@@ -1,0 +1,60 @@
+//! Files of the embedded object store as inputs of workflows: `oss://bucket/key`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use batchyard_objects::{Objects, folder::place};
+use batchyard_workflow::given::Fetch;
+
+/// Shows objects as files below a folder, beside each other as their keys are, so that an index is found beside its file.
+#[derive(Debug)]
+pub struct StoredFiles {
+    pub objects: Objects,
+    pub folder: PathBuf,
+}
+
+impl Fetch for StoredFiles {
+    fn knows(&self, url: &str) -> bool {
+        url.starts_with("oss://")
+    }
+
+    fn fetch(&self, url: &str) -> Result<PathBuf, String> {
+        let parts = url.strip_prefix("oss://").and_then(|rest| rest.split_once('/'));
+        let (bucket, key) = parts.filter(|(_, key)| !key.is_empty() && !key.ends_with('/')).ok_or("names no object")?;
+        let record = self.objects.head(bucket, key).map_err(|e| format!("cannot be read: {e}"))?;
+        let inner = place(key).ok_or("has a key that cannot be the name of a file")?;
+        let file = self.folder.join(bucket).join(&inner);
+        let mark = self.folder.join(".marks").join(bucket).join(&inner);
+        let state = format!("{} {} {}", record.etag, record.size, record.modified_ms);
+        if file.exists() && fs::read_to_string(&mark).is_ok_and(|kept| kept == state) {
+            return Ok(file);
+        }
+        self.show(bucket, key, &file).map_err(|e| format!("cannot be shown as `{}`: {e}", file.display()))?;
+        write(&mark, &state).map_err(|e| format!("cannot be kept: {e}"))?;
+        Ok(file)
+    }
+}
+
+impl StoredFiles {
+    /// Others may be using the file that was shown before, so it is replaced as a whole.
+    fn show(&self, bucket: &str, key: &str, file: &Path) -> Result<(), String> {
+        let part = self.folder.join(format!(".part-{}", batchyard_model::RunId::random()));
+        self.objects.link_file(bucket, key, &part).map_err(|e| e.to_string())?;
+        let into_place = || -> std::io::Result<()> {
+            if let Some(parent) = file.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::rename(&part, file)
+        };
+        into_place().map_err(|e| e.to_string())
+    }
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, text)
+}

@@ -1,0 +1,282 @@
+//! The app `:cromwell`: a job that carries out a WDL workflow whose documents and data lie in the object store.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
+
+use batchyard_batch::{
+    system::{SystemCall, Systems},
+    wire::{AppDescription, ConfigItem, Parameter, app::Vm},
+};
+use batchyard_cromwell::{
+    metadata::{self, Context, Filter, Query},
+    service::Service,
+    submission::{Parts, Submission},
+};
+use batchyard_model::{RunId, RunState, Shard};
+use batchyard_objects::{Objects, Put};
+use serde_json::{Value as Json, json};
+
+/// Name of the app.
+const APP: &str = "cromwell";
+/// Longest document, in bytes.
+const MAX_DOCUMENT: u64 = 64 << 20;
+/// Pause between two looks at a workflow.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Everybody's apps, carried out by the server for workflows of the same process.
+#[derive(Default)]
+pub struct WorkflowsApp {
+    service: OnceLock<Arc<Service>>,
+}
+
+impl WorkflowsApp {
+    /// From now on workflows are carried out by this service.
+    pub fn use_service(&self, service: &Arc<Service>) {
+        // Set once, when the server starts.
+        let _ = self.service.set(Arc::clone(service));
+    }
+
+    fn service(&self) -> Arc<Service> {
+        loop {
+            match self.service.get() {
+                Some(service) => return Arc::clone(service),
+                // Jobs of earlier servers are taken up before workflows are.
+                None => thread::sleep(PAUSE),
+            }
+        }
+    }
+}
+
+impl Systems for WorkflowsApp {
+    fn apps(&self) -> Vec<AppDescription> {
+        vec![description()]
+    }
+
+    fn run(&self, _: &str, call: &SystemCall<'_>) -> Result<(), String> {
+        let service = self.service();
+        let id = run_of(call);
+        let mut log = Log::new(call.dir);
+        let known = service.store().load_run(id).map_err(|e| e.to_string())?;
+        if known.is_none() {
+            let submission = submission(call, id)?;
+            service.submit(submission, false).map_err(|e| e.to_string())?;
+            log.line(&format!("workflow {id} was submitted"));
+        }
+        let state = wait(&service, id, call, &mut log)?;
+        log.line(&format!("workflow {id} is {state}"));
+        keep(&service, id, call, &mut log)?;
+        if state == RunState::Succeeded {
+            return Ok(());
+        }
+        let failures = failures(&service, id);
+        log.error(&failures);
+        Err(format!("the workflow {id} is {state}: {}", failures.lines().next().unwrap_or_default()))
+    }
+}
+
+/// Parameters and settings, as the original's clients expect them.
+fn description() -> AppDescription {
+    let input = |default: Json, description: &str| Parameter { default, description: description.into(), ..Parameter::default() };
+    let config = |default: Json| ConfigItem { default, ..ConfigItem::default() };
+    AppDescription {
+        name: APP.into(),
+        description: "Carries out a WDL workflow".into(),
+        command_line: "cromwell".into(),
+        vm: Some(Vm { ecs_image_id: "img-ubuntu".into() }),
+        input_parameters: [
+            ("WDL", input(Json::Null, "the workflow's document")),
+            ("WORKFLOW_INPUTS", input(json!(""), "its inputs, JSON")),
+            ("WORKFLOW_OPTIONS", input(json!(""), "its options, JSON")),
+            ("WORKFLOW_DEPENDENCIES", input(json!(""), "documents that it imports, a zip archive")),
+            ("WORKING_DIR", input(Json::Null, "prefix for the files of its calls")),
+        ]
+        .map(|(name, parameter)| (name.to_owned(), parameter))
+        .into(),
+        output_parameters: [(
+            "OUTPUTS_DIR".to_owned(),
+            Parameter {
+                local_path: "/home/outputs/".into(),
+                description: "prefix for `workflow_metadata.json`".into(),
+                ..Parameter::default()
+            },
+        )]
+        .into(),
+        config: [
+            ("ResourceType", config(json!("OnDemand"))),
+            ("InstanceType", config(json!("ecs.sn1.medium"))),
+            ("InstanceCount", ConfigItem { overwritable: false, ..config(json!(1)) }),
+            ("MinDiskSize", config(json!(40))),
+            ("DiskType", config(json!("cloud_efficiency"))),
+            ("MaxRetryCount", config(json!(0))),
+            ("Timeout", config(json!(86_400))),
+        ]
+        .map(|(name, item)| (name.to_owned(), item))
+        .into(),
+        ..AppDescription::default()
+    }
+}
+
+/// The workflow of a job. It depends on the job and the attempt alone, so that the next server finds it.
+fn run_of(call: &SystemCall<'_>) -> RunId {
+    RunId::of_child(RunId::none(), call.job.as_str(), &Shard::default().child(call.attempt))
+}
+
+fn submission(call: &SystemCall<'_>, id: RunId) -> Result<Submission, String> {
+    let value = |name: &str| call.values.get(name).map(String::as_str).filter(|text| !text.is_empty());
+    let mut parts: Parts = HashMap::new();
+    let wdl = value("WDL").ok_or("`WDL` is missing")?;
+    parts.insert("workflowSource".into(), document(call.objects, "WDL", wdl)?.into());
+    for (name, part) in
+        [("WORKFLOW_INPUTS", "workflowInputs"), ("WORKFLOW_OPTIONS", "workflowOptions"), ("WORKFLOW_DEPENDENCIES", "workflowDependencies")]
+    {
+        if let Some(url) = value(name) {
+            parts.insert(part.into(), document(call.objects, name, url)?.into());
+        }
+    }
+    parts.insert("requestedWorkflowId".into(), id.to_string().into());
+    parts.insert("labels".into(), json!({ "batchcompute-job": call.job.as_str() }).to_string().into());
+    Submission::read(&parts, Default::default()).map_err(|problems| problems.join("\n"))
+}
+
+fn document(objects: &Objects, name: &str, url: &str) -> Result<Vec<u8>, String> {
+    let (bucket, key) = split(url).ok_or_else(|| format!("`{name}` must be an address like `oss://bucket/key`, not `{url}`"))?;
+    let found = objects.get(bucket, key).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))?;
+    found.read_all().into_bytes(MAX_DOCUMENT).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))
+}
+
+fn split(url: &str) -> Option<(&str, &str)> {
+    url.strip_prefix("oss://")?.split_once('/')
+}
+
+/// Waits for the end of the workflow, which is aborted when the job is stopped.
+fn wait(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log) -> Result<RunState, String> {
+    let mut asked = false;
+    loop {
+        let run = service.store().load_run(id).map_err(|e| e.to_string())?.ok_or("the workflow's record is gone")?;
+        if run.state.is_terminal() {
+            return Ok(run.state);
+        }
+        if call.control.ended_by().is_some() && !asked {
+            asked = true;
+            log.line("the job is ended: the workflow is aborted");
+            service.abort(id).map_err(|e| e.to_string())?;
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Stores metadata and the files of outputs.
+fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log) -> Result<(), String> {
+    let run = service.store().load_run(id).map_err(|e| e.to_string())?.ok_or("the workflow's record is gone")?;
+    let mut text = Vec::new();
+    metadata::write(context(service), id, &Query::default(), &mut text).map_err(|e| format!("the metadata cannot be read: {e}"))?;
+    let mut text = String::from_utf8_lossy(&text).into_owned();
+    if let Some((bucket, prefix)) = call.values.get("WORKING_DIR").and_then(|url| split(url)) {
+        let prefix = if prefix.is_empty() || prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") };
+        let there = format!("{prefix}{}/{id}", run.name);
+        let outputs = metadata::outputs(context(service), id).unwrap_or_default();
+        let mut files = BTreeMap::new();
+        files_of(&outputs, Path::new(&run.dir), &mut files);
+        for (file, inner) in &files {
+            let key = format!("{there}/{inner}");
+            let stored = call.objects.put_file(bucket, &key, file, false, Put::default());
+            stored.map_err(|e| format!("cannot store `{}` as `oss://{bucket}/{key}`: {e}", file.display()))?;
+            log.line(&format!("stored oss://{bucket}/{key}"));
+        }
+        // What was stored is named by its place there.
+        for (file, inner) in &files {
+            text = text.replace(&json!(file).to_string(), &json!(format!("oss://{bucket}/{there}/{inner}")).to_string());
+        }
+    }
+    if let Some((bucket, prefix)) = call.values.get("OUTPUTS_DIR").and_then(|url| split(url)) {
+        let key = format!("{prefix}workflow_metadata.json");
+        let stored = call.objects.put_bytes(bucket, &key, text.as_bytes(), Put::default());
+        stored.map_err(|e| format!("cannot store `oss://{bucket}/{key}`: {e}"))?;
+    }
+    Ok(())
+}
+
+/// Files of the outputs that lie in the run's folder, and their places in it.
+fn files_of(value: &Json, dir: &Path, files: &mut BTreeMap<PathBuf, String>) {
+    match value {
+        Json::String(text) => {
+            let path = Path::new(text);
+            if let Ok(inner) = path.strip_prefix(dir)
+                && path.is_file()
+            {
+                files.insert(path.to_owned(), inner.to_string_lossy().into_owned());
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| files_of(item, dir, files)),
+        Json::Object(map) => map.values().for_each(|item| files_of(item, dir, files)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+/// What views are made from.
+fn context(service: &Service) -> Context<'_> {
+    Context { store: service.store(), options: service.options() }
+}
+
+fn failures(service: &Arc<Service>, id: RunId) -> String {
+    let filter = Filter { include: vec!["failures".into()], ..Filter::default() };
+    let query = Query { filter, ..Query::default() };
+    let mut text = Vec::new();
+    let read = metadata::write(context(service), id, &query, &mut text);
+    let document: Json = read.ok().and_then(|()| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let mut messages = Vec::new();
+    messages_of(document.get("failures").unwrap_or(&Json::Null), &mut messages);
+    messages.join("\n")
+}
+
+fn messages_of(value: &Json, messages: &mut Vec<String>) {
+    match value {
+        Json::Array(items) => items.iter().for_each(|item| messages_of(item, messages)),
+        Json::Object(map) => {
+            if let Some(cause) = map.get("causedBy").filter(|cause| cause.as_array().is_some_and(|causes| !causes.is_empty())) {
+                messages_of(cause, messages);
+            } else if let Some(message) = map.get("message").and_then(Json::as_str) {
+                messages.push(message.to_owned());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Standard output and standard error of the job.
+struct Log {
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Log {
+    fn new(dir: &Path) -> Self {
+        let log = Log { out: dir.join("stdout"), err: dir.join("stderr") };
+        // Both are there, even when there is nothing to say.
+        log.append(&log.out, "");
+        log.append(&log.err, "");
+        log
+    }
+
+    fn line(&mut self, text: &str) {
+        self.append(&self.out, &format!("{text}\n"));
+    }
+
+    fn error(&mut self, text: &str) {
+        self.append(&self.err, &format!("{text}\n"));
+    }
+
+    fn append(&self, path: &Path, text: &str) {
+        let add = || -> io::Result<()> {
+            io::Write::write_all(&mut fs::OpenOptions::new().create(true).append(true).open(path)?, text.as_bytes())
+        };
+        // A log that cannot be written changes nothing about the workflow.
+        let _ = add();
+    }
+}

@@ -1,0 +1,99 @@
+//! Workflows as jobs: the app `:cromwell`, with documents and data in the object store.
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    service::{Service, merge},
+    yard::{Yard, wait_for},
+};
+
+const WDL: &str = "version 1.0\n\
+    workflow wf { input { File words Array[Int] numbers } scatter (n in numbers) { call count { input: words = words, n = n } }\n\
+    output { Array[File] counts = count.out Array[String] texts = count.text } }\n\
+    task count { input { File words Int n } command <<< echo ~{n} $(wc -w < ~{words}) | tee out.txt >>>\n\
+    output { File out = \"out.txt\" String text = read_string(\"out.txt\") } runtime { docker: \"ubuntu:22.04\" } }\n";
+
+fn started() -> (Yard, Service) {
+    let yard = Yard::new();
+    yard.write("config/batchyard/config.toml", "[containers]\npolicy = \"off\"\n");
+    let service = Service::start(&yard);
+    for (key, text) in [("", ""), ("wdl/wf.wdl", WDL), ("in/words.txt", "a b c\n"), ("wdl/options.json", "{\"read_from_cache\": false}")] {
+        service.put("data", key, text.as_bytes());
+    }
+    (yard, service)
+}
+
+fn app_job(more: &Json) -> Json {
+    let mut job = json!({
+        "Name": "wf", "Type": "App", "App": {
+            "AppName": ":cromwell",
+            "Inputs": {
+                "WDL": "oss://data/wdl/wf.wdl", "WORKFLOW_INPUTS": "oss://data/wdl/inputs.json", "WORKFLOW_OPTIONS": "oss://data/wdl/options.json",
+                "WORKING_DIR": "oss://data/work/"
+            },
+            "Outputs": {"OUTPUTS_DIR": "oss://data/out/"},
+            "Logging": {"StdoutPath": "oss://data/logs/", "StderrPath": "oss://data/logs/"},
+            "Config": {"ClassicNetwork": false, "InstanceType": "ecs.sn1.medium", "DiskType": "cloud_efficiency", "Timeout": 172_800}
+        }
+    });
+    merge(&mut job, more);
+    job
+}
+
+#[test]
+fn a_workflow_is_a_job() {
+    let (_yard, service) = started();
+    service.put("data", "wdl/inputs.json", br###"{"wf.words": "oss://data/in/words.txt", "wf.numbers": [1, 2, 3], "##_COMMENT": "x"}"###);
+    assert_eq!(service.get("/apps/cromwell?Scope=Public")["InputParameters"]["WORKING_DIR"]["Default"], Json::Null);
+    assert_eq!(service.get("/apps?Scope=Public")["Items"][0]["Name"], "cromwell");
+    let id = service.create("/jobs", &app_job(&json!({})));
+    assert_eq!(service.wait(&id), "Finished", "{:?}", service.instances(&id, "task"));
+    let metadata: Json = serde_json::from_str(&service.text("data", "out/workflow_metadata.json")).unwrap();
+    assert_eq!((&metadata["status"], metadata["calls"]["wf.count"].as_array().unwrap().len()), (&json!("Succeeded"), 3));
+    assert_eq!(metadata["outputs"]["wf.texts"], json!(["1 3", "2 3", "3 3"]));
+    assert!(metadata["calls"]["wf.count"][0]["start"].as_str().unwrap().ends_with('Z'));
+    let first = metadata["outputs"]["wf.counts"][0].as_str().unwrap();
+    let workflow = metadata["id"].as_str().unwrap();
+    assert_eq!(first, format!("oss://data/work/wf/{workflow}/call-count/shard-0/execution/out.txt"));
+    assert_eq!(service.text("data", first.strip_prefix("oss://data/").unwrap()), "1 3\n");
+    assert!(service.text("data", &format!("logs/stdout.{id}.task.0")).contains("is Succeeded"));
+}
+
+#[test]
+fn a_workflow_that_fails_fails_its_job() {
+    let (_yard, service) = started();
+    service.put("data", "wdl/inputs.json", br#"{"wf.words": "oss://data/in/none.txt", "wf.numbers": [1]}"#);
+    let id = service.create("/jobs", &app_job(&json!({})));
+    assert_eq!(service.wait(&id), "Failed");
+    let message = service.get(&format!("/jobs/{id}"))["Message"].as_str().unwrap().to_owned();
+    assert!(message.contains("oss://data/in/none.txt") && message.contains("is Failed"), "{message}");
+    let id = service.create("/jobs", &app_job(&json!({"App": {"Inputs": {"WDL": "oss://data/wdl/none.wdl"}}})));
+    assert_eq!(service.wait(&id), "Failed");
+    let detail = service.instances(&id, "task")[0]["Result"]["ErrorMessage"].as_str().unwrap().to_owned();
+    assert!(detail.contains("`WDL`") && detail.contains("none.wdl"), "{detail}");
+}
+
+#[test]
+fn a_workflow_of_a_job_is_stopped_and_outlives_the_server() {
+    let (yard, service) = started();
+    let gate = yard.path("gate");
+    let wdl = format!(
+        "version 1.0\nworkflow wf {{ call t }}\ntask t {{ command <<< echo begun >> {}; while [ ! -e {} ]; do sleep 0.05; done >>> }}\n",
+        yard.path("marks").display(),
+        gate.display()
+    );
+    service.put("data", "wdl/slow.wdl", wdl.as_bytes());
+    let more = json!({"App": {"Inputs": {"WDL": "oss://data/wdl/slow.wdl", "WORKFLOW_INPUTS": "", "WORKFLOW_OPTIONS": ""}}});
+    let begun = |times: usize| wait_for("the call to begin", || crate::yard::lines(&yard.path("marks")).len() == times);
+    let stopped = service.create("/jobs", &app_job(&more));
+    begun(1);
+    assert_eq!(service.ask("POST", &format!("/jobs/{stopped}/stop"), None).0, 201);
+    assert_eq!(service.wait(&stopped), "Stopped");
+    let id = service.create("/jobs", &app_job(&more));
+    begun(2);
+    service.kill();
+    let service = Service::start(&yard);
+    std::fs::write(&gate, "").unwrap();
+    assert_eq!(service.wait(&id), "Finished");
+    assert_eq!(crate::yard::lines(&yard.path("marks")).len(), 2, "the call goes on, it is not begun again");
+}
