@@ -6,7 +6,11 @@
 //! <run>/call-<sub call>/[shard-<n>/]<workflow>/<run id>/call-...
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
 
 use batchyard_model::{CallId, RunId, Shard};
 use batchyard_runner::stage::folder_hash;
@@ -40,13 +44,35 @@ pub fn localized(call_dir: &Path, original: &str) -> PathBuf {
     call_dir.join("inputs").join(folder_hash(parent).to_string()).join(name)
 }
 
-/// The command of an attempt as it was run; `None` when there is no script or it is longer than a person reads.
-pub fn read_command(call_dir: &Path) -> Option<String> {
-    const MAX_BYTES: u64 = 4 << 20;
+/// Longest script that is read as a whole, in bytes.
+const MAX_SCRIPT_BYTES: u64 = 4 << 20;
+
+/// The command of an attempt as it was run; `None` when there is no script. Of one that is longer than a person reads only
+/// beginning and end, each of at least `ends` characters, stand side by side; without a number (0) it is not read.
+pub fn read_command(call_dir: &Path, ends: usize) -> Option<String> {
     let path = call_dir.join("execution/script");
     let length = std::fs::metadata(&path).ok()?.len();
-    let script = (length <= MAX_BYTES).then(|| std::fs::read_to_string(&path).ok()).flatten()?;
+    let script = match length {
+        0..=MAX_SCRIPT_BYTES => std::fs::read_to_string(&path).ok()?,
+        _ if ends == 0 => return None,
+        _ => ends_of(&path, length, ends).ok()?,
+    };
     batchyard_runner::script::command_in(&script).map(str::to_owned)
+}
+
+/// Beginning and end of a long script.
+fn ends_of(path: &Path, length: u64, characters: usize) -> io::Result<String> {
+    // The longest characters, and what stands around the command.
+    let bytes = (characters as u64 * 4 + MAX_SCRIPT_BYTES / 16).min(length / 2);
+    let mut file = fs::File::open(path)?;
+    let mut part = Vec::new();
+    (&mut file).take(bytes).read_to_end(&mut part)?;
+    let mut text = String::from_utf8_lossy(&part).into_owned();
+    part.clear();
+    file.seek(SeekFrom::Start(length - bytes))?;
+    file.take(bytes).read_to_end(&mut part)?;
+    text.push_str(&String::from_utf8_lossy(&part));
+    Ok(text)
 }
 
 /// The id that a scheduler gave to an attempt, if one has it.
@@ -64,6 +90,19 @@ mod tests {
         assert_eq!(folder_hash("hello"), 99_162_322);
         assert_eq!(folder_hash("/home/user/data"), folder_hash("/home/user/data"));
         assert!(folder_hash("polygenelubricants") == i32::MIN);
+    }
+
+    #[test]
+    fn long_commands_are_read_from_both_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("execution")).unwrap();
+        let command = format!("echo begins\n{}\necho ends", ": filler é\n".repeat(500_000));
+        for command in [command.clone(), format!("exec {command}")] {
+            fs::write(dir.path().join("execution/script"), batchyard_runner::script::render(&command, Path::new("/x/rc"))).unwrap();
+            let read = read_command(dir.path(), 100).unwrap();
+            assert!(read.len() < 1 << 20 && read.starts_with(&command[..12]) && read.ends_with("\necho ends"));
+            assert_eq!(read_command(dir.path(), 0), None);
+        }
     }
 
     #[test]

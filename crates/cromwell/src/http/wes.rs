@@ -315,7 +315,7 @@ fn task_logs(store: &Store, workflow: &str, run: RunState, id: RunId) -> Result<
         let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
         let shard = if call.id.shard.0.is_empty() { String::new() } else { format!(".{}", call.id.shard) };
         let time = |at: Option<i64>| at.map_or(json!(""), crate::moment);
-        let command = batchyard_workflow::layout::read_command(std::path::Path::new(&start.dir));
+        let command = batchyard_workflow::layout::read_command(std::path::Path::new(&start.dir), 0);
         logs.push(json!({
             "name": format!("{workflow}.{}{shard}", call.id.call),
             "cmd": command.into_iter().collect::<Vec<_>>(),

@@ -114,7 +114,7 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         put("stdout", json!(format!("{written}/execution/stdout")));
         put("stderr", json!(format!("{written}/execution/stderr")));
         if filter.wants("commandLine")
-            && let Some(command) = layout::read_command(Path::new(written))
+            && let Some(command) = layout::read_command(Path::new(written), context.options.command_chars)
         {
             put("commandLine", json!(shortened(&command, context.options.command_chars)));
         }
