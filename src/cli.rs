@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod bcs;
 mod cache;
 mod check;
 mod cromwell;
@@ -84,6 +85,10 @@ enum Command {
     Womtool(womtool::WomtoolArgs),
     /// Send a workflow to a server, as widdler does
     Widdler(widdler::WiddlerArgs),
+    /// The command line of BatchCompute: jobs, clusters, apps, images, the object store
+    Bcs(bcs::BcsArgs),
+    /// Write a project to begin with: `bcs gen`
+    Bcsgen(bcs::BcsArgs),
     /// Serve workflows over HTTP: the interfaces of Cromwell and WES
     Server(server::ServerArgs),
     /// Explain why a call was run and no earlier result taken
@@ -187,6 +192,8 @@ fn carry_out(cli: Cli) -> Result<u8> {
         }
         Command::Womtool(args) => womtool::womtool(&args, &config()?),
         Command::Widdler(args) => widdler::widdler(&args),
+        Command::Bcs(args) => Ok(bcs::bcs("bcs", args)),
+        Command::Bcsgen(args) => Ok(bcs::bcs("bcsgen", args)),
         Command::Server(args) => server::server(&args, config()?),
         Command::Why(args) => why::why(&args, &config()?),
         Command::Cache(command) => cache::cache(&command, &config()?),

@@ -6,6 +6,9 @@ mod config;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = cli::bcs::called() {
+        return code;
+    }
     // Documents nest as deep as the limits of the language allow, so the work is done on a thread with the stack for it;
     // only what is touched of it becomes resident.
     let work = std::thread::Builder::new().name("main".into()).stack_size(batchyard_wdl::limits::STACK_BYTES).spawn(cli::main);
