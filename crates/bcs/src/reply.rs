@@ -73,6 +73,18 @@ pub fn spelled(value: &Value) -> String {
     }
 }
 
+/// JSON on one line with blanks, as the original prints small things.
+pub fn inline(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let members = map.iter().map(|(key, value)| format!("{}: {}", Value::from(key.as_str()), inline(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
 /// JSON with the given indent, as the original prints bodies.
 pub fn pretty(value: &Value, indent: usize) -> String {
     let blanks = " ".repeat(indent);
@@ -105,6 +117,7 @@ mod tests {
     #[test]
     fn spelling_and_indent() {
         assert_eq!((spelled(&json!(true)), spelled(&json!(null)), spelled(&json!("a"))), ("True".into(), "None".into(), "a".into()));
+        assert_eq!(inline(&json!({"a": [1, "b"], "c": {}})), "{\"a\": [1, \"b\"], \"c\": {}}");
         assert_eq!(pretty(&json!({"a": [1]}), 2), "{\n  \"a\": [\n    1\n  ]\n}");
     }
 }

@@ -23,6 +23,10 @@ const SETTINGS: [(&str, &str, bool); 7] = [
     ("timeout", "Timeout", true),
 ];
 
+/// What a description consists of; replies hold more.
+const DESCRIPTION: [&str; 10] =
+    ["Name", "Description", "CommandLine", "VM", "Docker", "EnvVars", "Daemonize", "InputParameters", "OutputParameters", "Config"];
+
 /// `create_app`.
 ///
 /// # Errors
@@ -71,7 +75,8 @@ pub fn create(session: &mut Session, arguments: &Arguments) -> Result<(), Failur
         return print_thing(session, &body);
     }
     let reply = session.service()?.post(&["apps"], Some(&body))?;
-    created(session, arguments, "App created", &if reply.text("Name").is_empty() { json!({"Name": body.text("Name")}) } else { reply })
+    let reply = if arguments.has("json") { reply } else { json!({"Name": body.text("Name")}) };
+    created(session, arguments, "App created", &reply)
 }
 
 /// `update_app`.
@@ -88,6 +93,7 @@ pub fn update(session: &mut Session, arguments: &Arguments) -> Result<(), Failur
     let newest = revisions.iter().map(|r| r.number("Revision")).max().map(|r| r.to_string()).unwrap_or_default();
     let mut body = service.get(&["apps", &name], &[("Detail", "True"), ("Qualifier", &newest)])?;
     let Some(map) = body.as_object_mut() else { return Err(Failure::told(format!("app `{name}` has no description"))) };
+    map.retain(|key, _| DESCRIPTION.contains(&key.as_str()));
     if let Some(daemonize) = arguments.value("daemonize") {
         map.insert("Daemonize".to_owned(), json!(!is_false(daemonize)));
     }

@@ -29,7 +29,7 @@ pub fn show(session: &mut Session, arguments: &Arguments) -> Result<(), Failure>
 fn list(session: &mut Session, arguments: &Arguments) -> Result<(), Failure> {
     let service = session.service()?;
     let mut images = service.list(&["images"], &[("Type", "System")])?;
-    images.extend(service.list(&["images"], &[("Type", "")])?);
+    images.extend(service.list(&["images"], &[])?);
     if arguments.wants_json() {
         return print_list(session, images);
     }

@@ -154,6 +154,7 @@ fn described(session: &mut Session, order: &Order) -> Result<Job, Failure> {
     if let Some(seconds) = wanted.timeout {
         task.limit(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
+    task.connect(None, None, &session.config, "task")?;
     task.complete();
     let user = session.config.get("qsubuser").unwrap_or_else(|| "root".to_owned());
     let mut job = Job::default();

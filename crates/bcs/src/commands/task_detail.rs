@@ -11,7 +11,7 @@ use crate::{
         table::{Table, cell},
         times,
     },
-    reply::{Reply, spelled},
+    reply::{Reply, inline, spelled},
     session::Session,
     terminal::Paint,
 };
@@ -112,7 +112,7 @@ fn own_lines(own: &Value, lines: &mut Vec<String>, paint: Paint) {
         lines.push(paint.blue("  EnvVars:"));
         lines.extend(command.at("EnvVars").entries().map(|(key, value)| format!("    {}: {}", paint.bold(key), spelled(value))));
     }
-    lines.push(format!("{} {}", paint.blue("InputMappingConfig::"), parameters.at("InputMappingConfig")));
+    lines.push(format!("{} {}", paint.blue("InputMappingConfig::"), inline(parameters.at("InputMappingConfig"))));
     for key in ["StdoutRedirectPath", "StderrRedirectPath"] {
         lines.push(format!("{} {}", paint.blue(&format!("{key}::")), parameters.text(key)));
     }
@@ -190,7 +190,7 @@ mod tests {
             "| AutoCluster (ReserveOnFail) |",
             "  |--System Disk: / (c) 40GB",
             "Timeout: 60    MaxRetryCount: 0    WriteSupport: True\nCommand:\n  CommandLine: echo 1\n  EnvVars:\n    a: b\n",
-            "InputMappingConfig:: {\"Lock\":false}\nStdoutRedirectPath:: oss://b/l/\n",
+            "InputMappingConfig:: {\"Lock\": false}\nStdoutRedirectPath:: oss://b/l/\n",
             "OutputMapping:\n  /o/: oss://b/o/",
         ] {
             assert!(text.contains(part), "{part}\n{text}");

@@ -20,9 +20,9 @@ use super::{
 use crate::{failure::Failure, sign};
 
 /// Files above this size are uploaded in parts.
-pub const PARTS_ABOVE: u64 = 64 << 20;
+pub const PARTS_ABOVE: u64 = 32 << 20;
 /// Smallest part.
-const PART: u64 = 16 << 20;
+const PART: u64 = 8 << 20;
 /// Most parts of one object.
 const MAX_PARTS: u64 = 9_000;
 /// Tries of one request.

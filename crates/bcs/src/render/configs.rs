@@ -52,7 +52,7 @@ pub fn mounts(mounts: &Value, paint: Paint) -> Vec<String> {
 pub fn networks(networks: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     let classic = networks.at("Classic");
-    if !classic.is_blank() {
+    if !networks.is_blank() {
         lines.push("  |--Classic:".to_owned());
         for key in ["AllowIpAddress", "AllowIpAddressEgress", "AllowSecurityGroup", "AllowSecurityGroupEgress"] {
             let values = joined(classic.list(key));
@@ -113,7 +113,7 @@ mod tests {
         );
         assert_eq!(
             networks(&json!({"VPC": {"CidrBlock": "10.0.0.0/8", "VpcId": ""}, "Classic": {}})),
-            ["  |--VPC:", "     CidrBlock : 10.0.0.0/8"]
+            ["  |--Classic:", "  |--VPC:", "     CidrBlock : 10.0.0.0/8"]
         );
         assert!(notification(&json!({}), paint, "").is_empty());
         let told = notification(&json!({"Topic": {"Events": ["a", "b"], "Name": "n"}}), paint, "");

@@ -123,7 +123,7 @@ impl Canvas {
 
     fn text(&self) -> String {
         let lines = self.cells.chunks(self.width.max(1)).map(|line| line.iter().collect::<String>().trim_end().to_owned());
-        lines.collect::<Vec<_>>().join("\n")
+        lines.skip_while(String::is_empty).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -146,11 +146,11 @@ mod tests {
     #[test]
     fn tasks_are_numbered_and_connected() {
         let picture = draw(&graph(&[("split", &["count"]), ("count", &["merge"]), ("merge", &[])]));
-        assert_eq!(picture, "\n1.split ⠤⠤⠤⠤⠤⠤⠤⠤⠄2.count ⠤⠤⠤⠤⠤⠤⠤⠤⠄3.merge");
+        assert_eq!(picture, "1.split ⠤⠤⠤⠤⠤⠤⠤⠤⠄2.count ⠤⠤⠤⠤⠤⠤⠤⠤⠄3.merge");
         let fork = draw(&graph(&[("a", &["b", "c"]), ("b", &[]), ("c", &[])]));
         for label in ["1.a", "2.b", "3.c"] {
             assert!(fork.contains(label), "{fork}");
         }
-        assert_eq!(fork.lines().count(), 4);
+        assert_eq!(fork.lines().count(), 3);
     }
 }
