@@ -43,10 +43,14 @@ pub struct Service {
     agent: ureq::Agent,
 }
 
-/// An agent with our limits.
-pub fn agent(insecure: bool) -> ureq::Agent {
+/// An agent with our limits for an address; this machine is never spoken to through a proxy.
+pub fn agent(address: &str, insecure: bool) -> ureq::Agent {
     let tls = ureq::tls::TlsConfig::builder().disable_verification(insecure).build();
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let is_here = ["localhost", "127.", "[::1]"].iter().any(|here| host.starts_with(here));
+    let proxy = if is_here { None } else { ureq::Proxy::try_from_env() };
     let config = ureq::Agent::config_builder()
+        .proxy(proxy)
         .timeout_connect(Some(CONNECT))
         .timeout_recv_response(Some(ANSWER))
         .http_status_as_error(false)
@@ -73,7 +77,7 @@ pub fn encoded(text: &str, keep: &str) -> String {
 impl Service {
     /// A service for an account; nothing is sent yet.
     pub fn new(account: Account) -> Service {
-        let agent = agent(account.insecure);
+        let agent = agent(&account.base, account.insecure);
         Service { account, agent }
     }
 

@@ -6,7 +6,7 @@ use super::{
     counts,
     job_detail::{Job, lines},
 };
-use crate::{failure::Failure, reply::Reply, session::Session};
+use crate::{failure::Failure, render::table::seen, reply::Reply, session::Session};
 
 /// Looks that may fail in a row before we give up.
 const PATIENCE: u32 = 30;
@@ -75,13 +75,15 @@ struct Shown {
 }
 
 impl Shown {
-    /// Draws over what was drawn before.
+    /// Draws over what was drawn before; what does not fit on the screen is told instead.
     fn redraw(&mut self, session: &mut Session, job: &Job) -> Result<(), Failure> {
+        let text = lines(job, session.terminal.paint).join("\n");
+        let size = rustix::termios::tcgetwinsize(std::io::stdout()).map_or((0, 0), |s| (usize::from(s.ws_row), usize::from(s.ws_col)));
+        let Some(height) = height(&text, size) else { return self.tell(session, job) };
         if self.height > 0 {
             session.terminal.bytes(format!("\u{1b}[{}A\u{1b}[J", self.height).as_bytes())?;
         }
-        let text = lines(job, session.terminal.paint).join("\n");
-        self.height = text.lines().count();
+        self.height = height;
         session.terminal.line(text)
     }
 
@@ -99,5 +101,23 @@ impl Shown {
             }
         }
         Ok(())
+    }
+}
+
+/// Rows that a text takes on a screen of this size, if it fits.
+fn height(text: &str, (rows, columns): (usize, usize)) -> Option<usize> {
+    let needed: usize = text.lines().map(|line| seen(line).max(1).div_ceil(columns.max(1))).sum();
+    (columns > 0 && needed < rows).then_some(needed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_fits_is_drawn_over() {
+        assert_eq!(height("a\n\nbcd", (10, 2)), Some(4));
+        assert_eq!(height("a\n\nbcd", (4, 2)), None);
+        assert_eq!(height("a", (0, 0)), None);
     }
 }

@@ -112,7 +112,7 @@ pub fn open(session: &Session, source: &str) -> Result<Published, Failure> {
 
 fn fetch(url: &str) -> Result<Vec<u8>, Failure> {
     let unreachable = |reason: String| Failure::Unreachable { url: url.to_owned(), reason };
-    let mut answer = agent(false).get(url).config().max_redirects(5).build().call().map_err(|e| unreachable(e.to_string()))?;
+    let mut answer = agent(url, false).get(url).config().max_redirects(5).build().call().map_err(|e| unreachable(e.to_string()))?;
     if !answer.status().is_success() {
         return Err(unreachable(format!("HTTP status {}", answer.status().as_u16())));
     }

@@ -87,7 +87,7 @@ pub(super) type Answer = http::Response<ureq::Body>;
 impl Store {
     /// A store for an account; nothing is sent yet.
     pub fn new(account: StoreAccount) -> Store {
-        let agent = agent(account.insecure);
+        let agent = agent(&account.endpoint, account.insecure);
         Store { account, agent }
     }
 

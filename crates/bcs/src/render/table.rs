@@ -126,7 +126,7 @@ pub fn cell(value: &Value) -> String {
 }
 
 /// Characters that are seen: those of colours are not.
-fn seen(text: &str) -> usize {
+pub fn seen(text: &str) -> usize {
     let mut count = 0;
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {

@@ -6,8 +6,9 @@ use crate::stub::Person;
 
 fn body_of(person: &Person, line: &str) -> Value {
     let asked = person.stub.asked();
-    let request = asked.iter().find(|a| a.line == line).unwrap_or_else(|| panic!("{line} is not in {asked:?}"));
-    request.json()
+    let request = asked.iter().find(|a| a.line == line);
+    assert!(request.is_some(), "{line} is not in {asked:?}");
+    request.unwrap().json()
 }
 
 #[test]
