@@ -9,6 +9,7 @@ use std::{
 };
 
 const ENGLISH: &str = include_str!("../docs/compatibility-cromwell.md");
+const BCS: &str = include_str!("../docs/compatibility-bcs.md");
 const CHINESE: &str = include_str!("../docs/compatibility-cromwell.zh-CN.md");
 /// What each verdict is called in both languages, and whether it needs a test.
 const VERDICTS: [(&str, &str, bool); 4] =
@@ -63,7 +64,8 @@ fn every_named_test_exists() {
     let mut files = Vec::new();
     sources(&root.join("tests/e2e"), &mut files);
     sources(&root.join("crates"), &mut files);
-    let named: BTreeSet<&str> = rows(ENGLISH, |verdict| verdict.0).into_iter().flat_map(|row| row.tests).collect();
+    let all = [ENGLISH, BCS].into_iter().flat_map(|text| rows(text, |verdict| verdict.0));
+    let named: BTreeSet<&str> = all.flat_map(|row| row.tests).collect();
     assert!(named.len() > 50, "only {} tests are named", named.len());
     for test in named {
         let (module, name) = test.split_once("::").unwrap_or_else(|| panic!("`{test}` is no module::name"));
@@ -74,7 +76,7 @@ fn every_named_test_exists() {
 
 #[test]
 fn what_is_called_the_same_is_tested() {
-    for row in rows(ENGLISH, |verdict| verdict.0) {
+    for row in [ENGLISH, BCS].into_iter().flat_map(|text| rows(text, |verdict| verdict.0)) {
         assert!(!VERDICTS[row.verdict].2 || !row.tests.is_empty(), "{} is called {} without a test", row.about, VERDICTS[row.verdict].0);
     }
 }

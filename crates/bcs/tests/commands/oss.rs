@@ -120,3 +120,15 @@ fn trouble_that_passes_is_tried_again() {
     person.done("o up f oss://b/f");
     assert_eq!(person.stub.lines(), ["PUT /b/f", "PUT /b/f"]);
 }
+
+#[test]
+fn the_store_may_have_a_key_of_its_own() {
+    let person = with_objects(&[("mybucket/bcscli/f", b"")]);
+    let (id, secret) = crate::stub::KEY;
+    assert!(person.done(&format!("o login other {id} {secret}")).ends_with("login success\n"));
+    let config = person.read(".batchcompute/cliconfig");
+    assert!(config.contains("oss_region = other\noss_id = AKID123\noss_key = SECRET456\n"), "{config}");
+    assert!(person.done("me").contains("oss_key: SEC******456"));
+    person.done("o logout");
+    assert!(!person.read(".batchcompute/cliconfig").contains("oss"));
+}

@@ -175,3 +175,12 @@ fn jobs_in_the_words_of_a_batch_system() {
     assert!(person.done("qstat -a -u ada").contains(" ada "));
     assert!(person.done("qstat -f 28561770641917936053049630094.console").starts_with(&format!("Job Id: {JOB}\nName=qsub-root-night\n")));
 }
+
+#[test]
+fn groups_of_nodes_in_the_words_of_a_batch_system() {
+    let person = Person::known();
+    let group = json!({"DesiredVMCount": 2, "ActualVMCount": 1, "InstanceType": "t"});
+    person.stub.list("/clusters", json!([{"Id": "cls-a", "Groups": {"group": group}}]));
+    let out = person.done("qhost");
+    assert!(out.contains("cls-a     group   t      1 / 2"), "{out}");
+}

@@ -161,12 +161,14 @@ fn a_script_in_the_words_of_a_batch_system() {
     person
         .stub
         .on("GET /quotas", json!({"AvailableClusterInstanceType": ["bcs.a2.large", "bcs.a2.xlarge"], "AvailableSpotInstanceType": []}));
+    person.write(".qsub-task-description.json", r#"{"Mounts": {"Entries": [{"Source": "nas://h/x/", "Destination": "/x/"}]}}"#);
     person.write("run.pbs", "#!/bin/sh\n#PBS -N night\n#PBS -l select=2:ncpus=3,walltime=0:10:00\necho hi\n");
     assert_eq!(person.done("qsub run.pbs"), "28561770641917936053049630094.console\n");
     let sent = submitted(&person);
     let task = &sent["DAG"]["Tasks"]["task"];
     assert_eq!((&sent["Name"], &task["Timeout"]), (&json!("qsub-root-night"), &json!(600)));
     assert_eq!(task["AutoCluster"]["InstanceType"], "bcs.a2.xlarge");
+    assert_eq!(task["Mounts"]["Entries"][0]["Source"], "nas://h/x/");
     assert_eq!(task["LogMapping"].as_object().unwrap().len(), 2);
     assert_eq!(packed(&person, &path_of(&task["Parameters"]["Command"]["PackagePath"])), ["qsub.py", "run.pbs"]);
     assert!(person.fails("qsub run.pbs -l ncpus=64").contains("Can not found suitable instance type"));

@@ -486,13 +486,13 @@ task BaseRecalibrator {
   command <<<
     set -e
     ~{gatk_path} --java-options "~{java_opt}" BaseRecalibrator \
-      --reference "~{ref_fasta}" \
-      --input "~{input_bam}" \
+      -R "~{ref_fasta}" \
+      -I "~{input_bam}" \
       --use-original-qualities \
-      --output "~{recalibration_report_filename}" \
+      -O "~{recalibration_report_filename}" \
       --known-sites "~{dbSNP_vcf}" \
       ~{if length(known_indels_sites_VCFs) > 0 then "--known-sites " else ""}~{sep=" --known-sites " known_indels_sites_VCFs} \
-      --intervals ~{sep=" --intervals " sequence_group_interval}
+      -L ~{sep=" -L " sequence_group_interval}
   >>>
 
   runtime {
@@ -523,8 +523,8 @@ task GatherBqsrReports {
   command <<<
     set -e
     ~{gatk_path} --java-options "~{java_opt}" GatherBQSRReports \
-      --input ~{sep=" --input " input_bqsr_reports} \
-      --output "~{output_report_filename}"
+      -I ~{sep=" -I " input_bqsr_reports} \
+      -O "~{output_report_filename}"
   >>>
 
   runtime {
@@ -561,11 +561,11 @@ task ApplyBQSR {
   command <<<
     set -e
     ~{gatk_path} --java-options "~{java_opt}" ApplyBQSR \
-      --reference "~{ref_fasta}" \
-      --input "~{input_bam}" \
-      --output "~{output_bam_basename}.bam" \
-      --intervals ~{sep=" --intervals " sequence_group_interval} \
-      --bqsr-recal-file "~{recalibration_report}" \
+      -R "~{ref_fasta}" \
+      -I "~{input_bam}" \
+      -O "~{output_bam_basename}.bam" \
+      -L ~{sep=" -L " sequence_group_interval} \
+      -bqsr "~{recalibration_report}" \
       --static-quantized-quals 10 --static-quantized-quals 20 --static-quantized-quals 30 \
       --add-output-sam-program-record \
       --create-output-bam-md5 \

@@ -80,14 +80,14 @@ task HaplotypeCaller {
     # The tools look for these beside the files they belong to.
     test -e "~{input_bam_index}" && test -e "~{ref_fasta_index}" && test -e "~{ref_dict}"
     ~{gatk_path} --java-options "~{java_opt}" HaplotypeCaller \
-      --reference "~{ref_fasta}" \
-      --input "~{input_bam}" \
-      --intervals "~{interval_list}" \
-      --interval-padding ~{interval_padding} \
-      --contamination-fraction-to-filter ~{contamination} \
+      -R "~{ref_fasta}" \
+      -I "~{input_bam}" \
+      -L "~{interval_list}" \
+      -ip ~{interval_padding} \
+      -contamination ~{contamination} \
       --max-alternate-alleles ~{max_alt_alleles} \
-      --emit-ref-confidence GVCF \
-      --output "~{gvcf_name}"
+      -ERC GVCF \
+      -O "~{gvcf_name}"
   >>>
 
   runtime {
