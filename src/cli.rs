@@ -6,11 +6,13 @@ mod check;
 mod cromwell;
 mod demo;
 mod documents;
+pub mod exec_root;
 mod explain;
 mod failure;
 mod format;
 mod inputs;
 mod inspect;
+mod key;
 mod listings;
 mod resume;
 mod run;
@@ -89,8 +91,11 @@ enum Command {
     Bcs(bcs::BcsArgs),
     /// Write a project to begin with: `bcs gen`
     Bcsgen(bcs::BcsArgs),
-    /// Serve workflows over HTTP: the interfaces of Cromwell and WES
+    /// Serve workflows, jobs and objects over HTTP: the interfaces of Cromwell, WES, BatchCompute and OSS
     Server(server::ServerArgs),
+    /// Make, list and disable access keys
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Explain why a call was run and no earlier result taken
     Why(why::WhyArgs),
     /// Forget earlier results
@@ -195,6 +200,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Bcs(args) => Ok(bcs::bcs("bcs", args)),
         Command::Bcsgen(args) => Ok(bcs::bcs("bcsgen", args)),
         Command::Server(args) => server::server(&args, config()?),
+        Command::Key(command) => key::key(&command, &config()?),
         Command::Why(args) => why::why(&args, &config()?),
         Command::Cache(command) => cache::cache(&command, &config()?),
         Command::Config(ConfigCommand::Show(args)) => show::config(args, &config()?),

@@ -59,6 +59,12 @@ pub struct Server {
     pub listens_by_default: bool,
     /// Port to listen on.
     pub port: u16,
+    /// Whether the BatchCompute service and the object store are served too.
+    pub batch: bool,
+    /// Port of the BatchCompute interface.
+    pub api_port: u16,
+    /// Port of the object store.
+    pub oss_port: u16,
     /// Whether other machines may reach it although nobody has to sign in.
     pub allow_remote: bool,
     /// Whether `listen` comes from a configuration of the original, whose author knows that the original has no sign-in.
@@ -107,6 +113,8 @@ pub struct Given<'a> {
 const LOOPBACK: &str = "127.0.0.1";
 /// Port of the server unless another is given: the one that Cromwell's clients know.
 const PORT: u16 = 8000;
+const API_PORT: u16 = 8001;
+const OSS_PORT: u16 = 8002;
 /// Workflows carried out at once unless another number is given; each has a thread that mostly sleeps.
 const MAX_WORKFLOWS: usize = 1000;
 /// Name of the environment variable for the home folder.
@@ -259,6 +267,9 @@ impl Loader {
         let (listens_by_default, opened) = (origin == Some(&Origin::Default), matches!(origin, Some(Origin::Original(_))));
         let port = |config: &CromwellConfig| Some(config.webservice.port);
         let port = self.take_with("server.port", file.port, ("webservice.port", port), PORT, u16::to_string);
+        let batch = self.take("server.batch", file.batch, true, bool::to_string);
+        let api_port = self.take("server.api_port", file.api_port, API_PORT, u16::to_string);
+        let oss_port = self.take("server.oss_port", file.oss_port, OSS_PORT, u16::to_string);
         let allow_remote = self.take("server.allow_remote", file.allow_remote, false, bool::to_string);
         let most = |config: &CromwellConfig| Some(config.system.max_concurrent_workflows);
         let most = ("system.max-concurrent-workflows", most);
@@ -268,7 +279,7 @@ impl Loader {
         }
         let abort = ("system.abort-jobs-on-terminate", |config: &CromwellConfig| config.system.abort_jobs_on_terminate);
         let abort_on_exit = self.take_with("server.abort_on_exit", file.abort_on_exit, abort, false, bool::to_string);
-        Ok(Server { listen, listens_by_default, port, allow_remote, opened, max_workflows, abort_on_exit })
+        Ok(Server { listen, listens_by_default, port, batch, api_port, oss_port, allow_remote, opened, max_workflows, abort_on_exit })
     }
 
     fn warnings(&mut self, switches: &Switches) -> Result<Levels> {

@@ -9,6 +9,11 @@ fn main() -> ExitCode {
     if let Some(code) = cli::bcs::called() {
         return code;
     }
+    // The way into a task's root: nothing else may have happened in the process before.
+    let mut words = std::env::args().skip(1);
+    if words.next().as_deref() == Some(cli::exec_root::WORD) {
+        return cli::exec_root::exec_root(&words.collect::<Vec<_>>());
+    }
     // Documents nest as deep as the limits of the language allow, so the work is done on a thread with the stack for it;
     // only what is touched of it becomes resident.
     let work = std::thread::Builder::new().name("main".into()).stack_size(batchyard_wdl::limits::STACK_BYTES).spawn(cli::main);

@@ -108,7 +108,7 @@ pub fn cromwell(args: &CromwellArgs, mut config: Config) -> Result<u8> {
     }
     match &args.command {
         Command::Run(command) => run(command, config),
-        Command::Server => server::server(&server::ServerArgs::default(), config),
+        Command::Server => server::server(&server::ServerArgs::workflows_alone(), config),
         Command::Submit(command) => submit(command),
     }
 }

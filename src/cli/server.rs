@@ -1,4 +1,6 @@
-//! `batchyard server`: workflows over HTTP.
+//! `batchyard server`: workflows, jobs and objects over HTTP.
+
+mod services;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs},
@@ -40,6 +42,15 @@ pub struct ServerArgs {
     /// Port to listen on
     #[arg(short, long, value_name = "PORT")]
     port: Option<u16>,
+    /// Port of the BatchCompute interface
+    #[arg(long, value_name = "PORT")]
+    api_port: Option<u16>,
+    /// Port of the object store
+    #[arg(long, value_name = "PORT")]
+    oss_port: Option<u16>,
+    /// Serve workflows alone, without the BatchCompute service and the object store
+    #[arg(long)]
+    no_batch: bool,
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<IpAddr>,
@@ -55,6 +66,13 @@ pub struct ServerArgs {
     /// End what runs when the server ends, instead of leaving it to the next one
     #[arg(long)]
     abort_on_exit: bool,
+}
+
+impl ServerArgs {
+    /// As the original serves: nothing but workflows.
+    pub fn workflows_alone() -> Self {
+        ServerArgs { no_batch: true, ..ServerArgs::default() }
+    }
 }
 
 /// Serves until it is told to end.
@@ -80,6 +98,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     let listener = runtime
         .block_on(TcpListener::bind(address))
         .with_context(|| format!("cannot listen on {address}: is another server there? give another `--port`"))?;
+    let listeners = services::listen(args, &config, address.ip(), address.port(), &runtime)?;
     let address = listener.local_addr().context("cannot tell the address of the server")?;
     let store = open_store(&config)?;
     let machine = Machine::new(store, config.settings.capacity, config.settings.jobs);
@@ -87,18 +106,30 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     options.root = root;
     options.abort_on_terminate |= args.abort_on_exit;
     let limits = limits(&config);
+    let batch = listeners.map(|listeners| {
+        let (shared, store) = (Arc::clone(machine.shared()), Arc::clone(machine.store()));
+        move || services::start(listeners, &config, shared, store)
+    });
     let service = Service::new(machine, options);
     let found = service.take_up().context("cannot take up what earlier servers have left")?;
     say(&format!("batchyard server listens on http://{address}"));
     if found > 0 {
         say(&format!("  {found} workflows of earlier servers are taken up"));
     }
+    let batch = batch.map(|start| start()).transpose()?;
     let routes = router(Arc::clone(&service), limits);
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (told, mut ending) = tokio::sync::watch::channel(false);
         let mut begun = told.subscribe();
+        for (listener, routes) in batch.into_iter().flat_map(|services| [services.api, services.oss]) {
+            let mut begun = told.subscribe();
+            // It ends with the server, whose own interface says what becomes of the process.
+            tokio::spawn(serve(listener, routes, limits.idle, async move {
+                let _ = begun.wait_for(|end| *end).await;
+            }));
+        }
         let serving = serve(listener, routes, limits.idle, async move {
             // The sender lives until the end of this block.
             let _ = begun.wait_for(|end| *end).await;

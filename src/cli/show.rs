@@ -83,13 +83,15 @@ fn duration(from: Option<i64>, to: Option<i64>) -> String {
     }
 }
 
-fn table(header: &[&str]) -> Table {
+/// A table with this header.
+pub fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.to_vec());
     table
 }
 
-fn print_table(table: &Table) {
+/// Prints it.
+pub fn print_table(table: &Table) {
     for line in table.lines() {
         print(line.trim_end());
     }

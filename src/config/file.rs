@@ -39,6 +39,9 @@ pub struct CromwellFile {
 pub struct ServerFile {
     pub listen: Option<IpAddr>,
     pub port: Option<u16>,
+    pub batch: Option<bool>,
+    pub api_port: Option<u16>,
+    pub oss_port: Option<u16>,
     pub allow_remote: Option<bool>,
     pub max_workflows: Option<usize>,
     pub abort_on_exit: Option<bool>,

@@ -1,9 +1,13 @@
 //! Ids as newtypes; their text form is checked when they are parsed.
 
+mod job;
+
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+pub use job::{JobId, service_id};
 
 /// One execution of a workflow or of a single task; sub-workflows are runs of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

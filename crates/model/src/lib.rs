@@ -1,9 +1,9 @@
 //! The words of Batchyard: ids, and states with their transition tables.
 //!
-//! Start at [`state`], the machines for runs and calls. Nothing here does I/O, reads the clock or is asynchronous: times are arguments, in epoch milliseconds.
+//! Start at [`state`], the machines for runs and calls, jobs and instances. Nothing here does I/O, reads the clock or is asynchronous: times are arguments, in epoch milliseconds.
 
 pub mod id;
 pub mod state;
 
-pub use id::{CallId, RunId, Shard};
-pub use state::{CallState, Illegal, RunState};
+pub use id::{CallId, JobId, RunId, Shard, service_id};
+pub use state::{CallState, Counts, Illegal, JobState, RunState};

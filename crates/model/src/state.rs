@@ -1,16 +1,18 @@
 //! State machines: one file each, one pure `next` each, written as a table.
 
 pub mod call;
+pub mod job;
 pub mod run;
 
 pub use call::CallState;
+pub use job::{Counts, JobState};
 pub use run::RunState;
 
 /// An event that a state does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a {machine} cannot take `{event}` while it is {state}")]
 pub struct Illegal {
-    /// `run` or `call`.
+    /// `run`, `call`, `job` or `instance`.
     pub machine: &'static str,
     /// Name of the state.
     pub state: &'static str,
@@ -20,7 +22,7 @@ pub struct Illegal {
 
 #[cfg(test)]
 mod tests {
-    use super::{call, run};
+    use super::{call, job, run};
 
     /// The whole table as text: a change of a transition shows up in review.
     #[test]
@@ -37,6 +39,20 @@ mod tests {
             for event in call::CallEvent::ALL {
                 if let Ok(next) = call::next(state, event) {
                     text += &format!("call {:<10} {:<9} -> {}\n", state.name(), event.name(), next.name());
+                }
+            }
+        }
+        for state in job::JobState::ALL {
+            for event in job::JobEvent::ALL {
+                if let Ok(next) = job::next_of_job(state, event) {
+                    text += &format!("job  {:<10} {:<9} -> {}\n", state.name(), event.name(), next.name());
+                }
+            }
+        }
+        for state in job::JobState::ALL {
+            for event in job::InstanceEvent::ALL {
+                if let Ok(next) = job::next_of_instance(state, event) {
+                    text += &format!("instance {:<10} {:<9} -> {}\n", state.name(), event.name(), next.name());
                 }
             }
         }

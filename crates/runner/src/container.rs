@@ -1,7 +1,7 @@
 //! Command lines of container engines. The engine's own program does the work; we only speak its options.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -61,6 +61,8 @@ pub struct Request<'a> {
     pub script: &'a Path,
     /// Environment variables.
     pub env: &'a [(String, String)],
+    /// Further folders that are visible inside: here, there, and whether it may write.
+    pub volumes: &'a [(PathBuf, String, bool)],
     /// Cores, 0 for no limit.
     pub cores: f64,
     /// Memory in MiB, 0 for no limit.
@@ -98,6 +100,10 @@ impl Engine {
                 words.extend(self.arguments.iter().cloned());
                 words.extend(["--rm", "-i", "--name", request.name, "--entrypoint", "/bin/bash"].map(String::from));
                 words.extend(["-v".into(), format!("{mount}:{mount}"), "-w".into(), workdir]);
+                for (here, there, writable) in request.volumes {
+                    let mode = if *writable { "rw" } else { "ro" };
+                    words.extend(["-v".into(), format!("{}:{there}:{mode}", here.display())]);
+                }
                 for (key, value) in request.env {
                     words.extend(["-e".into(), format!("{key}={value}")]);
                 }
@@ -114,6 +120,10 @@ impl Engine {
                 words.extend(self.arguments.iter().cloned());
                 words.extend(["--containall", "--bind"].map(String::from));
                 words.extend([mount.into_owned(), "--pwd".into(), workdir]);
+                for (here, there, writable) in request.volumes {
+                    let mode = if *writable { "rw" } else { "ro" };
+                    words.extend(["--bind".into(), format!("{}:{there}:{mode}", here.display())]);
+                }
                 for (key, value) in request.env {
                     words.extend(["--env".into(), format!("{key}={value}")]);
                 }
@@ -158,6 +168,7 @@ mod tests {
             workdir: Path::new("/r/call-a/execution"),
             script: Path::new("/r/call-a/execution/script"),
             env: &[],
+            volumes: &[],
             cores: 2.0,
             memory_mib: 512,
         }

@@ -80,8 +80,14 @@ pub struct Job {
     pub command: String,
     /// Environment added to the inherited one.
     pub env: Vec<(String, String)>,
+    /// Whether `env` is all of the environment: nothing is inherited.
+    pub clean_env: bool,
     /// Folders put before `PATH`.
     pub path_prefix: Vec<String>,
+    /// Further folders that a container sees: here, there, and whether it may write.
+    pub volumes: Vec<(PathBuf, String, bool)>,
+    /// Words before the shell that give the attempt a root of its own (see [`crate::root::unshare`]).
+    pub root: Option<Vec<String>>,
     /// Image and engine, `None` runs on the host.
     pub container: Option<(Engine, String)>,
     /// How it is started.
@@ -211,14 +217,22 @@ impl LocalRunner {
             return (command, SHELL.into());
         }
         let Some((engine, image)) = &job.container else {
-            let mut command = Command::new(SHELL);
+            let words = job.root.as_deref().unwrap_or_default();
+            let program = words.first().map_or(SHELL, String::as_str).to_owned();
+            let mut command = Command::new(&program);
+            if !words.is_empty() {
+                command.args(words.iter().skip(1)).arg(SHELL);
+            }
+            if job.clean_env {
+                command.env_clear();
+            }
             command.arg(script_path).current_dir(&job.execution_dir).env(MARKER, control.marker());
             command.envs(job.env.iter().map(|(k, v)| (k, v)));
             if !job.path_prefix.is_empty() {
                 let old = std::env::var("PATH").unwrap_or_default();
                 command.env("PATH", format!("{}:{old}", job.path_prefix.join(":")));
             }
-            return (command, SHELL.into());
+            return (command, program);
         };
         let name = Engine::name_of(control.marker());
         let words = engine.run_command(&Request {
@@ -228,6 +242,7 @@ impl LocalRunner {
             workdir: &job.execution_dir,
             script: script_path,
             env: &job.env,
+            volumes: &job.volumes,
             cores: job.cores,
             memory_mib: job.memory_mib,
         });

@@ -10,6 +10,9 @@ use regex::Regex;
 
 pub use elsewhere::{Elsewhere, STARTED};
 
+/// First line of the command's script when a line after the command writes the status.
+const PLAIN: &str = "# the status of the command below goes to rc\n";
+
 /// Signals that end bash after it ran its EXIT trap with a meaningless status; each gets an `exit 128+n` of its own.
 const ENDING_SIGNALS: [(&str, u8); 5] = [("HUP", 1), ("INT", 2), ("TERM", 15), ("USR1", 10), ("USR2", 12)];
 
@@ -23,13 +26,21 @@ pub fn quote(text: &str) -> String {
 
 /// The script that runs `command` with bash and leaves its status in the file `rc` (an absolute path).
 ///
-/// The command runs in the script's own shell, with a trap that writes the status: no process more than bash
-/// itself. A command that replaces the shell (`exec`) or sets traps of its own would lose that, so it runs in a
+/// The command runs in the script's own shell: no process more than bash itself. One that always reaches its end is
+/// followed by the line that writes the status; for the others a trap does that, which costs a tenth of the start of a
+/// shell. A command that replaces the shell (`exec`) or sets traps of its own would lose that too, so it runs in a
 /// sub-shell.
 pub fn render(command: &str, rc: &Path) -> String {
     let rc = quote(&rc.to_string_lossy());
     let mut script = String::with_capacity(command.len() + 256);
     script.push_str("#!/bin/bash\n");
+    if reaches_its_end(command) {
+        script.push_str(PLAIN);
+        script.push_str(command);
+        // The empty line ends what a backslash may have left open.
+        script.push_str(&format!("\n\necho \"$?\" >{rc}\n"));
+        return script;
+    }
     if needs_own_shell(command) {
         // Signals go to the whole group: the outer shell outlives them, so that a command with traps of its own may
         // tidy up and its status is still written. In the sub-shell they mean again what they did before.
@@ -55,11 +66,26 @@ pub fn command_in(script: &str) -> Option<&str> {
 }
 
 fn command_here(script: &str) -> Option<&str> {
-    let (first, rest) = script.strip_prefix("#!/bin/bash\n")?.split_once('\n')?;
+    let script = script.strip_prefix("#!/bin/bash\n")?;
+    if let Some(plain) = script.strip_prefix(PLAIN) {
+        return plain.rsplit_once("\n\necho \"$?\" >").map(|(command, _)| command);
+    }
+    let (first, rest) = script.split_once('\n')?;
     if first.ends_with(" EXIT") {
         return rest.strip_suffix('\n');
     }
     rest.strip_prefix("(\n")?.rsplit_once("\n)\necho \"$?\" >").map(|(command, _)| command)
+}
+
+/// Whether a success of the command, at least, is always followed by what comes after it. A failure may break it off:
+/// its status is that of the shell, which whoever waits for it writes into `rc`.
+fn reaches_its_end(command: &str) -> bool {
+    thread_local! {
+        static BREAKS: Option<Regex> = Regex::new(r"\b(exit|set|shopt|return|trap|exec|source|eval|alias|kill)\b|<<|(?m)^\s*\.\s|\$\{[^}]*\?").ok();
+    }
+    let open = command.trim_end().ends_with(['&', '|', '\\', '!']);
+    // Without the pattern the safe form is taken.
+    !open && BREAKS.with(|breaks| breaks.as_ref().is_some_and(|b| !b.is_match(command)))
 }
 
 /// Whether the command could end without running an EXIT trap set before it.
@@ -96,6 +122,9 @@ mod tests {
     fn status_reaches_rc() {
         assert_eq!(run("true").0, Some(0));
         assert_eq!(run("false").0, Some(1));
+        assert_eq!(run("echo 1; \\").0, Some(0));
+        assert_eq!(run("false &&").1, Some(2));
+        assert_eq!(run("true ||").0, Some(2));
         assert_eq!(run("exit 7").0, Some(7));
         assert_eq!(run("set -e\nfalse\necho not reached").0, Some(1));
         assert_eq!(run("set -u\necho $NOT_SET_ANYWHERE").0, Some(1));
@@ -109,7 +138,10 @@ mod tests {
         assert_eq!(run("exec bash -c 'exit 4'").0, Some(4));
         assert_eq!(run("exec bash -c 'kill -TERM $$; sleep 1'").0, Some(143));
         assert_eq!(run("trap 'sleep 0.1; exit 5' TERM; kill -TERM $$ $BASHPID; sleep 2").0, Some(5));
-        assert_eq!(run("if [ x").0, Some(2));
+        // Whoever waits for the shell writes its status down.
+        assert_eq!(run("if [ x"), (None, Some(2)));
+        assert_eq!(run("set -e; if [ x").0, Some(2));
+        assert_eq!(run("sleep 0; exit 0; false").0, Some(0));
         assert_eq!(run("cat <<EOF\nnever closed").0, Some(0));
     }
 
@@ -122,7 +154,16 @@ mod tests {
 
     #[test]
     fn commands_are_found_again() {
-        for command in ["echo 1", "", "\n  a\n\nb\n", "trap 'x' EXIT\necho 2\n", "cat <<EOF\n)\necho \"$?\" >x\nEOF\nexec true"] {
+        for command in [
+            "echo 1",
+            "exit 3",
+            "",
+            "\n\n",
+            "a \\\n\n",
+            "\n  a\n\nb\n",
+            "trap 'x' EXIT\necho 2\n",
+            "cat <<EOF\n)\necho \"$?\" >x\nEOF\nexec true",
+        ] {
             assert_eq!(command_in(&render(command, Path::new("/x/rc"))), Some(command));
         }
         assert_eq!(command_in("#!/bin/sh\necho"), None);

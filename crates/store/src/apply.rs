@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::mem;
 
-use batchyard_model::{CallId, RunId, RunState};
+use batchyard_model::{CallId, JobId, RunId, RunState};
 use sqlx::AnyConnection;
 
+use crate::batch::{InstanceRecord, TaskRecord};
 use crate::dialect::{Dialect, marks, value_rows};
 use crate::error::StoreError;
 use crate::record::{CallEnd, CallRecord, FileDigest, RunMove, RunRecord, Write};
@@ -40,13 +41,15 @@ impl From<sqlx::Error> for Fault {
 
 /// One transaction under way.
 pub(crate) struct Group<'d, 'w> {
-    db: &'d mut AnyConnection,
-    dialect: Dialect,
+    pub(crate) db: &'d mut AnyConnection,
+    pub(crate) dialect: Dialect,
     /// A former commit of the same changes may have happened although its answer was lost.
-    perhaps_done: bool,
+    pub(crate) perhaps_done: bool,
     calls: HashMap<&'w CallId, PendingCall<'w>>,
     digests: HashMap<&'w str, &'w FileDigest>,
     blobs: HashMap<&'w str, &'w str>,
+    pub(crate) tasks: HashMap<(&'w JobId, &'w str), &'w TaskRecord>,
+    pub(crate) instances: HashMap<(&'w JobId, &'w str, u32), &'w InstanceRecord>,
 }
 
 /// A call to be written, with what happened to it since.
@@ -76,7 +79,16 @@ impl PendingCall<'_> {
 
 impl<'d, 'w> Group<'d, 'w> {
     pub(crate) fn new(db: &'d mut AnyConnection, dialect: Dialect, perhaps_done: bool) -> Self {
-        Group { db, dialect, perhaps_done, calls: HashMap::new(), digests: HashMap::new(), blobs: HashMap::new() }
+        Group {
+            db,
+            dialect,
+            perhaps_done,
+            calls: HashMap::new(),
+            digests: HashMap::new(),
+            blobs: HashMap::new(),
+            tasks: HashMap::new(),
+            instances: HashMap::new(),
+        }
     }
 
     /// Carries out one change, or keeps it for [`Group::finish`].
@@ -111,6 +123,7 @@ impl<'d, 'w> Group<'d, 'w> {
                 Ok(())
             }
             Write::PutLabels { run, labels } => self.put_labels(*run, labels).await,
+            Write::Batch(write) => self.apply_batch(write).await,
             Write::DeleteRun(run) => {
                 self.finish().await?;
                 self.delete_run(*run).await
@@ -122,7 +135,8 @@ impl<'d, 'w> Group<'d, 'w> {
     pub(crate) async fn finish(&mut self) -> Result<(), Fault> {
         self.write_calls().await?;
         self.write_digests().await?;
-        self.write_blobs().await
+        self.write_blobs().await?;
+        self.finish_batch().await
     }
 
     async fn write_calls(&mut self) -> Result<(), Fault> {
@@ -334,7 +348,7 @@ fn without_run(error: sqlx::Error, rows: &[PendingCall<'_>]) -> Fault {
 }
 
 /// Cuts rows into statements of a few sizes, none of them heavy unless one row is.
-fn statements_of<V>(rows: &[V], weight: impl Fn(&V) -> usize) -> Vec<&[V]> {
+pub(crate) fn statements_of<V>(rows: &[V], weight: impl Fn(&V) -> usize) -> Vec<&[V]> {
     let mut cut = Vec::new();
     let mut rest = rows;
     while !rest.is_empty() {

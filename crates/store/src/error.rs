@@ -66,6 +66,32 @@ pub enum StoreError {
         /// Who holds it.
         owner: Option<String>,
     },
+    /// There is no such thing.
+    #[error("there is no {what} `{id}`")]
+    Absent {
+        /// What was looked for.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
+    /// The thing is not as the change expected it: somebody else was faster.
+    #[error("{what} `{id}` is {state}")]
+    Stale {
+        /// What it is.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// The state it is in.
+        state: String,
+    },
+    /// A thing with this id is there already.
+    #[error("{what} `{id}` exists already")]
+    Taken {
+        /// What it is.
+        what: &'static str,
+        /// Its id.
+        id: String,
+    },
     /// The engine refused the statement or returned something unexpected; a fault of ours, or of the data.
     #[error("the state database `{location}` refused: {reason}")]
     Refused {
@@ -90,6 +116,9 @@ impl StoreError {
             | StoreError::UnknownRun { .. }
             | StoreError::UnknownCall { .. }
             | StoreError::Conflict { .. }
+            | StoreError::Absent { .. }
+            | StoreError::Stale { .. }
+            | StoreError::Taken { .. }
             | StoreError::Refused { .. }
             | StoreError::Closed => None,
         }

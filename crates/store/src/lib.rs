@@ -1,4 +1,4 @@
-//! What is remembered: runs, calls, file digests and shared documents, in SQLite, MySQL/MariaDB or PostgreSQL.
+//! What is remembered: runs, calls, file digests and shared documents, jobs with their tasks and instances, resources, in SQLite, MySQL/MariaDB or PostgreSQL.
 //!
 //! [`Store`] is the whole surface: [`Store::open`], [`Store::write`] (a [`Ticket`] is answered once the commit is
 //! on disk), and plain reading functions. It is synchronous; inside, one thread owns the connections. Start
@@ -8,7 +8,7 @@
 //! condition its caller names, and a condition that no longer holds is an error, not something to hide.
 
 mod apply;
-
+mod batch;
 mod connect;
 mod dialect;
 mod error;
@@ -21,6 +21,9 @@ mod sql;
 mod store;
 mod writer;
 
+pub use batch::{
+    AuditRecord, BatchWrite, InstanceRecord, JobFilter, JobMove, JobRecord, JobSummary, ResourceKind, ResourceRecord, TaskRecord,
+};
 pub use connect::{Durability, Location, Options};
 pub use error::StoreError;
 pub use queue::Ticket;

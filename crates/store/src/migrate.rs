@@ -11,8 +11,11 @@ use crate::error::StoreError;
 use crate::sql::{Columns, Values, execute, fetch_first};
 
 /// Version and text of every migration, in order.
-const MIGRATIONS: &[(i64, &str)] =
-    &[(1, include_str!("../migrations/0001_runs_and_calls.sql")), (2, include_str!("../migrations/0002_labels_and_roots.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../migrations/0001_runs_and_calls.sql")),
+    (2, include_str!("../migrations/0002_labels_and_roots.sql")),
+    (3, include_str!("../migrations/0003_jobs_and_resources.sql")),
+];
 
 /// Any fixed number: programs that migrate the same PostgreSQL database exclude each other by it.
 const POSTGRES_LOCK: &str = "SELECT pg_advisory_xact_lock(7208114)";

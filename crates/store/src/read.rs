@@ -15,7 +15,7 @@ use crate::row::{
 use crate::sql::{Columns, Values, fetch, fetch_first};
 
 /// Keys a statement.
-const KEYS: usize = 100;
+pub(crate) const KEYS: usize = 100;
 /// Calls a page.
 pub(crate) const PAGE: u32 = 200;
 /// Runs found by a part of their id at most.
@@ -27,14 +27,14 @@ pub(crate) struct Reader<'d> {
     pub(crate) dialect: Dialect,
 }
 
-type Read<V> = Result<V, sqlx::Error>;
+pub(crate) type Read<V> = Result<V, sqlx::Error>;
 
 impl Reader<'_> {
-    async fn rows(&mut self, sql: String, values: Values) -> Read<Vec<AnyRow>> {
+    pub(crate) async fn rows(&mut self, sql: String, values: Values) -> Read<Vec<AnyRow>> {
         fetch(self.db, self.dialect.composed(sql), values).await
     }
 
-    async fn first(&mut self, sql: String, values: Values) -> Read<Option<AnyRow>> {
+    pub(crate) async fn first(&mut self, sql: String, values: Values) -> Read<Option<AnyRow>> {
         fetch_first(self.db, self.dialect.composed(sql), values).await
     }
 

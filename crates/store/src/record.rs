@@ -2,6 +2,8 @@
 
 use batchyard_model::{CallId, CallState, RunId, RunState};
 
+use crate::batch::BatchWrite;
+
 /// One execution of a workflow, with its documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRecord {
@@ -208,6 +210,8 @@ pub enum Write {
     },
     /// The run, its calls and the runs beneath it; does nothing when there is no such run.
     DeleteRun(RunId),
+    /// Jobs and resources.
+    Batch(BatchWrite),
 }
 
 impl Write {
@@ -222,13 +226,17 @@ impl Write {
             Write::PutDigest(file) => file.path.len(),
             Write::PutBlob { content, .. } => content.len(),
             Write::PutLabels { labels, .. } => labels.iter().map(|(name, value)| name.len() + value.len()).sum(),
+            Write::Batch(write) => write.weight(),
             Write::ForgetCache { .. } | Write::ForgetCacheOfRun(_) | Write::ForgetCacheBefore(_) | Write::DeleteRun(_) => 0,
         }
     }
 
     /// Whether it changes the database by one statement.
     pub(crate) fn is_one_statement(&self) -> bool {
-        !matches!(self, Write::DeleteRun(_) | Write::PutLabels { .. } | Write::ForgetCacheOfRun(_) | Write::ForgetCacheBefore(_))
+        !matches!(
+            self,
+            Write::Batch(_) | Write::DeleteRun(_) | Write::PutLabels { .. } | Write::ForgetCacheOfRun(_) | Write::ForgetCacheBefore(_)
+        )
     }
 }
 

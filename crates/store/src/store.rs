@@ -250,7 +250,7 @@ impl Store {
 
     /// Runs a query on a reading connection; again when the connection was lost or rows were locked. The query runs
     /// on the calling thread, the connections live on the store's.
-    fn read<V: Send>(&self, query: impl AsyncFnMut(&mut Reader<'_>) -> Result<V, sqlx::Error> + Send) -> Result<V, StoreError> {
+    pub(crate) fn read<V: Send>(&self, query: impl AsyncFnMut(&mut Reader<'_>) -> Result<V, sqlx::Error> + Send) -> Result<V, StoreError> {
         let answer = if Handle::try_current().is_err() {
             self.runtime.block_on(self.answer(query))
         } else {

@@ -19,7 +19,10 @@ use std::{
     time::Duration,
 };
 
-use batchyard_core::yard::{Action, Event as YardEvent};
+use batchyard_core::{
+    gate::{Mailbox, Seat, Word},
+    yard::{Action, Event as YardEvent},
+};
 use batchyard_model::{CallId, RunId, RunState, Shard};
 use batchyard_store::{CallRecord, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_wdl::{
@@ -35,7 +38,6 @@ use crate::{
     crash,
     documents::{Failure, RunSpec, to_text},
     frame::{FrameId, Frames, RunIndex},
-    gate::Seat,
     host::WorkflowHost,
     identity::Identities,
     machine::Machine,
@@ -215,7 +217,7 @@ impl<'p> Engine<'p> {
             task_parts: Mutex::default(),
         });
         Engine {
-            gate: machine.gate.join(outbox.clone()),
+            gate: machine.gate.join(mailbox(outbox.clone())),
             store: Arc::clone(&machine.store),
             machine,
             settings,
@@ -513,6 +515,18 @@ impl<'p> Engine<'p> {
         let run = self.runs.get(self.frames.run(frame))?.id;
         Some(CallId { run, call: Arc::clone(name), shard: self.frames.shard(frame), attempt })
     }
+}
+
+/// What the gate has to say comes like everything else.
+fn mailbox(outbox: Sender<Message>) -> Mailbox {
+    Box::new(move |word| {
+        let message = match word {
+            Word::Act(actions) => Message::Act(actions),
+            Word::Released(started) => Message::Released(started, Vec::new()),
+        };
+        // An engine that is gone has taken its tasks with it.
+        let _ = outbox.send(message);
+    })
 }
 
 /// An error of the store with its mend.

@@ -16,7 +16,6 @@ pub mod documents;
 pub mod engine;
 pub mod forget;
 pub mod frame;
-pub mod gate;
 pub mod given;
 pub mod glob;
 pub mod host;

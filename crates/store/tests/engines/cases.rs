@@ -7,6 +7,7 @@ use batchyard_model::{CallState, RunId, RunState, Shard};
 use batchyard_store::{CallRecord, FileDigest, Parentage, RunFilter, RunMove, RunRecord, Store, StoreError, Write};
 
 use crate::Fresh;
+use crate::jobs::{instances_are_replaced, jobs_are_listed, jobs_move, resources_are_versioned};
 use crate::rows::{call, done, end, id, open, put, run, stored_run, to};
 
 type Case = fn(Fresh<'_>);
@@ -29,6 +30,10 @@ pub const CASES: &[(&str, Case)] = &[
     ("many open a new database at once", opening_together),
     ("runs are searched", runs_are_searched),
     ("calls are forgotten together", calls_are_forgotten_together),
+    ("jobs move only from where they are expected", jobs_move),
+    ("jobs are listed", jobs_are_listed),
+    ("instances are replaced", instances_are_replaced),
+    ("resources have versions", resources_are_versioned),
     ("a newer schema is refused", newer_schema),
 ];
 
@@ -421,6 +426,6 @@ fn newer_schema(fresh: Fresh<'_>) {
     drop(open(&location));
     crate::faults::statement(&location, "INSERT INTO schema_migrations (version, applied_ms) VALUES (999, 0)");
     let error = Store::open(&location, batchyard_store::Options::default()).err().unwrap();
-    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 2"), "{error}");
+    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 3"), "{error}");
     assert!(error.hint().is_some());
 }

@@ -5,6 +5,7 @@
 
 mod cases;
 mod faults;
+mod jobs;
 mod rows;
 mod servers;
 

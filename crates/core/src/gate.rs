@@ -6,30 +6,43 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        mpsc::{Sender, SyncSender},
-    },
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::SyncSender},
 };
 
-use batchyard_core::yard::{Action, Event, Need, Yard};
+use crate::yard::{Action, Event, Need, Yard};
 
-use crate::engine::Message;
+/// What an engine is told about its tasks when another one's task made the difference.
+#[derive(Debug)]
+pub enum Word {
+    /// This is to be done.
+    Act(Vec<Action>),
+    /// These, which had everything in place, were let go.
+    Released(Vec<u64>),
+}
+
+/// How an engine is told; must be quick.
+pub type Mailbox = Box<dyn Fn(Word) + Send>;
 
 /// The yard, who brought which task, and the way to each worker that has everything in place and waits.
 #[derive(Debug)]
 pub struct Gate(Mutex<State>);
 
-#[derive(Debug)]
 struct State {
     yard: Yard,
     staged: HashMap<u64, SyncSender<()>>,
     /// Where each engine listens.
-    engines: HashMap<u64, Sender<Message>>,
+    engines: HashMap<u64, Mailbox>,
     /// The engine that brought a task.
     owners: HashMap<u64, u64>,
     next_engine: u64,
     next_task: u64,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("yard", &self.yard).field("owners", &self.owners).finish_non_exhaustive()
+    }
 }
 
 /// An engine's place at the gate; given up when it is dropped.
@@ -46,8 +59,8 @@ impl Gate {
         Arc::new(Gate(Mutex::new(State { yard, staged, engines, owners, next_engine: 0, next_task: 0 })))
     }
 
-    /// A place for an engine that listens here.
-    pub fn join(self: &Arc<Self>, mailbox: Sender<Message>) -> Arc<Seat> {
+    /// A place for an engine that is told things this way.
+    pub fn join(self: &Arc<Self>, mailbox: Mailbox) -> Arc<Seat> {
         let mut state = self.lock();
         let engine = state.next_engine;
         state.next_engine += 1;
@@ -88,16 +101,16 @@ impl State {
             if owner == Some(engine) {
                 return true;
             }
-            self.tell(owner, Message::Act(vec![*action]));
+            self.tell(owner, Word::Act(vec![*action]));
             false
         });
         actions
     }
 
-    fn tell(&self, engine: Option<u64>, message: Message) {
+    fn tell(&self, engine: Option<u64>, word: Word) {
+        // An engine that is gone has taken its tasks with it.
         if let Some(mailbox) = engine.and_then(|engine| self.engines.get(&engine)) {
-            // An engine that is gone has taken its tasks with it.
-            let _ = mailbox.send(message);
+            mailbox(word);
         }
     }
 
@@ -157,11 +170,11 @@ impl Seat {
                     if ours {
                         started.push(next);
                     } else {
-                        state.tell(owner, Message::Released(vec![next], Vec::new()));
+                        state.tell(owner, Word::Released(vec![next]));
                     }
                 }
                 action if ours => left.push(action),
-                action => state.tell(owner, Message::Act(vec![action])),
+                action => state.tell(owner, Word::Act(vec![action])),
             }
         }
         (started, left)

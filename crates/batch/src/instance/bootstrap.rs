@@ -1,0 +1,57 @@
+//! What a node runs once, before its first instance.
+
+use std::{fs, io, path::Path, time::Duration};
+
+use batchyard_runner::{Control, Exit, Job, Launch, LocalRunner, script};
+
+use super::{Attempt, PlaceError};
+
+/// Longest run.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+/// Runs the bootstrap command of the attempt's node unless the node has run it. One that failed is run again for the next
+/// instance.
+pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
+    let seat = &attempt.seat;
+    if seat.bootstrap.is_empty() {
+        return Ok(());
+    }
+    let dir = attempt.surroundings.nodes.join(&seat.node);
+    // Nobody else does this for the node: it has one instance at a time.
+    if script::read_rc(&dir.join("rc")) == Some(0) {
+        return Ok(());
+    }
+    anew(&dir).map_err(|source| PlaceError::File { what: format!("make `{}`", dir.display()), source })?;
+    let job = Job {
+        call_dir: dir.clone(),
+        execution_dir: dir.clone(),
+        command: seat.bootstrap.clone(),
+        env: attempt.environment(),
+        clean_env: true,
+        path_prefix: Vec::new(),
+        volumes: Vec::new(),
+        root: None,
+        container: None,
+        launch: Launch::Own,
+        cores: 0.0,
+        memory_mib: 0,
+        time_limit: Some(LIMIT),
+        grace: attempt.surroundings.grace,
+        may_have_started: false,
+    };
+    let outcome = LocalRunner.run(&job, &Control::new(format!("bootstrap/{}", seat.node)));
+    let failed =
+        |what: String| PlaceError::Impossible(format!("the bootstrap command of node `{}` {what}; see `{}`", seat.node, dir.display()));
+    match outcome.map_err(|error| failed(error.to_string()))?.exit {
+        Exit::Code(0) => Ok(()),
+        exit => Err(failed(format!("ended with {}", exit.number()))),
+    }
+}
+
+fn anew(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::create_dir_all(dir)
+}

@@ -1,0 +1,199 @@
+//! Logs: standard output, standard error and the files of `LogMapping` become objects, now and then while the command
+//! runs and as a whole when it has ended.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use batchyard_objects::{Attributes, ObjectError, Objects, Put};
+
+use super::{Attempt, PlaceError, bucket_and_key, view::View};
+
+/// Time between two looks at the logs of what runs.
+const PERIOD: Duration = Duration::from_secs(2);
+/// Bytes of a log that are stored while it grows; the rest comes when the command has ended.
+const MAX_LIVE_BYTES: u64 = 64 << 20;
+/// Bytes of a log that are stored at a time.
+const PIECE_BYTES: u64 = 4 << 20;
+
+/// Prefix of the objects of a log, with its last slash.
+fn folder_of(path: &str) -> String {
+    if path.ends_with('/') { path.to_owned() } else { format!("{path}/") }
+}
+
+/// Address of the object that holds a log of an instance: `stdout`, `stderr`, or the name of a file.
+pub fn address(prefix: &str, name: &str, job: &str, task: &str, number: u32) -> String {
+    format!("{}{name}.{job}.{task}.{number}", folder_of(prefix))
+}
+
+/// The logs of an attempt: file here, address there.
+fn logs_of(attempt: &Attempt) -> Vec<(PathBuf, String)> {
+    let parameters = &attempt.task.description.parameters;
+    let streams = [("stdout", &parameters.stdout_redirect_path), ("stderr", &parameters.stderr_redirect_path)];
+    let named = streams.into_iter().filter(|(_, prefix)| !prefix.is_empty());
+    named
+        .map(|(name, prefix)| {
+            let address = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
+            (attempt.dir.join(name), address)
+        })
+        .collect()
+}
+
+/// Stores all logs as they are now. A file of `LogMapping` that was never written is no error.
+pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
+    let objects = &attempt.surroundings.objects;
+    for (path, url) in logs_of(attempt) {
+        store(objects, &path, &url)?;
+    }
+    for (local, prefix) in &attempt.task.description.log_mapping {
+        let path = view.host_path(&attempt.dir, local);
+        if path.is_file() {
+            let name = local.rsplit('/').next().unwrap_or(local);
+            let url = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
+            store(objects, &path, &url)?;
+        }
+    }
+    Ok(())
+}
+
+fn store(objects: &Objects, path: &Path, url: &str) -> Result<(), PlaceError> {
+    let (bucket, key) = bucket_and_key(url);
+    // Nobody writes to it any more, so the object may be a second name of the file.
+    let stored = objects.put_file(bucket, key, path, true, as_text());
+    stored.map(drop).map_err(|source| PlaceError::Object { what: format!("store the log `{url}`"), source })
+}
+
+fn as_text() -> Put {
+    let mut attributes = Attributes::default();
+    attributes.headers.insert("content-type".into(), "text/plain; charset=utf-8".into());
+    Put { attributes, ..Put::default() }
+}
+
+/// Stores logs while their commands run. One thread for all of them.
+#[derive(Clone)]
+pub struct Shipper {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    objects: Objects,
+    followed: Mutex<Followed>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Followed {
+    logs: HashMap<PathBuf, Vec<Growing>>,
+    closed: bool,
+    /// The folder whose logs are being stored just now.
+    busy: Option<PathBuf>,
+}
+
+#[derive(Clone)]
+struct Growing {
+    path: PathBuf,
+    url: String,
+    stored: u64,
+}
+
+impl Shipper {
+    /// A shipper, with its thread.
+    ///
+    /// # Errors
+    /// When no thread can be made.
+    pub fn new(objects: Objects) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { objects, followed: Mutex::default(), changed: Condvar::new() });
+        let of_thread = Arc::clone(&shared);
+        thread::Builder::new().name("logs".into()).spawn(move || of_thread.serve())?;
+        Ok(Shipper { shared })
+    }
+
+    /// Looks at the logs of an attempt from now on.
+    pub(super) fn follow(&self, attempt: &Attempt) {
+        let logs: Vec<Growing> = logs_of(attempt).into_iter().map(|(path, url)| Growing { path, url, stored: 0 }).collect();
+        if !logs.is_empty() {
+            self.shared.lock().logs.insert(attempt.dir.clone(), logs);
+        }
+    }
+
+    /// Does not look at them any more; when this returns nothing is being stored.
+    pub(super) fn leave(&self, attempt: &Attempt) {
+        let mut followed = self.shared.lock();
+        followed.logs.remove(&attempt.dir);
+        while followed.busy.as_ref() == Some(&attempt.dir) {
+            followed = self.shared.changed.wait(followed).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends the thread.
+    pub fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Followed> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self) {
+        loop {
+            let followed = self.lock();
+            let (followed, _) = self.changed.wait_timeout_while(followed, PERIOD, |f| !f.closed).unwrap_or_else(PoisonError::into_inner);
+            if followed.closed {
+                return;
+            }
+            let all: Vec<PathBuf> = followed.logs.keys().cloned().collect();
+            drop(followed);
+            for dir in all {
+                self.ship(&dir);
+            }
+        }
+    }
+
+    fn ship(&self, dir: &Path) {
+        let mut followed = self.lock();
+        let Some(logs) = followed.logs.get(dir).cloned() else { return };
+        followed.busy = Some(dir.to_owned());
+        drop(followed);
+        // What cannot be stored now is stored, or told, at the end.
+        let grown: Vec<Growing> = logs.into_iter().map(|log| self.grow(&log).unwrap_or(log)).collect();
+        let mut followed = self.lock();
+        followed.busy = None;
+        if let Some(logs) = followed.logs.get_mut(dir) {
+            *logs = grown;
+        }
+        drop(followed);
+        self.changed.notify_all();
+    }
+
+    /// Stores a piece of what was added.
+    fn grow(&self, log: &Growing) -> Option<Growing> {
+        let mut file = fs::File::open(&log.path).ok()?;
+        let length = file.metadata().ok()?.len().min(MAX_LIVE_BYTES);
+        let piece = length.saturating_sub(log.stored).min(PIECE_BYTES);
+        if piece == 0 {
+            return None;
+        }
+        file.seek(SeekFrom::Start(log.stored)).ok()?;
+        let (bucket, key) = bucket_and_key(&log.url);
+        if log.stored == 0 {
+            // What an earlier attempt has left cannot be added to.
+            self.objects.delete(bucket, key).ok()?;
+        }
+        let add = || -> Result<(), ObjectError> {
+            let mut draft = self.objects.draft()?;
+            draft.read_from(&mut file.take(piece))?;
+            self.objects.append(bucket, key, log.stored, draft.finish()?, as_text()).map(drop)
+        };
+        add().ok()?;
+        Some(Growing { stored: log.stored + piece, ..log.clone() })
+    }
+}

@@ -1,0 +1,152 @@
+//! What can be done: one file for each kind of thing.
+
+mod apps;
+mod clusters;
+mod images;
+pub(crate) mod jobs;
+mod offers;
+mod show;
+mod tokens;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::AtomicUsize,
+        mpsc::{self, Sender},
+    },
+    time::Duration,
+};
+
+use batchyard_core::Machine;
+use batchyard_objects::{Objects, keys::Role};
+use batchyard_store::{BatchWrite, Store, StoreError, Write};
+
+use crate::{
+    accounts::{Accounts, Caller, audit},
+    engine::{Engine, Message, Parts, Request},
+    error::ApiError,
+    events::{Herald, Post},
+    instance::{FindEngine, Shipper, Surroundings},
+    nodes::Nodes,
+};
+
+/// How a service works.
+#[derive(Clone)]
+pub struct Options {
+    /// Folder that holds the folders of jobs.
+    pub folder: PathBuf,
+    /// Where commands on this machine reach the object store.
+    pub oss_endpoint: String,
+    /// Name of the region that commands are told.
+    pub region: String,
+    /// Time between the polite signal and the hard one.
+    pub grace: Duration,
+    /// This program and the words that make it enter a root (see [`batchyard_runner::root`]).
+    pub wrapper: Vec<String>,
+    /// Looks for what runs containers.
+    pub engine: FindEngine,
+    /// Posts messages.
+    pub post: Post,
+}
+
+/// The service.
+pub struct Service {
+    pub(crate) store: Arc<Store>,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) nodes: Arc<Nodes>,
+    engine: Sender<Message>,
+    /// How many requests wait for the end of their jobs.
+    patience: AtomicUsize,
+}
+
+/// A page of a list.
+#[derive(Debug, PartialEq)]
+pub struct Page {
+    /// What is on it.
+    pub items: Vec<serde_json::Value>,
+    /// What the next page begins after; empty on the last one.
+    pub next: String,
+}
+
+/// What the service could not be made for.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Threads.
+    #[error("cannot start the threads of the service: {0}")]
+    Threads(#[from] std::io::Error),
+    /// What earlier servers have left.
+    #[error("cannot take up what earlier servers have left: {0}")]
+    TakeUp(ApiError),
+}
+
+impl Service {
+    /// A service that goes on with what earlier ones have left.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(
+        machine: Arc<Machine>,
+        store: Arc<Store>,
+        objects: Objects,
+        accounts: Arc<Accounts>,
+        options: Options,
+    ) -> Result<Arc<Service>, StartError> {
+        let nodes = Arc::new(Nodes::load(Arc::clone(&store))?);
+        let shipper = Shipper::new(objects.clone())?;
+        let surroundings = Arc::new(Surroundings {
+            objects,
+            oss_endpoint: options.oss_endpoint,
+            region: options.region,
+            grace: options.grace,
+            nodes: options.folder.join("nodes"),
+            wrapper: options.wrapper,
+            engine: options.engine,
+            shipper,
+        });
+        let parts = Parts {
+            machine,
+            store: Arc::clone(&store),
+            surroundings,
+            nodes: Arc::clone(&nodes),
+            folder: options.folder,
+            herald: Herald::new(options.post)?,
+        };
+        let (engine, outbox) = Engine::new(parts);
+        std::thread::Builder::new().name("jobs".into()).spawn(move || engine.serve())?;
+        let service = Arc::new(Service { store, accounts, nodes, engine: outbox, patience: AtomicUsize::new(0) });
+        service.ask(Request::TakeUp).map_err(StartError::TakeUp)?;
+        Ok(service)
+    }
+
+    /// Asks the engine for something and waits until it is recorded.
+    fn ask(&self, request: Request) -> Result<(), ApiError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        let closing = || ApiError::new(503, "ServiceUnavailable", "The service is ending; try again later.");
+        self.engine.send(Message::Request(request, Some(reply))).map_err(|_| closing())?;
+        answer.recv().map_err(|_| closing())?
+    }
+
+    /// Tells the engine something that needs no answer.
+    fn hint(&self, message: Message) {
+        // Without an engine nobody wants to know.
+        let _ = self.engine.send(message);
+    }
+
+    /// Records changes together with a note of who made them.
+    fn record(&self, caller: &Caller, action: &str, resource: &str, mut writes: Vec<BatchWrite>) -> Result<(), StoreError> {
+        writes.push(audit(&caller.account, action, resource, &caller.key));
+        self.store.write(writes.into_iter().map(Write::Batch).collect()).wait()
+    }
+}
+
+/// Refuses those who may only look.
+pub fn may_change(caller: &Caller) -> Result<(), ApiError> {
+    match caller.role {
+        Role::Admin | Role::User => Ok(()),
+        Role::Viewer => Err(ApiError::forbidden("This access key can only be used for reading.")),
+    }
+}

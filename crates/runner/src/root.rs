@@ -1,0 +1,248 @@
+//! A root of its own for a command: this machine as it is, with folders shown at chosen places.
+//!
+//! [`enter`] runs in a process that already has a mount namespace of its own (`unshare --mount` gives it one), makes the
+//! root there and becomes the command. Nothing of it is seen outside; what the command writes into folders that are its
+//! own lies below [`Root::base`] afterwards.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    os::unix::{fs::symlink, process::CommandExt},
+    path::{Component, Path, PathBuf},
+    process::Command,
+};
+
+use rustix::{
+    fs::CWD,
+    mount::{
+        MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change, mount_remount, unmount,
+    },
+    process::{chdir, pivot_root},
+};
+use serde::{Deserialize, Serialize};
+
+/// What a root is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// A folder that does not exist, or is empty; it becomes `/`.
+    pub base: PathBuf,
+    /// A root file system to be seen instead of this machine's.
+    pub image: Option<PathBuf>,
+    /// What is shown where.
+    pub mounts: Vec<Mount>,
+    /// Absolute paths that the command will write to; the folders that hold them are its own.
+    pub own: Vec<PathBuf>,
+}
+
+/// One thing that is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// A file or folder of this machine.
+    pub source: PathBuf,
+    /// Absolute path at which it is shown.
+    pub destination: PathBuf,
+    /// Who may write.
+    pub mode: Mode,
+}
+
+/// What a command may do with a mount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mode {
+    /// Read.
+    ReadOnly,
+    /// Read and write: the source is changed.
+    Writable,
+    /// Read and write: what is written lies in a layer, the source stays as it is.
+    Layered {
+        /// Folder for what is written.
+        upper: PathBuf,
+        /// Folder for the kernel, on the same file system.
+        work: PathBuf,
+    },
+}
+
+/// Makes the root and becomes the command. Returns only if that cannot be done.
+///
+/// # Errors
+/// What could not be done, and why.
+pub fn enter(root: &Root, command: &[String]) -> io::Error {
+    if let Err(error) = make(root) {
+        return error;
+    }
+    let Some((program, arguments)) = command.split_first() else { return io::Error::other("there is no command to run") };
+    let error = Command::new(program).args(arguments).exec();
+    io::Error::new(error.kind(), format!("cannot start `{program}`: {error}"))
+}
+
+/// What to put before a command so that it gets a root: a namespace from `unshare`, then our own program, which is told
+/// the file that holds the [`Root`] as next word.
+pub fn unshare(own_program: &[String]) -> Vec<String> {
+    let mut words: Vec<String> = ["unshare", "--mount", "--propagation", "private"].map(str::to_owned).to_vec();
+    if !rustix::process::geteuid().is_root() {
+        words.extend(["--map-root-user".to_owned()]);
+    }
+    words.push("--".into());
+    words.extend(own_program.iter().cloned());
+    words
+}
+
+fn make(root: &Root) -> io::Result<()> {
+    let old = std::env::current_dir()?;
+    fs::create_dir_all(&root.base).map_err(about("make", &root.base))?;
+    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
+        .map_err(|e| about("change", Path::new("/"))(e.into()))?;
+    mount_bind(&root.base, &root.base).map_err(|e| about("use", &root.base)(e.into()))?;
+    let beneath = root.image.clone().unwrap_or_else(|| "/".into());
+    let own = own_folders(root, &beneath)?;
+    copy_tree(&beneath, Path::new(""), &own, root)?;
+    let mut mounts: Vec<&Mount> = root.mounts.iter().collect();
+    // Outer ones first, so that inner ones are seen.
+    mounts.sort_by_key(|mount| mount.destination.components().count());
+    for one in mounts {
+        show(one, &root.base, &beneath)?;
+    }
+    change_to(&root.base)?;
+    chdir(&old).map_err(|e| about("enter", &old)(e.into()))
+}
+
+/// `/` becomes `base`, and nothing of the old root can be reached by another way.
+fn change_to(base: &Path) -> io::Result<()> {
+    let failed = |e: rustix::io::Errno| about("change to", base)(e.into());
+    chdir(base).map_err(failed)?;
+    pivot_root(".", ".").map_err(failed)?;
+    unmount(".", UnmountFlags::DETACH).map_err(failed)?;
+    chdir("/").map_err(failed)
+}
+
+fn about(what: &'static str, path: &Path) -> impl Fn(io::Error) -> io::Error {
+    let path = path.to_owned();
+    move |error| io::Error::new(error.kind(), format!("cannot {what} `{}`: {error}", path.display()))
+}
+
+/// Folders, without the first slash, that must be made anew because something is added to them: `""` is `/`.
+fn own_folders(root: &Root, beneath: &Path) -> io::Result<BTreeSet<PathBuf>> {
+    let mut own = BTreeSet::from([PathBuf::new()]);
+    let places = root.mounts.iter().map(|mount| (&mount.destination, !inside(beneath, &mount.destination).exists()));
+    for (path, needed) in places.chain(root.own.iter().map(|path| (path, true))) {
+        if !needed {
+            continue;
+        }
+        let plain = plain(path)?;
+        let holder = if path.as_os_str().as_encoded_bytes().ends_with(b"/") && !inside(beneath, path).exists() {
+            plain.as_path()
+        } else {
+            plain.parent().unwrap_or(Path::new(""))
+        };
+        own.extend(holder.ancestors().map(Path::to_path_buf));
+        // A folder that is written to as a whole is its own too, so that the machine's stays as it is.
+        if path.as_os_str().as_encoded_bytes().ends_with(b"/") && root.own.contains(path) {
+            own.insert(plain);
+        }
+    }
+    Ok(own)
+}
+
+/// The path without its first slash; it must not climb.
+fn plain(path: &Path) -> io::Result<PathBuf> {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::RootDir | Component::CurDir => {}
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(io::Error::other(format!("`{}` climbs out of its folder", path.display())));
+            }
+        }
+    }
+    Ok(plain)
+}
+
+fn inside(beneath: &Path, path: &Path) -> PathBuf {
+    beneath.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// Shows what is in a folder of the machine in the folder of the same name in the new root, folder by folder where
+/// something is added.
+fn copy_tree(beneath: &Path, folder: &Path, own: &BTreeSet<PathBuf>, root: &Root) -> io::Result<()> {
+    let (from, to) = (beneath.join(folder), root.base.join(folder));
+    fs::create_dir_all(&to).map_err(about("make", &to))?;
+    let mut names: Vec<_> = match fs::read_dir(&from) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<_>>()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(about("read", &from)(error)),
+    };
+    // The folder that holds the new root first: later it would show what has been mounted there.
+    names.sort_by_key(|name| (!root.base.starts_with(from.join(name)), name.clone()));
+    for name in &names {
+        let inner = folder.join(name);
+        if own.contains(&inner) && from.join(name).is_dir() {
+            copy_tree(beneath, &inner, own, root)?;
+        } else {
+            copy_entry(&from.join(name), &to.join(name))?;
+        }
+    }
+    for inner in own.iter().filter(|inner| inner.parent() == Some(folder) && !inner.as_os_str().is_empty()) {
+        if inner.file_name().is_some_and(|name| !names.iter().any(|known| known == name)) {
+            copy_tree(beneath, inner, own, root)?;
+        }
+    }
+    if let Ok(known) = fs::metadata(&from) {
+        // A folder such as `/tmp` is everybody's.
+        fs::set_permissions(&to, known.permissions()).map_err(about("change", &to))?;
+    }
+    Ok(())
+}
+
+fn copy_entry(from: &Path, to: &Path) -> io::Result<()> {
+    let kind = fs::symlink_metadata(from).map_err(about("look at", from))?.file_type();
+    if kind.is_symlink() {
+        let target = fs::read_link(from).map_err(about("read", from))?;
+        return match symlink(target, to) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(about("make", to)(error)),
+            _ => Ok(()),
+        };
+    }
+    make_place(to, kind.is_dir())?;
+    mount_bind_recursive(from, to).map_err(|e| about("show", from)(e.into()))
+}
+
+/// An empty folder or file to mount on.
+fn make_place(path: &Path, folder: bool) -> io::Result<()> {
+    if folder {
+        return fs::create_dir_all(path).map_err(about("make", path));
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(about("make", parent))?;
+    }
+    if rustix::fs::statat(CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+        return Ok(());
+    }
+    fs::File::create(path).map(drop).map_err(about("make", path))
+}
+
+fn show(one: &Mount, base: &Path, beneath: &Path) -> io::Result<()> {
+    let plain = plain(&one.destination)?;
+    // A link on the way, such as `/var/run`, leads somewhere in the new root, not out of it.
+    let resolved = fs::canonicalize(inside(beneath, &one.destination)).ok();
+    let resolved = resolved.as_deref().and_then(|path| path.strip_prefix(beneath).ok()).map(Path::to_path_buf).unwrap_or(plain);
+    let place = base.join(resolved);
+    make_place(&place, one.source.is_dir())?;
+    let failed = |e: rustix::io::Errno| {
+        io::Error::new(io::Error::from(e).kind(), format!("cannot show `{}` at `{}`: {e}", one.source.display(), one.destination.display()))
+    };
+    match &one.mode {
+        Mode::Writable => mount_bind_recursive(&one.source, &place).map_err(failed),
+        Mode::ReadOnly => {
+            mount_bind(&one.source, &place).map_err(failed)?;
+            mount_remount(&place, MountFlags::BIND | MountFlags::RDONLY, c"").map_err(failed)
+        }
+        Mode::Layered { upper, work } => {
+            fs::create_dir_all(upper).map_err(about("make", upper))?;
+            fs::create_dir_all(work).map_err(about("make", work))?;
+            let [lower, upper, work] =
+                [&one.source, upper, work].map(|path| path.to_string_lossy().replace('\\', r"\\").replace(':', r"\:").replace(',', r"\,"));
+            let options = std::ffi::CString::new(format!("lowerdir={lower},upperdir={upper},workdir={work}")).map_err(io::Error::other)?;
+            mount("overlay", &place, "overlay", MountFlags::empty(), options.as_c_str()).map_err(failed)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The BatchCompute service and the object store beside the interface for workflows, each on a port of its own.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use batchyard_batch::{
+    Accounts,
+    http::router,
+    service::{Options, Service},
+};
+use batchyard_core::Machine;
+use batchyard_objects::{Objects, http as oss};
+use batchyard_runner::root::unshare;
+use batchyard_store::Store;
+use batchyard_workflow::settings::ContainerPolicy;
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use super::{ServerArgs, say};
+use crate::{cli::exec_root, config::Config};
+
+/// Environment variables that give the first key pair.
+const KEY_ID: &str = "BATCHYARD_ACCESS_KEY_ID";
+const KEY_SECRET: &str = "BATCHYARD_ACCESS_KEY_SECRET";
+/// Longest wait for the receiver of a message.
+const POST_LIMIT: Duration = Duration::from_secs(10);
+
+/// Ports that are listened on, before anything is started.
+pub struct Listeners {
+    pub api: TcpListener,
+    pub oss: TcpListener,
+}
+
+/// Listens on the ports of the services; nothing when they are not wanted.
+pub fn listen(args: &ServerArgs, config: &Config, ip: IpAddr, port: u16, runtime: &Runtime) -> Result<Option<Listeners>> {
+    if args.no_batch || !config.server.batch {
+        return Ok(None);
+    }
+    // Whoever takes any free port for one takes any for all.
+    let any = |given: Option<u16>, default: u16| given.unwrap_or(if port == 0 { 0 } else { default });
+    let bind = |flag: &str, port: u16| {
+        let address = SocketAddr::new(ip, port);
+        let hint =
+            format!("cannot listen on {address}: is another server there? give another `{flag}`, or `--no-batch` for workflows alone");
+        runtime.block_on(TcpListener::bind(address)).context(hint)
+    };
+    let api = bind("--api-port", any(args.api_port, config.server.api_port))?;
+    let oss = bind("--oss-port", any(args.oss_port, config.server.oss_port))?;
+    Ok(Some(Listeners { api, oss }))
+}
+
+/// The services, ready to be served.
+pub struct Services {
+    pub api: (TcpListener, axum::Router),
+    pub oss: (TcpListener, axum::Router),
+}
+
+/// Opens the object store and starts the service.
+pub fn start(listeners: Listeners, config: &Config, machine: Arc<Machine>, store: Arc<Store>) -> Result<Services> {
+    let folder = config.home.join("oss");
+    let objects = Objects::open(&folder, batchyard_objects::Options::default())
+        .with_context(|| format!("cannot open the object store in `{}`: is another server using it?", folder.display()))?;
+    let accounts = Arc::new(Accounts::open(Arc::clone(&store)).context("cannot read the access keys")?);
+    first_key(&accounts)?;
+    let (api, oss) = (listeners.api.local_addr()?, listeners.oss.local_addr()?);
+    let region = "local".to_owned();
+    let (choice, allowed) = (config.settings.engine.clone(), config.settings.containers != ContainerPolicy::Off);
+    let options = Options {
+        folder: config.home.join("jobs"),
+        oss_endpoint: format!("http://{}", reachable(oss)),
+        region: region.clone(),
+        grace: config.settings.grace,
+        wrapper: unshare(&exec_root::own_words()?),
+        engine: Arc::new(move || choice.get().filter(|_| allowed).cloned()),
+        post: Arc::new(post),
+    };
+    let service =
+        Service::start(machine, store, objects.clone(), Arc::clone(&accounts), options).context("cannot start the BatchCompute service")?;
+    let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));
+    let oss_options = oss::Options { hosts: Vec::new(), region, complain };
+    say(&format!("  BatchCompute interface on http://{api}, object store on http://{oss}"));
+    Ok(Services { api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
+}
+
+/// An address that programs on this machine can use.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()) } else { address }
+}
+
+/// The first key pair: the one of the environment, or a new one that is told once.
+fn first_key(accounts: &Accounts) -> Result<()> {
+    let given = match (std::env::var(KEY_ID).ok(), std::env::var(KEY_SECRET).ok()) {
+        (Some(id), Some(secret)) if !id.is_empty() && !secret.is_empty() => Some((id, secret)),
+        (None, None) => None,
+        _ => bail!("`{KEY_ID}` and `{KEY_SECRET}` belong together: set both or none"),
+    };
+    if let Some((id, secret)) = accounts.ensure_first(given).context("cannot make the first access key")? {
+        say("the first access key was made; its secret is not told again:");
+        say(&format!("  AccessKeyId     {id}"));
+        say(&format!("  AccessKeySecret {secret}"));
+    }
+    Ok(())
+}
+
+fn post(endpoint: &str, text: &str) -> Result<(), String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(POST_LIMIT)).build().into();
+    agent.post(endpoint).header("content-type", "application/json").send(text).map(drop).map_err(|e| e.to_string())
+}
