@@ -2,7 +2,10 @@
 
 use std::{os::unix::fs::symlink, process::Command};
 
-use crate::yard::{Yard, done};
+use crate::{
+    service::{Service, keys},
+    yard::{Yard, done},
+};
 
 /// Types that the service would name.
 const CONFIG: &str = "[common]\nregion = cn-test\naccesskeyid = id\naccesskeysecret = secret\nosspath = oss://demo-bucket/cli/\n\
@@ -84,4 +87,75 @@ fn a_script_is_run_as_told() {
     assert_eq!(run.code, 3, "{}", run.err);
     assert_eq!(yard.read("o/out"), format!("out of night in {}\n", folder.display()));
     assert_eq!(yard.read("o/err"), "err\n");
+}
+
+/// Somebody who has logged in at a server, and what they call.
+fn at_home(yard: &Yard, service: &Service) -> impl Fn(&str) -> String {
+    let (keys, base) = (keys(), yard.path(""));
+    let link = yard.path("bcs");
+    symlink(env!("CARGO_BIN_EXE_batchyard"), &link).unwrap();
+    let call = move |words: &str| {
+        let words = words.split(' ').map(|w| w.replace('~', " "));
+        let done = done(Command::new(&link).args(words.clone()).current_dir(&base).env("HOME", &base).env_remove("BCS_ENDPOINT"));
+        assert_eq!(done.code, 0, "{:?}: {}\n{}", words.collect::<Vec<_>>(), done.out, done.err);
+        done.out
+    };
+    let (api, oss) = (&service.api, &service.oss);
+    assert!(call(&format!("login local {} {} --endpoint {api} --oss-endpoint {oss}", keys.id, keys.secret)).ends_with("login success\n"));
+    call("o mb oss://mybucket");
+    call("set -o oss://mybucket/bcscli/ -t ecs.sn1.medium");
+    call
+}
+
+fn created(out: &str) -> String {
+    out.lines().find_map(|line| line.strip_prefix("Job created: ")).unwrap().to_owned()
+}
+
+#[test]
+fn a_day_at_the_server() {
+    let yard = Yard::new();
+    let service = Service::start(&yard);
+    let call = at_home(&yard, &service);
+    yard.write("program/main.py", "print('from the package')\n");
+    let job = created(&call("sub echo~hello;python3~main.py -p program -n 2"));
+    let followed = call(&format!("j {job} --follow --interval 0.1"));
+    assert!(followed.ends_with("Task task: Finished (2 / 2)\n"), "{followed}");
+    assert!(call("j").contains(&format!("| 1.  | {job} | cli-job | Finished | 1 / 1 ")));
+    let logs = call(&format!("log {job} --follow --interval 0.1"));
+    assert!(logs.contains("[TaskName:task, InstanceId:1]\nhello\nfrom the package\n"), "{logs}");
+    assert!(call(&format!("j {job} task 0")).contains("from the package"));
+    let cluster = call("cc c1 -n 2").trim().rsplit(' ').next().unwrap().to_owned();
+    call(&format!("uc {cluster} -n 1 -y"));
+    let on_cluster = created(&call(&format!("sub hostname -c {cluster}")));
+    call(&format!("j {on_cluster} -f --interval 0.1"));
+    call(&format!("dc {cluster} -y"));
+    yard.write("in.txt", "data");
+    call("ca copy cp~${in}~${out} -i img-ubuntu --inputs in:String:/home/in/ --outputs out:String:/home/out/res.txt");
+    let of_app = created(&call("asub copy aj --input_from_file_in in.txt --output_out oss://mybucket/res.txt"));
+    call(&format!("j {of_app} -f --interval 0.1"));
+    assert_eq!(call("o cat oss://mybucket/res.txt"), "data\n");
+    call(&format!("dj {job},{on_cluster},{of_app} -y"));
+    assert!(call("j -a").contains("Total: 0"));
+    call("o del oss://mybucket/ -y");
+    call("o rb mybucket -y");
+}
+
+#[test]
+fn the_python_template_counts_a_log() {
+    let yard = Yard::new();
+    let service = Service::start(&yard);
+    let call = at_home(&yard, &service);
+    yard.write("log.txt", &"INFO a\nWARN b\n".repeat(50));
+    call("o up log.txt oss://mybucket/count/log.txt");
+    call("gen . -t python");
+    let keys = keys();
+    let named = [("access_key_id", keys.id.as_str()), ("access_key_secret", &keys.secret), ("data_path", "oss://mybucket/count/log.txt")];
+    let conf = named
+        .iter()
+        .fold(yard.read("src/conf.py"), |text, (key, value)| text.replace(&format!("'{key}': ''"), &format!("'{key}': '{value}'")));
+    yard.write("src/conf.py", &conf);
+    assert!(call("p st").ends_with("OK\n\n"));
+    let job = created(&call("p sub"));
+    call(&format!("j {job} -f --interval 0.1"));
+    assert_eq!(call("o cat oss://mybucket/count/merge_result.json"), "{\"INFO\": 50, \"WARN\": 50, \"ERROR\": 0, \"DEBUG\": 0}\n");
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 pub const OSS: Command = Command {
-    commands: &[&LOGIN, &LOGOUT, &PWD, &LS, &CAT, &COPY, &UPLOAD, &DOWNLOAD, &DELETE],
+    commands: &[&LOGIN, &LOGOUT, &PWD, &LS, &CAT, &COPY, &UPLOAD, &DOWNLOAD, &DELETE, &MAKE_BUCKET, &REMOVE_BUCKET],
     ..command("oss", &["o"], Heading::Quick, "the object store: upload, download, ls ...", "对象存储: 上传, 下载, 列目录等")
 };
 
@@ -90,4 +90,19 @@ const DELETE: Command = Command {
     flags: &[YES],
     run: oss::delete,
     ..command("delete", &["del"], Heading::None, "delete everything that begins with the path", "删除以此路径开头的所有文件")
+};
+
+const MAKE_BUCKET: Command = Command {
+    needs: &["bucket"],
+    examples: &["o mb oss://my-bucket"],
+    run: oss::make_bucket,
+    ..command("mb", &[], Heading::None, "make a bucket", "创建存储空间")
+};
+
+const REMOVE_BUCKET: Command = Command {
+    needs: &["bucket"],
+    examples: &["o rb oss://my-bucket"],
+    flags: &[YES],
+    run: oss::remove_bucket,
+    ..command("rb", &[], Heading::None, "remove an empty bucket", "删除空的存储空间")
 };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, thread, time::Duration};
 
 use super::{
-    counts,
+    column, counts,
     job_detail::{Job, lines},
 };
 use crate::{failure::Failure, render::table::seen, reply::Reply, session::Session};
@@ -39,6 +39,9 @@ pub fn follow(session: &mut Session, word: &str, interval: Duration) -> Result<(
             }
             Err(failure) => return Err(failure),
         };
+        if shown.said.is_empty() && shown.height == 0 {
+            session.cache.remember("tasks", &column(&job.tasks, "TaskName"))?;
+        }
         if session.terminal.live {
             shown.redraw(session, &job)?
         } else {

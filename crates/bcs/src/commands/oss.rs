@@ -1,7 +1,7 @@
 //! `oss`: login, pwd, ls, cat, delete. Copies and transfers are in [`super::oss_carry`].
 
 use super::{agreed, login::keys};
-use crate::{failure::Failure, grammar::parse::Arguments, render::size, session::Session};
+use crate::{failure::Failure, grammar::parse::Arguments, oss::location::Location, render::size, session::Session};
 
 pub use super::oss_carry::{copy, download, upload};
 
@@ -52,6 +52,38 @@ pub fn pwd(session: &mut Session, _: &Arguments) -> Result<(), Failure> {
     session.terminal.line(format!("{} : {}", paint.blue("osspath"), paint.green(&path)))?;
     session.terminal.line(format!("{} : {}", paint.blue("bucket"), place.bucket))?;
     session.terminal.line(format!("{} : {}", paint.blue("key"), place.key))
+}
+
+/// Makes a bucket; ours, for stores without a console.
+///
+/// # Errors
+///
+/// See [`login`].
+pub fn make_bucket(session: &mut Session, arguments: &Arguments) -> Result<(), Failure> {
+    let place = bucket(arguments.needed("bucket")?)?;
+    session.store()?.make_bucket(&place)?;
+    session.terminal.good("done")
+}
+
+/// Removes an empty bucket; ours.
+///
+/// # Errors
+///
+/// See [`login`].
+pub fn remove_bucket(session: &mut Session, arguments: &Arguments) -> Result<(), Failure> {
+    let place = bucket(arguments.needed("bucket")?)?;
+    if agreed(session, arguments, &format!("Remove bucket {}", place.bucket))? {
+        session.store()?.remove_bucket(&place)?;
+        session.terminal.good("done")?;
+    }
+    Ok(())
+}
+
+/// `oss://bucket`, or its bare name.
+fn bucket(word: &str) -> Result<Location, Failure> {
+    let path = if word.contains("oss://") { word.to_owned() } else { format!("oss://{word}") };
+    let place = Location::parse(&path, || Ok(String::new()))?;
+    if place.key.is_empty() { Ok(place) } else { Err(Failure::told(format!("`{word}` is not a bucket: it names something in one"))) }
 }
 
 /// Lists a folder.

@@ -119,7 +119,11 @@ fn change_oss_path(session: &mut Session, path: &str) -> Result<(), Failure> {
     let store = session.store()?;
     let written = store.put(&place, &mut std::io::empty(), 0, String::new());
     let tried = written.and_then(|()| store.delete(&place.with_key(format!("{}tmp.txt", place.key))));
-    tried.map_err(|why| Failure::told(format!("Invalid osspath {path}\n  {why}")))?;
+    tried.map_err(|why| {
+        let missing = matches!(&why, Failure::Store { code, .. } if code == "NoSuchBucket");
+        let hint = if missing { format!("\n  make it: bcs o mb oss://{}", place.bucket) } else { String::new() };
+        Failure::told(format!("Invalid osspath {path}\n  {why}{hint}"))
+    })?;
     session.config.set("osspath", &path);
     session.config.save()
 }

@@ -172,6 +172,24 @@ impl Store {
         self.send(place, Ask { action: "delete", method: "DELETE", ..Ask::default() }).map(drop)
     }
 
+    /// Makes the bucket of a place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn make_bucket(&self, place: &Location) -> Result<(), Failure> {
+        self.send(&place.with_key(""), Ask { action: "make the bucket of", method: "PUT", ..Ask::default() }).map(drop)
+    }
+
+    /// Removes the bucket of a place; the store refuses while anything is in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn remove_bucket(&self, place: &Location) -> Result<(), Failure> {
+        self.send(&place.with_key(""), Ask { action: "remove the bucket of", method: "DELETE", ..Ask::default() }).map(drop)
+    }
+
     /// Deletes many objects of one bucket.
     ///
     /// # Errors

@@ -132,3 +132,12 @@ fn the_store_may_have_a_key_of_its_own() {
     person.done("o logout");
     assert!(!person.read(".batchcompute/cliconfig").contains("oss"));
 }
+
+#[test]
+fn buckets_are_made_and_removed() {
+    let person = with_objects(&[]);
+    assert_eq!(person.done("o mb oss://new"), "done\n");
+    assert_eq!(person.done("o rb new -y"), "done\n");
+    assert_eq!(person.stub.lines(), ["PUT /new/", "DELETE /new/"]);
+    assert!(person.fails("o mb oss://new/x").contains("is not a bucket"));
+}
