@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use rustix::termios::{LocalModes, OptionalActions, tcsetattr};
+
 use crate::failure::Failure;
 
 /// Colours, or none when nobody looks.
@@ -219,18 +221,33 @@ impl Terminal {
     ///
     /// As [`Terminal::ask`].
     pub fn secret(&mut self, question: &str, hint: &str) -> Result<String, Failure> {
-        let before = rustix::termios::tcgetattr(io::stdin()).ok();
-        if let Some(mut settings) = before.clone() {
-            settings.local_modes.remove(rustix::termios::LocalModes::ECHO);
-            // A terminal that cannot be set shows the text, as every program would.
-            let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &settings);
+        let Ok(before) = rustix::termios::tcgetattr(io::stdin()) else { return self.ask(question, hint) };
+        let mut settings = before.clone();
+        // Interrupts come as letters, so that the terminal is never left silent.
+        settings.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        self.now(question)?;
+        // A terminal that cannot be set shows the text, as every program would.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &settings);
+        let typed = typed(&mut self.answers);
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
+        self.line("")?;
+        typed.ok_or_else(|| Failure::told(format!("nobody answers; {hint}")))
+    }
+}
+
+/// What is typed until the end of the line, with the keys that take letters back; none after an interrupt or the end.
+fn typed(answers: &mut dyn BufRead) -> Option<String> {
+    let mut bytes = Vec::new();
+    loop {
+        let mut byte = [0];
+        answers.read_exact(&mut byte).ok()?;
+        match byte {
+            [b'\n' | b'\r'] => return Some(String::from_utf8_lossy(&bytes).trim().to_owned()),
+            [0x03 | 0x04] => return None,
+            [0x7f | 0x08] => drop(bytes.pop()),
+            [0x15] => bytes.clear(),
+            [byte] => bytes.push(byte),
         }
-        let answer = self.ask(question, hint);
-        if let Some(settings) = before {
-            let _ = rustix::termios::tcsetattr(io::stdin(), rustix::termios::OptionalActions::Now, &settings);
-            self.line("")?;
-        }
-        answer
     }
 }
 
@@ -246,6 +263,13 @@ mod tests {
         assert_eq!(Paint::fitting(true, &|_| None), Paint::PLAIN);
         assert_eq!(Paint::COLOURED.red("x"), "\u{1b}[31mx\u{1b}[0m");
         assert_eq!(Paint::PLAIN.title("x"), "x");
+    }
+
+    #[test]
+    fn secrets_are_typed_with_mistakes() {
+        let typed = |keys: &[u8]| typed(&mut &keys[..]);
+        assert_eq!(typed(b"wrong\x15secrets\x7f\n").as_deref(), Some("secret"));
+        assert_eq!((typed(b"half\x03"), typed(b"half")), (None, None));
     }
 
     #[test]

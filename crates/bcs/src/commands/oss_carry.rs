@@ -3,7 +3,13 @@
 use std::{fs, path::Path, time::Instant};
 
 use super::package::files_of;
-use crate::{failure::Failure, grammar::parse::Arguments, oss::location::Location, render::times::largest, session::Session};
+use crate::{
+    failure::Failure,
+    grammar::parse::Arguments,
+    oss::{location::Location, multipart::COPIED_WHOLE},
+    render::times::largest,
+    session::Session,
+};
 
 /// Copies a file, or everything in a folder with its tree.
 ///
@@ -23,26 +29,26 @@ pub fn copy(session: &mut Session, arguments: &Arguments) -> Result<(), Failure>
                 continue;
             }
             let key = format!("{folder}{name}");
-            copy_one(session, &from.with_key(object.key), &to.with_key(key.clone()))?;
+            copy_one(session, &from.with_key(object.key), &to.with_key(key.clone()), Some(object.size))?;
             session.terminal.line(format!("{key} done"))?;
         }
     } else {
         let key = if to.is_folder() { format!("{}{}", to.key, from.name()) } else { to.key.clone() };
-        copy_one(session, &from, &to.with_key(key))?;
+        copy_one(session, &from, &to.with_key(key), None)?;
         session.terminal.line(format!("{target} done\n"))?;
     }
     session.terminal.good("done")
 }
 
 /// Within a bucket the store copies by itself; otherwise the bytes come by here.
-fn copy_one(session: &mut Session, from: &Location, to: &Location) -> Result<(), Failure> {
+fn copy_one(session: &mut Session, from: &Location, to: &Location, size: Option<u64>) -> Result<(), Failure> {
     let store = session.store()?;
+    let size = size.map_or_else(|| store.head(from).map(|head| head.size), Ok)?;
     if from.bucket == to.bucket && from.region == to.region {
-        return store.copy(from, to);
+        return if size > COPIED_WHOLE { store.copy_parts(from, to, size) } else { store.copy(from, to) };
     }
-    let head = store.head(from)?;
     let mut body = store.open(from, None, None)?;
-    store.put(to, &mut body, head.size, String::new())
+    store.put(to, &mut body, size, String::new())
 }
 
 /// Uploads a file, or a folder with its tree.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::failure::Failure;
+use crate::{api::encoded, failure::Failure};
 
 /// A place in the object store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,11 @@ impl Location {
     /// Whether it names a folder.
     pub fn is_folder(&self) -> bool {
         self.key.is_empty() || self.key.ends_with('/')
+    }
+
+    /// The place as the source of a copy.
+    pub fn as_source(&self) -> String {
+        format!("/{}/{}", self.bucket, encoded(&self.key, "/"))
     }
 
     /// The last part of the key.

@@ -9,6 +9,13 @@ use super::{
 };
 use crate::{failure::Failure, sign};
 
+/// Objects up to this size are copied by one request; the original's store takes no more.
+pub const COPIED_WHOLE: u64 = 1 << 30;
+/// Part of a larger one.
+const COPIED_PART: u64 = 512 << 20;
+/// Most parts of one object.
+const MAX_PARTS: u64 = 9_000;
+
 /// A part that the store has.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Part {
@@ -52,6 +59,30 @@ impl Store {
         let answer = self.send(place, ask)?;
         let etag = answer.headers().get("etag").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         Ok(Part { number, etag })
+    }
+
+    /// Copies a large object part by part, within the store.
+    ///
+    /// # Errors
+    ///
+    /// See [`Store::begin_parts`].
+    pub fn copy_parts(&self, from: &Location, to: &Location, size: u64) -> Result<(), Failure> {
+        let part = COPIED_PART.max(size.div_ceil(MAX_PARTS));
+        let upload = self.begin_parts(to)?;
+        let mut parts = Vec::new();
+        for number in 1..=u32::try_from(size.div_ceil(part)).unwrap_or(u32::MAX) {
+            let start = u64::from(number - 1) * part;
+            let end = (start + part).min(size) - 1;
+            let headers = vec![
+                ("x-oss-copy-source".to_owned(), from.as_source()),
+                ("x-oss-copy-source-range".to_owned(), format!("bytes={start}-{end}")),
+            ];
+            let query = vec![("partNumber", number.to_string()), ("uploadId", upload.clone())];
+            let answer = self.send(to, Ask { action: "copy a part to", method: "PUT", query, headers, ..Ask::default() })?;
+            let etag = answer.headers().get("etag").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+            parts.push(Part { number, etag });
+        }
+        self.finish_parts(to, &upload, &parts)
     }
 
     /// Makes the object of its parts.

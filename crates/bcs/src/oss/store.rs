@@ -158,8 +158,7 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub fn copy(&self, from: &Location, to: &Location) -> Result<(), Failure> {
-        let source = format!("/{}/{}", from.bucket, encoded(&from.key, "/"));
-        let headers = vec![("x-oss-copy-source".to_owned(), source)];
+        let headers = vec![("x-oss-copy-source".to_owned(), from.as_source())];
         self.send(to, Ask { action: "copy to", method: "PUT", headers, ..Ask::default() }).map(drop)
     }
 

@@ -141,3 +141,15 @@ fn buckets_are_made_and_removed() {
     assert_eq!(person.stub.lines(), ["PUT /new/", "DELETE /new/"]);
     assert!(person.fails("o mb oss://new/x").contains("is not a bucket"));
 }
+
+#[test]
+fn large_objects_are_copied_in_parts() {
+    let person = with_objects(&[]);
+    // The stub says what size it is told, so that no gigabytes are needed.
+    person.stub.store.lock().unwrap().sizes.insert("b/huge".to_owned(), (1 << 30) + 5);
+    person.done("o cp oss://b/huge oss://b/copy");
+    let asked = person.stub.asked();
+    let parts: Vec<&str> = asked.iter().filter_map(|a| a.headers.get("x-oss-copy-source-range")).map(String::as_str).collect();
+    assert_eq!(parts, ["bytes=0-536870911", "bytes=536870912-1073741823", "bytes=1073741824-1073741828"]);
+    assert!(asked.last().unwrap().line.starts_with("POST /b/copy?uploadId=U1"));
+}

@@ -55,6 +55,8 @@ impl Asked {
 pub struct Objects {
     pub objects: BTreeMap<String, Vec<u8>>,
     pub parts: BTreeMap<u32, Vec<u8>>,
+    /// Objects that have a size but no content.
+    pub sizes: BTreeMap<String, u64>,
     /// Requests whose line contains one of these fail with 500, once each.
     pub failing: Vec<String>,
 }
@@ -158,6 +160,8 @@ impl Stub {
         let key = asked.path().trim_start_matches('/').replace("%20", " ");
         let etag = "ETag: \"E\"\r\n".to_owned();
         match asked.method() {
+            "HEAD" if store.sizes.contains_key(&key) => (200, format!("{etag}Content-Length: {}\r\n", store.sizes[&key]), Vec::new()),
+            "PUT" if asked.headers.contains_key("x-oss-copy-source-range") => (200, etag, Vec::new()),
             "GET" if !query.is_empty() => (200, String::new(), listed(&store.objects, &key, query).into_bytes()),
             "GET" | "HEAD" => match store.objects.get(&key) {
                 None => (
