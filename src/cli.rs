@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod bcs;
 mod cache;
 mod check;
 mod cromwell;
@@ -86,6 +87,10 @@ enum Command {
     Womtool(womtool::WomtoolArgs),
     /// Send a workflow to a server, as widdler does
     Widdler(widdler::WiddlerArgs),
+    /// The command line of BatchCompute: jobs, clusters, apps, images, the object store
+    Bcs(bcs::BcsArgs),
+    /// Write a project to begin with: `bcs gen`
+    Bcsgen(bcs::BcsArgs),
     /// Serve workflows, jobs and objects over HTTP: the interfaces of Cromwell, WES, BatchCompute and OSS
     Server(server::ServerArgs),
     /// Make, list and disable access keys
@@ -192,6 +197,8 @@ fn carry_out(cli: Cli) -> Result<u8> {
         }
         Command::Womtool(args) => womtool::womtool(&args, &config()?),
         Command::Widdler(args) => widdler::widdler(&args),
+        Command::Bcs(args) => Ok(bcs::bcs("bcs", args)),
+        Command::Bcsgen(args) => Ok(bcs::bcs("bcsgen", args)),
         Command::Server(args) => server::server(&args, config()?),
         Command::Key(command) => key::key(&command, &config()?),
         Command::Why(args) => why::why(&args, &config()?),

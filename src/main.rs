@@ -6,6 +6,9 @@ mod config;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = cli::bcs::called() {
+        return code;
+    }
     // The way into a task's root: nothing else may have happened in the process before.
     let mut words = std::env::args().skip(1);
     if words.next().as_deref() == Some(cli::exec_root::WORD) {

@@ -6,7 +6,8 @@
 use std::{collections::BTreeMap, process::Command};
 
 /// What each crate may depend on; crates that are not listed are not expected.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("batchyard-bcs", &[]),
     ("batchyard-model", &[]),
     ("batchyard-hocon", &[]),
     ("batchyard-wdl", &[]),
@@ -21,6 +22,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
         "batchyard",
         &[
             "batchyard-batch",
+            "batchyard-bcs",
             "batchyard-core",
             "batchyard-cromwell",
             "batchyard-model",

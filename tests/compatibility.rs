@@ -10,6 +10,7 @@ use std::{
 
 const ENGLISH: &str = include_str!("../docs/compatibility-cromwell.md");
 const SERVICE: &str = include_str!("../docs/compatibility-batchcompute.md");
+const BCS: &str = include_str!("../docs/compatibility-bcs.md");
 const CHINESE: &str = include_str!("../docs/compatibility-cromwell.zh-CN.md");
 /// What each verdict is called in both languages, and whether it needs a test.
 const VERDICTS: [(&str, &str, bool); 4] =
@@ -64,7 +65,7 @@ fn every_named_test_exists() {
     let mut files = Vec::new();
     sources(&root.join("tests/e2e"), &mut files);
     sources(&root.join("crates"), &mut files);
-    let rows = [ENGLISH, SERVICE].into_iter().flat_map(|table| rows(table, |verdict| verdict.0));
+    let rows = [ENGLISH, SERVICE, BCS].into_iter().flat_map(|table| rows(table, |verdict| verdict.0));
     let named: BTreeSet<&str> = rows.flat_map(|row| row.tests).collect();
     assert!(named.len() > 50, "only {} tests are named", named.len());
     for test in named {
@@ -76,7 +77,7 @@ fn every_named_test_exists() {
 
 #[test]
 fn what_is_called_the_same_is_tested() {
-    for row in [ENGLISH, SERVICE].into_iter().flat_map(|table| rows(table, |verdict| verdict.0)) {
+    for row in [ENGLISH, SERVICE, BCS].into_iter().flat_map(|table| rows(table, |verdict| verdict.0)) {
         assert!(!VERDICTS[row.verdict].2 || !row.tests.is_empty(), "{} is called {} without a test", row.about, VERDICTS[row.verdict].0);
     }
 }
