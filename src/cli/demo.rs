@@ -101,6 +101,7 @@ fn prepare(example: &Path, data: &Path) -> Result<()> {
         path_prefix: Vec::new(),
         volumes: Vec::new(),
         root: None,
+        shell: batchyard_runner::Shell::Bash,
         container: None,
         launch: batchyard_runner::Launch::Own,
         cores: 1.0,

@@ -1,13 +1,20 @@
 //! Command lines of container engines. The engine's own program does the work; we only speak its options.
 
+mod load;
+
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::host;
+pub use self::load::LoadError;
+use crate::{
+    host,
+    local::Shell,
+    root::{Mode, Mount},
+};
 
 /// A family of container engines by the shape of its command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,12 +64,15 @@ pub struct Request<'a> {
     pub mount: &'a Path,
     /// Working directory.
     pub workdir: &'a Path,
-    /// Script to run with bash.
+    /// Script to run.
     pub script: &'a Path,
+    /// What runs it.
+    pub shell: Shell,
     /// Environment variables.
     pub env: &'a [(String, String)],
-    /// Further folders that are visible inside: here, there, and whether it may write.
-    pub volumes: &'a [(PathBuf, String, bool)],
+    /// Further files and folders that are visible inside. Only podman keeps layers; the others show such a source as it
+    /// is, for reading.
+    pub volumes: &'a [Mount],
     /// Cores, 0 for no limit.
     pub cores: f64,
     /// Memory in MiB, 0 for no limit.
@@ -94,16 +104,15 @@ impl Engine {
         let mount = request.mount.to_string_lossy();
         let script = request.script.to_string_lossy().into_owned();
         let workdir = request.workdir.to_string_lossy().into_owned();
+        let (shell, options) = request.shell.words();
+        let options = options.iter().map(|option| (*option).to_owned());
         match self.kind {
             EngineKind::Docker | EngineKind::Podman => {
                 words.push("run".into());
                 words.extend(self.arguments.iter().cloned());
-                words.extend(["--rm", "-i", "--name", request.name, "--entrypoint", "/bin/bash"].map(String::from));
+                words.extend(["--rm", "-i", "--name", request.name, "--entrypoint", shell].map(String::from));
                 words.extend(["-v".into(), format!("{mount}:{mount}"), "-w".into(), workdir]);
-                for (here, there, writable) in request.volumes {
-                    let mode = if *writable { "rw" } else { "ro" };
-                    words.extend(["-v".into(), format!("{}:{there}:{mode}", here.display())]);
-                }
+                words.extend(request.volumes.iter().flat_map(|volume| ["-v".into(), self.volume(volume)]));
                 for (key, value) in request.env {
                     words.extend(["-e".into(), format!("{key}={value}")]);
                 }
@@ -113,24 +122,34 @@ impl Engine {
                 if request.memory_mib > 0 {
                     words.extend(["--memory".into(), format!("{}m", request.memory_mib)]);
                 }
-                words.extend([request.image.to_owned(), script]);
+                words.push(request.image.to_owned());
+                words.extend(options.chain([script]));
             }
             EngineKind::Apptainer => {
                 words.push("exec".into());
                 words.extend(self.arguments.iter().cloned());
                 words.extend(["--containall", "--bind"].map(String::from));
                 words.extend([mount.into_owned(), "--pwd".into(), workdir]);
-                for (here, there, writable) in request.volumes {
-                    let mode = if *writable { "rw" } else { "ro" };
-                    words.extend(["--bind".into(), format!("{}:{there}:{mode}", here.display())]);
-                }
+                words.extend(request.volumes.iter().flat_map(|volume| ["--bind".into(), self.volume(volume)]));
                 for (key, value) in request.env {
                     words.extend(["--env".into(), format!("{key}={value}")]);
                 }
-                words.extend([apptainer_image(request.image), "/bin/bash".into(), script]);
+                words.extend([apptainer_image(request.image), shell.to_owned()]);
+                words.extend(options.chain([script]));
             }
         }
         words
+    }
+
+    fn volume(&self, volume: &Mount) -> String {
+        let (here, there) = (volume.source.display(), volume.destination.display());
+        match (&volume.mode, self.kind) {
+            (Mode::Writable, _) => format!("{here}:{there}:rw"),
+            (Mode::Layered { upper, work }, EngineKind::Podman) => {
+                format!("{here}:{there}:O,upperdir={},workdir={}", upper.display(), work.display())
+            }
+            (Mode::ReadOnly | Mode::Layered { .. }, _) => format!("{here}:{there}:ro"),
+        }
     }
 
     /// Name of the container of an attempt with this marker (see [`crate::tree::MARKER`]).
@@ -167,6 +186,7 @@ mod tests {
             mount: Path::new("/r/call-a"),
             workdir: Path::new("/r/call-a/execution"),
             script: Path::new("/r/call-a/execution/script"),
+            shell: Shell::Bash,
             env: &[],
             volumes: &[],
             cores: 2.0,
@@ -182,6 +202,21 @@ mod tests {
             "docker run --rm -i --name by-1 --entrypoint /bin/bash -v /r/call-a:/r/call-a -w /r/call-a/execution \
              --cpus 2 --memory 512m debian:12 /r/call-a/execution/script"
         );
+    }
+
+    #[test]
+    fn volumes_and_shells() {
+        let layer = Mode::Layered { upper: "/l/u".into(), work: "/l/w".into() };
+        let mount = |mode: &Mode| Mount { source: "/a".into(), destination: "/b".into(), mode: mode.clone() };
+        let volumes = [mount(&Mode::ReadOnly), mount(&Mode::Writable), mount(&layer)];
+        let request = Request { volumes: &volumes, shell: Shell::Either, cores: 0.0, memory_mib: 0, ..request() };
+        let line = |kind: EngineKind| Engine { kind, command: vec![], arguments: vec![] }.run_command(&request).join(" ");
+        let podman = line(EngineKind::Podman);
+        assert!(podman.contains("-v /a:/b:ro -v /a:/b:rw -v /a:/b:O,upperdir=/l/u,workdir=/l/w "), "{podman}");
+        assert!(podman.contains("--entrypoint /bin/sh ") && podman.contains(" debian:12 -c [ -x /bin/bash ] && exec"), "{podman}");
+        assert!(podman.ends_with(" /r/call-a/execution/script"), "{podman}");
+        assert!(line(EngineKind::Docker).contains("-v /a:/b:ro -v /a:/b:rw -v /a:/b:ro "));
+        assert!(line(EngineKind::Apptainer).contains("docker://debian:12 /bin/sh -c [ -x /bin/bash ]"));
     }
 
     #[test]

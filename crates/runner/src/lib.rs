@@ -23,5 +23,5 @@ pub mod tree;
 
 pub use control::{Control, EndedBy};
 pub use dispatch::{Dispatcher, Order};
-pub use local::{Job, Launch, LocalRunner, Trace, trace};
+pub use local::{Job, Launch, LocalRunner, Shell, Trace, trace};
 pub use outcome::{Exit, Outcome, RunError, Usage};

@@ -25,6 +25,7 @@ use crate::{
     dispatch::{self, ScriptsOfJob},
     helper, host,
     outcome::{Exit, Outcome, RunError, Usage, file},
+    root::Mount,
     script,
     tree::{self, MARKER},
 };
@@ -42,6 +43,28 @@ const BACKGROUND_STDOUT: &str = "stdout.background";
 pub const NOT_STARTED_RC: i32 = -1;
 /// Longest run of a command that ends a container.
 const KILL_LIMIT: Duration = Duration::from_secs(60);
+
+/// What runs a script. Ours need nothing that a POSIX shell does not have; what a command needs is its own matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shell {
+    /// Bash.
+    Bash,
+    /// The shell that every system has.
+    Sh,
+    /// Bash where the image has it, else the other.
+    Either,
+}
+
+impl Shell {
+    /// The program and what comes before the script.
+    pub(crate) fn words(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Shell::Bash => (SHELL, &[]),
+            Shell::Sh => ("/bin/sh", &[]),
+            Shell::Either => ("/bin/sh", &["-c", r#"[ -x /bin/bash ] && exec /bin/bash "$0"; exec /bin/sh "$0""#]),
+        }
+    }
+}
 
 /// How an attempt is started.
 #[derive(Clone, Debug)]
@@ -84,10 +107,12 @@ pub struct Job {
     pub clean_env: bool,
     /// Folders put before `PATH`.
     pub path_prefix: Vec<String>,
-    /// Further folders that a container sees: here, there, and whether it may write.
-    pub volumes: Vec<(PathBuf, String, bool)>,
+    /// Further files and folders that a container sees.
+    pub volumes: Vec<Mount>,
     /// Words before the shell that give the attempt a root of its own (see [`crate::root::unshare`]).
     pub root: Option<Vec<String>>,
+    /// What runs the script.
+    pub shell: Shell,
     /// Image and engine, `None` runs on the host.
     pub container: Option<(Engine, String)>,
     /// How it is started.
@@ -219,11 +244,13 @@ impl LocalRunner {
         }
         let Some((engine, image)) = &job.container else {
             let words = job.root.as_deref().unwrap_or_default();
-            let program = words.first().map_or(SHELL, String::as_str).to_owned();
+            let (shell, options) = job.shell.words();
+            let program = words.first().map_or(shell, String::as_str).to_owned();
             let mut command = Command::new(&program);
             if !words.is_empty() {
-                command.args(words.iter().skip(1)).arg(SHELL);
+                command.args(words.iter().skip(1)).arg(shell);
             }
+            command.args(options);
             if job.clean_env {
                 command.env_clear();
             }
@@ -242,6 +269,7 @@ impl LocalRunner {
             mount: &job.call_dir,
             workdir: &job.execution_dir,
             script: script_path,
+            shell: job.shell,
             env: &job.env,
             volumes: &job.volumes,
             cores: job.cores,

@@ -1,8 +1,11 @@
-//! A root of its own for a command: this machine as it is, with folders shown at chosen places.
+//! A root of its own for a command: this machine as it is, or the root file system of an image, with folders shown at
+//! chosen places.
 //!
 //! [`enter`] runs in a process that already has a mount namespace of its own (`unshare --mount` gives it one), makes the
 //! root there and becomes the command. Nothing of it is seen outside; what the command writes into folders that are its
 //! own lies below [`Root::base`] afterwards.
+
+mod resolve;
 
 use std::{
     collections::BTreeSet,
@@ -21,17 +24,39 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::resolve::resolve;
+use crate::{host, tree::MARKER};
+
+/// What every command needs of this machine, whatever its image holds.
+const MACHINE_FOLDERS: [&str; 3] = ["/proc", "/dev", "/sys"];
+/// How names are found on the network here.
+const NETWORK_FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
+
 /// What a root is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Root {
     /// A folder that does not exist, or is empty; it becomes `/`.
     pub base: PathBuf,
     /// A root file system to be seen instead of this machine's.
-    pub image: Option<PathBuf>,
+    pub image: Option<Image>,
     /// What is shown where.
     pub mounts: Vec<Mount>,
     /// Absolute paths that the command will write to; the folders that hold them are its own.
     pub own: Vec<PathBuf>,
+    /// All of the command's environment, where it is not that of the process that makes the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<Vec<(String, String)>>,
+}
+
+/// A root file system that stays as it is: what is written lies in a layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The unpacked image.
+    pub rootfs: PathBuf,
+    /// Folder for what is written.
+    pub upper: PathBuf,
+    /// Folder for the kernel, on the same file system.
+    pub work: PathBuf,
 }
 
 /// One thing that is shown.
@@ -70,14 +95,25 @@ pub fn enter(root: &Root, command: &[String]) -> io::Error {
         return error;
     }
     let Some((program, arguments)) = command.split_first() else { return io::Error::other("there is no command to run") };
-    let error = Command::new(program).args(arguments).exec();
+    let mut start = Command::new(program);
+    start.args(arguments);
+    if let Some(env) = &root.env {
+        let marker = std::env::var_os(MARKER);
+        start.env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+        // By it the processes of an attempt are found.
+        start.envs(marker.map(|marker| (MARKER, marker)));
+    }
+    let error = start.exec();
     io::Error::new(error.kind(), format!("cannot start `{program}`: {error}"))
 }
 
 /// What to put before a command so that it gets a root: a namespace from `unshare`, then our own program, which is told
 /// the file that holds the [`Root`] as next word.
 pub fn unshare(own_program: &[String]) -> Vec<String> {
-    let mut words: Vec<String> = ["unshare", "--mount", "--propagation", "private"].map(str::to_owned).to_vec();
+    // An absolute path: the search path of the command may be that of an image.
+    let program = host::find_program("unshare").map_or_else(|| "unshare".to_owned(), |path| path.to_string_lossy().into_owned());
+    let mut words = vec![program];
+    words.extend(["--mount", "--propagation", "private"].map(str::to_owned));
     if !rustix::process::geteuid().is_root() {
         words.extend(["--map-root-user".to_owned()]);
     }
@@ -92,17 +128,42 @@ fn make(root: &Root) -> io::Result<()> {
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
         .map_err(|e| about("change", Path::new("/"))(e.into()))?;
     mount_bind(&root.base, &root.base).map_err(|e| about("use", &root.base)(e.into()))?;
-    let beneath = root.image.clone().unwrap_or_else(|| "/".into());
-    let own = own_folders(root, &beneath)?;
-    copy_tree(&beneath, Path::new(""), &own, root)?;
+    match &root.image {
+        Some(image) => lay(image, root)?,
+        None => {
+            let beneath = Path::new("/");
+            copy_tree(beneath, Path::new(""), &own_folders(root, beneath)?, root)?;
+        }
+    }
     let mut mounts: Vec<&Mount> = root.mounts.iter().collect();
     // Outer ones first, so that inner ones are seen.
     mounts.sort_by_key(|mount| mount.destination.components().count());
     for one in mounts {
-        show(one, &root.base, &beneath)?;
+        show(one, &root.base)?;
     }
     change_to(&root.base)?;
     chdir(&old).map_err(|e| about("enter", &old)(e.into()))
+}
+
+/// The image as `/`, with what a command needs of the machine.
+fn lay(image: &Image, root: &Root) -> io::Result<()> {
+    overlay(&image.rootfs, &image.upper, &image.work, &root.base)?;
+    for folder in MACHINE_FOLDERS.map(Path::new) {
+        let place = root.base.join(resolve(&[&root.base], folder)?);
+        make_place(&place, true)?;
+        mount_bind_recursive(folder, &place).map_err(|e| about("show", folder)(e.into()))?;
+    }
+    for file in NETWORK_FILES.map(Path::new).into_iter().filter(|file| file.is_file()) {
+        show(&Mount { source: file.into(), destination: file.into(), mode: Mode::ReadOnly }, &root.base)?;
+    }
+    for path in &root.own {
+        let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let folder = if is_folder { path.as_path() } else { path.parent().unwrap_or(path) };
+        plain(folder)?;
+        let folder = root.base.join(resolve(&[&root.base], folder)?);
+        fs::create_dir_all(&folder).map_err(about("make", &folder))?;
+    }
+    Ok(())
 }
 
 /// `/` becomes `base`, and nothing of the old root can be reached by another way.
@@ -220,12 +281,10 @@ fn make_place(path: &Path, folder: bool) -> io::Result<()> {
     fs::File::create(path).map(drop).map_err(about("make", path))
 }
 
-fn show(one: &Mount, base: &Path, beneath: &Path) -> io::Result<()> {
-    let plain = plain(&one.destination)?;
+fn show(one: &Mount, base: &Path) -> io::Result<()> {
+    plain(&one.destination)?;
     // A link on the way, such as `/var/run`, leads somewhere in the new root, not out of it.
-    let resolved = fs::canonicalize(inside(beneath, &one.destination)).ok();
-    let resolved = resolved.as_deref().and_then(|path| path.strip_prefix(beneath).ok()).map(Path::to_path_buf).unwrap_or(plain);
-    let place = base.join(resolved);
+    let place = base.join(resolve(&[base], &one.destination)?);
     make_place(&place, one.source.is_dir())?;
     let failed = |e: rustix::io::Errno| {
         io::Error::new(io::Error::from(e).kind(), format!("cannot show `{}` at `{}`: {e}", one.source.display(), one.destination.display()))
@@ -236,13 +295,18 @@ fn show(one: &Mount, base: &Path, beneath: &Path) -> io::Result<()> {
             mount_bind(&one.source, &place).map_err(failed)?;
             mount_remount(&place, MountFlags::BIND | MountFlags::RDONLY, c"").map_err(failed)
         }
-        Mode::Layered { upper, work } => {
-            fs::create_dir_all(upper).map_err(about("make", upper))?;
-            fs::create_dir_all(work).map_err(about("make", work))?;
-            let [lower, upper, work] =
-                [&one.source, upper, work].map(|path| path.to_string_lossy().replace('\\', r"\\").replace(':', r"\:").replace(',', r"\,"));
-            let options = std::ffi::CString::new(format!("lowerdir={lower},upperdir={upper},workdir={work}")).map_err(io::Error::other)?;
-            mount("overlay", &place, "overlay", MountFlags::empty(), options.as_c_str()).map_err(failed)
-        }
+        Mode::Layered { upper, work } => overlay(&one.source, upper, work, &place),
     }
+}
+
+fn overlay(lower: &Path, upper: &Path, work: &Path, place: &Path) -> io::Result<()> {
+    fs::create_dir_all(upper).map_err(about("make", upper))?;
+    fs::create_dir_all(work).map_err(about("make", work))?;
+    let [lowerdir, upperdir, workdir] =
+        [lower, upper, work].map(|path| path.to_string_lossy().replace('\\', r"\\").replace(':', r"\:").replace(',', r"\,"));
+    let options = std::ffi::CString::new(format!("lowerdir={lowerdir},upperdir={upperdir},workdir={workdir}")).map_err(io::Error::other)?;
+    mount("overlay", place, "overlay", MountFlags::empty(), options.as_c_str()).map_err(|e| {
+        let (from, to) = (lower.display(), place.display());
+        io::Error::new(io::Error::from(e).kind(), format!("cannot lay `{from}` at `{to}` under a layer for what is written: {e}"))
+    })
 }

@@ -31,6 +31,7 @@ pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
         path_prefix: Vec::new(),
         volumes: Vec::new(),
         root: None,
+        shell: batchyard_runner::Shell::Bash,
         container: None,
         launch: Launch::Own,
         cores: 0.0,

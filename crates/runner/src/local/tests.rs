@@ -12,6 +12,7 @@ fn job(dir: &Path, command: &str) -> Job {
         path_prefix: vec![],
         volumes: Vec::new(),
         root: None,
+        shell: Shell::Bash,
         container: None,
         launch: Launch::Own,
         cores: 1.0,

@@ -81,6 +81,7 @@ impl Attempt {
             path_prefix: self.place.path.clone(),
             volumes: Vec::new(),
             root: None,
+            shell: batchyard_runner::Shell::Bash,
             container: self.place.container.clone(),
             launch,
             cores: self.runtime.cores,
