@@ -1,10 +1,12 @@
 //! One attempt of one instance, on a worker thread: put everything in place, run the command, keep what it leaves.
 
 mod bootstrap;
+mod environment;
 mod logs;
 mod outputs;
 mod place;
 mod view;
+mod world;
 
 use std::{
     fs, io,
@@ -15,11 +17,13 @@ use std::{
 
 use batchyard_model::JobId;
 use batchyard_objects::{ObjectError, Objects};
-use batchyard_runner::{Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Trace, container::Engine, trace};
+use batchyard_runner::{Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, container::Engine, trace};
 
 pub use self::logs::{Shipper, address as log_address};
-use self::view::View;
+pub use self::world::image_of;
+use self::{view::View, world::World};
 use crate::{
+    image::{ImageError, Images},
     plan::PlannedTask,
     system::{SystemCall, Systems},
 };
@@ -28,8 +32,8 @@ use crate::{
 const WORK: &str = "work";
 /// Bytes of the end of standard error that are kept with a failure.
 const DETAIL_BYTES: u64 = 1000;
-/// Search path of commands.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The working directory as commands in containers see it, like the original's.
+const CONTAINED_WORK: &str = "/batchcompute/workdir";
 
 /// Looks for what runs containers, when the first one needs it.
 pub type FindEngine = Arc<dyn Fn() -> Option<Engine> + Send + Sync>;
@@ -51,6 +55,8 @@ pub struct Surroundings {
     pub wrapper: Vec<String>,
     /// Looks for what runs containers.
     pub engine: FindEngine,
+    /// Images of containers.
+    pub images: Arc<Images>,
     /// Ships logs while commands run.
     pub shipper: Shipper,
     /// Carries out everybody's apps.
@@ -143,6 +149,9 @@ pub enum PlaceError {
         /// Why not.
         source: ObjectError,
     },
+    /// The image of a container.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// Something in the job's description that cannot be done here.
     #[error("{0}")]
     Impossible(String),
@@ -173,17 +182,18 @@ impl Attempt {
         if self.task.system.is_some() {
             let made = fs::create_dir_all(&self.dir);
             made.map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", self.dir.display()), source }))?;
-            let view = View::of(&self).map_err(|e| ("InvalidMount", e))?;
+            let view = View::of(&self, World::Machine).map_err(|e| ("InvalidMount", e))?;
             let job = self.job(&view, false).map_err(|e| ("InternalError", e))?;
             return Ok(Ready { attempt: self, view, job });
         }
         let left = trace(&self.dir);
         let under_way = matches!(left, Trace::Running | Trace::Ended);
-        let view = View::of(&self).map_err(|e| ("InvalidMount", e))?;
+        if left == Trace::Gone {
+            clear(&self.dir).map_err(|e| ("InternalError", e))?;
+        }
+        let world = World::of(&self, under_way).map_err(|e| ("InvalidImage", e))?;
+        let view = View::of(&self, world).map_err(|e| ("InvalidMount", e))?;
         if !under_way {
-            if left == Trace::Gone {
-                clear(&self.dir).map_err(|e| ("InternalError", e))?;
-            }
             self.fill(&view)?;
         }
         let job = self.job(&view, under_way).map_err(|e| ("InvalidImage", e))?;
@@ -204,16 +214,24 @@ impl Attempt {
 
     fn job(&self, view: &View, under_way: bool) -> Result<Job, PlaceError> {
         let description = &self.task.description;
-        let container = self.container()?;
-        let root = view.root_file(&self.dir, container.is_some())?;
+        let container = view.world().container(self)?;
+        let env = self.environment(view.world());
+        let root = view.root_file(&env)?;
+        let (work, shell) = match view.world() {
+            World::Machine => (WORK, Shell::Bash),
+            World::Image(image) => (CONTAINED_WORK, if image.has_bash { Shell::Bash } else { Shell::Sh }),
+            World::Engine { .. } => (CONTAINED_WORK, Shell::Either),
+        };
         Ok(Job {
             call_dir: self.dir.clone(),
             execution_dir: self.dir.clone(),
             // The folder was made just now, or the attempt under way has been there.
-            command: format!("cd {WORK}\n{}", description.parameters.command.command_line),
-            env: self.environment(),
+            command: format!("cd {work}\n{}", description.parameters.command.command_line),
+            // In an image they are for the command alone, not for what makes its root.
+            env: if view.world().rootfs().is_some() { Vec::new() } else { env },
             clean_env: true,
             path_prefix: Vec::new(),
+            shell,
             container,
             volumes: view.volumes(),
             root: root.map(|spec| [self.surroundings.wrapper.clone(), vec![spec]].concat()),
@@ -224,52 +242,6 @@ impl Attempt {
             grace: self.surroundings.grace,
             may_have_started: under_way,
         })
-    }
-
-    fn container(&self) -> Result<Option<(Engine, String)>, PlaceError> {
-        let command = &self.task.description.parameters.command;
-        let variable = |name: &str| command.env_vars.get(name).map(|text| text.0.as_str()).unwrap_or_default();
-        let image = Some(command.docker.image.as_str()).filter(|image| !image.is_empty()).unwrap_or(variable("BATCH_COMPUTE_DOCKER_IMAGE"));
-        if image.is_empty() {
-            return Ok(None);
-        }
-        let registry = command.docker.registry_oss_path.as_deref().unwrap_or(variable("BATCH_COMPUTE_DOCKER_REGISTRY_OSS_PATH"));
-        if !registry.is_empty() {
-            return Err(PlaceError::Impossible(format!("images kept in the object store (`{registry}`) cannot be loaded yet")));
-        }
-        let engine = (self.surroundings.engine)().ok_or_else(|| {
-            PlaceError::Impossible(format!(
-                "the image `{image}` needs a container engine: install podman, docker or apptainer on this machine"
-            ))
-        })?;
-        Ok(Some((engine, image.to_owned())))
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
-        let user = std::env::var("USER").unwrap_or_else(|_| "root".into());
-        let mut env: Vec<(String, String)> =
-            [("PATH", PATH), ("HOME", &home), ("USER", &user), ("LANG", "C.UTF-8"), ("SHELL", "/bin/bash")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .to_vec();
-        let number = self.number.to_string();
-        let own = [
-            ("BATCH_COMPUTE_DAG_JOB_ID", self.job.as_str()),
-            ("BATCH_COMPUTE_DAG_TASK_ID", &self.task.name),
-            ("BATCH_COMPUTE_DAG_INSTANCE_ID", &number),
-            ("BATCH_COMPUTE_OSS_HOST", &self.surroundings.oss_endpoint),
-            ("BATCH_COMPUTE_REGION", &self.surroundings.region),
-            ("BATCH_COMPUTE_CLUSTER_ID", &self.seat.cluster),
-            ("BATCH_COMPUTE_WORKER_ID", &self.seat.node),
-        ];
-        env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        env.extend(self.seat.env.iter().cloned());
-        let user_data = &self.task.description.auto_cluster.user_data;
-        env.extend(user_data.iter().filter(|(name, _)| is_variable(name)).map(|(name, text)| (name.clone(), text.0.clone())));
-        env.extend(self.task.variables.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let given = &self.task.description.parameters.command.env_vars;
-        env.extend(given.iter().map(|(name, text)| (name.clone(), text.0.clone())));
-        env
     }
 }
 
@@ -353,7 +325,7 @@ impl Attempt {
     fn detail(&self) -> String {
         use io::{Read, Seek, SeekFrom};
         let read = || -> io::Result<Vec<u8>> {
-            let mut file = fs::File::open(self.dir.join("stderr"))?;
+            let mut file = logs::open(&self.dir.join("stderr"))?;
             let length = file.metadata()?.len();
             file.seek(SeekFrom::Start(length.saturating_sub(DETAIL_BYTES)))?;
             let mut bytes = Vec::new();
@@ -373,12 +345,8 @@ fn clear(dir: &Path) -> Result<(), PlaceError> {
     }
 }
 
-fn is_variable(name: &str) -> bool {
-    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !name.as_bytes().first().is_none_or(u8::is_ascii_digit)
-}
-
 /// Bucket and key of an address that was checked.
-fn bucket_and_key(url: &str) -> (&str, &str) {
+pub(crate) fn bucket_and_key(url: &str) -> (&str, &str) {
     let rest = url.strip_prefix("oss://").unwrap_or(url);
     rest.split_once('/').unwrap_or((rest, ""))
 }

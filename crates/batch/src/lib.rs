@@ -1,7 +1,8 @@
 //! The BatchCompute service: jobs as graphs of tasks, clusters, images, apps, quotas, and its signed HTTP interface.
 //!
 //! [`service::Service`] is what can be done; [`http::router`] how clients ask for it. [`wire`] holds bodies as the original
-//! spells them, [`engine`] carries jobs out, [`instance`] one attempt of one instance. Start reading at `service/jobs.rs`,
+//! spells them, [`engine`] carries jobs out, [`instance`] one attempt of one instance, [`image`] what its containers are made
+//! of. Start reading at `service/jobs.rs`,
 //! then `engine.rs`. It never decides which process starts when (the gate does), and never starts one itself (the runner).
 
 pub mod accounts;
@@ -10,6 +11,7 @@ pub mod error;
 pub mod events;
 pub mod expand;
 pub mod http;
+pub mod image;
 pub mod instance;
 pub mod nodes;
 pub mod plan;

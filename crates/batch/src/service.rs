@@ -27,6 +27,7 @@ use crate::{
     engine::{Engine, Message, Parts, Request},
     error::ApiError,
     events::{Herald, Post},
+    image::Images,
     instance::{FindEngine, Shipper, Surroundings},
     nodes::Nodes,
     system::Systems,
@@ -49,6 +50,8 @@ pub struct Options {
     pub engine: FindEngine,
     /// Carries out everybody's apps.
     pub systems: Arc<dyn Systems>,
+    /// Folder for images of containers.
+    pub images: PathBuf,
     /// Posts messages.
     pub post: Post,
 }
@@ -109,6 +112,7 @@ impl Service {
             nodes: options.folder.join("nodes"),
             wrapper: options.wrapper,
             engine: options.engine,
+            images: Arc::new(Images::new(options.images)),
             shipper,
             systems: Arc::clone(&options.systems),
         });

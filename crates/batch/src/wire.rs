@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod cluster;
+mod docker;
 pub mod job;
 pub mod mounts;
 mod number;

@@ -363,6 +363,8 @@ fn record_exit(status: ExitStatus, rc_path: &Path, ended: bool, launch: &Launch)
         (None, None) => Exit::Signal(9),
     };
     if written != Some(exit.number()) {
+        // A command in a container could have put a link to some file of this machine in its place.
+        remove(rc_path)?;
         fs::write(rc_path, format!("{}\n", exit.number())).map_err(file(rc_path))?;
     }
     Ok(exit)

@@ -290,6 +290,8 @@ fn show(one: &Mount, base: &Path) -> io::Result<()> {
         io::Error::new(io::Error::from(e).kind(), format!("cannot show `{}` at `{}`: {e}", one.source.display(), one.destination.display()))
     };
     match &one.mode {
+        // The folder that holds the new root does not show it again.
+        Mode::Writable if base.starts_with(&one.source) => mount_bind(&one.source, &place).map_err(failed),
         Mode::Writable => mount_bind_recursive(&one.source, &place).map_err(failed),
         Mode::ReadOnly => {
             mount_bind(&one.source, &place).map_err(failed)?;

@@ -78,6 +78,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         grace: config.settings.grace,
         wrapper: unshare(&exec_root::own_words()?),
         engine: Arc::new(move || choice.get().filter(|_| allowed).cloned()),
+        images: config.home.join("images"),
         systems: app,
         post: Arc::new(post),
     };

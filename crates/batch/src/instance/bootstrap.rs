@@ -4,7 +4,7 @@ use std::{fs, io, path::Path, time::Duration};
 
 use batchyard_runner::{Control, Exit, Job, Launch, LocalRunner, script};
 
-use super::{Attempt, PlaceError};
+use super::{Attempt, PlaceError, world::World};
 
 /// Longest run.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -26,7 +26,7 @@ pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
         call_dir: dir.clone(),
         execution_dir: dir.clone(),
         command: seat.bootstrap.clone(),
-        env: attempt.environment(),
+        env: attempt.environment(&World::Machine),
         clean_env: true,
         path_prefix: Vec::new(),
         volumes: Vec::new(),

@@ -4,7 +4,8 @@
 use std::{
     collections::HashMap,
     fs,
-    io::{Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -12,6 +13,7 @@ use std::{
 };
 
 use batchyard_objects::{Attributes, ObjectError, Objects, Put};
+use rustix::fs::OFlags;
 
 use super::{Attempt, PlaceError, bucket_and_key, view::View};
 
@@ -49,17 +51,25 @@ fn logs_of(attempt: &Attempt) -> Vec<(PathBuf, String)> {
 pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
     let objects = &attempt.surroundings.objects;
     for (path, url) in logs_of(attempt) {
+        view.check(&path)?;
         store(objects, &path, &url)?;
     }
     for (local, prefix) in &attempt.task.description.log_mapping {
-        let path = view.host_path(&attempt.dir, local);
+        let path = view.host_path(local)?;
         if path.is_file() {
+            view.check(&path)?;
             let name = local.rsplit('/').next().unwrap_or(local);
             let url = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
             store(objects, &path, &url)?;
         }
     }
     Ok(())
+}
+
+/// Opens a log. A command in a container could have put a link to some file of this machine in its place.
+pub fn open(path: &Path) -> io::Result<fs::File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 fn store(objects: &Objects, path: &Path, url: &str) -> Result<(), PlaceError> {
@@ -176,7 +186,7 @@ impl Shared {
 
     /// Stores a piece of what was added.
     fn grow(&self, log: &Growing) -> Option<Growing> {
-        let mut file = fs::File::open(&log.path).ok()?;
+        let mut file = open(&log.path).ok()?;
         let length = file.metadata().ok()?.len().min(MAX_LIVE_BYTES);
         let piece = length.saturating_sub(log.stored).min(PIECE_BYTES);
         if piece == 0 {

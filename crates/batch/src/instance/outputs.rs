@@ -14,7 +14,7 @@ pub fn keep(attempt: &Attempt, view: &View, success: bool) -> Result<(), PlaceEr
     }
     let objects = &attempt.surroundings.objects;
     for (local, url) in &attempt.task.description.output_mapping {
-        let path = view.host_path(&attempt.dir, local);
+        let path = view.host_path(local)?;
         let (bucket, key) = bucket_and_key(url);
         let what = || format!("store `{local}` as `{url}`");
         if local.ends_with('/') {
@@ -24,8 +24,10 @@ pub fn keep(attempt: &Attempt, view: &View, success: bool) -> Result<(), PlaceEr
                 }
                 continue;
             }
+            view.check(&path)?;
             objects.upload_folder(&path, bucket, key).map_err(|source| PlaceError::Object { what: what(), source })?;
         } else if path.is_file() {
+            view.check(&path)?;
             objects.put_file(bucket, key, &path, false, Put::default()).map_err(|source| PlaceError::Object { what: what(), source })?;
         } else if success {
             return Err(PlaceError::File { what: what(), source: io::Error::other("there is no such file after the command") });

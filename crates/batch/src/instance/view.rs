@@ -2,23 +2,33 @@
 //!
 //! Inputs are gathered in a folder of the attempt and shown at their places; a place that can be written to is a layer
 //! over them. Folders on the way to such places are the attempt's own, so that this machine stays untouched and what the
-//! command leaves there is found afterwards.
+//! command leaves there is found afterwards. An image stays as it is too: what is written lies in a layer over it. A
+//! container that an engine runs gets folders of the attempt at the places of its outputs.
+
+mod links;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use batchyard_objects::Objects;
-use batchyard_runner::root::{Mode, Mount, Root};
+use batchyard_runner::{
+    container::EngineKind,
+    root::{Image, Mode, Mount, Root, resolve},
+};
 
-use super::{Attempt, PlaceError, WORK, bucket_and_key};
+use super::{Attempt, CONTAINED_WORK, PlaceError, WORK, bucket_and_key, world::World};
 use crate::wire::MountEntry;
 
 /// Folders of an attempt.
 const VIEWS: &str = "views";
 const LAYERS: &str = "layers";
 const ROOT: &str = "root";
+const OUTPUTS: &str = "outputs";
+/// Names in the folder of a layer.
+const UPPER: &str = "upper";
+const KERNEL: &str = "work";
 /// File that says what the attempt's root is made of.
 const ROOT_FILE: &str = "root.json";
 
@@ -32,18 +42,28 @@ struct Input {
     gathered: PathBuf,
 }
 
+/// A folder of the attempt at a place where a container leaves something.
+#[derive(Clone, Debug)]
+struct Holder {
+    destination: PathBuf,
+    here: PathBuf,
+}
+
 /// All that an attempt sees.
 #[derive(Clone, Debug)]
 pub struct View {
     dir: PathBuf,
+    world: World,
     inputs: Vec<Input>,
     /// Absolute places of outputs and logs.
     leaves: Vec<String>,
+    /// Of a container.
+    holders: Vec<Holder>,
 }
 
 impl View {
     /// What this attempt is to see.
-    pub fn of(attempt: &Attempt) -> Result<View, PlaceError> {
+    pub fn of(attempt: &Attempt, world: World) -> Result<View, PlaceError> {
         let description = &attempt.task.description;
         let mapped = description.input_mapping.iter().map(|(source, destination)| MountEntry {
             source: source.clone(),
@@ -66,7 +86,57 @@ impl View {
         }
         let named = description.output_mapping.keys().chain(description.log_mapping.keys());
         let leaves = named.filter(|path| path.starts_with('/')).cloned().collect();
-        Ok(View { dir: attempt.dir.clone(), inputs, leaves })
+        let mut view = View { dir: attempt.dir.clone(), world, inputs, leaves, holders: Vec::new() };
+        if let World::Engine { .. } = view.world {
+            view.holders = view.holders_of_leaves()?;
+        }
+        Ok(view)
+    }
+
+    /// What the command runs in.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// A container must find a folder of the attempt wherever it leaves something that is to be kept.
+    fn holders_of_leaves(&self) -> Result<Vec<Holder>, PlaceError> {
+        let mut holders: Vec<Holder> = Vec::new();
+        for leaf in &self.leaves {
+            let path = Path::new(leaf);
+            let is_shown = self.inputs.iter().any(|input| path.starts_with(&input.destination)) || path.starts_with(CONTAINED_WORK);
+            let folder = if leaf.ends_with('/') { path } else { path.parent().unwrap_or(path) };
+            if is_shown || holders.iter().any(|holder| holder.destination == folder) {
+                continue;
+            }
+            if is_of_the_system(folder) {
+                let folder = folder.display();
+                let text =
+                    format!("`{leaf}` cannot be kept: a container needs its own `{folder}`; write it to a folder that is for it alone");
+                return Err(PlaceError::Impossible(text));
+            }
+            holders.push(Holder { destination: folder.to_owned(), here: self.dir.join(OUTPUTS).join(holders.len().to_string()) });
+        }
+        Ok(holders)
+    }
+
+    /// What the command may do with an input.
+    fn mode(&self, number: usize, input: &Input) -> Mode {
+        let layer = self.dir.join(LAYERS).join(number.to_string());
+        match (input.writable, self.is_layered(input)) {
+            (false, _) => Mode::ReadOnly,
+            (true, false) => Mode::Writable,
+            (true, true) => Mode::Layered { upper: layer.join(UPPER), work: layer.join(KERNEL) },
+        }
+    }
+
+    /// Whether what is written to an input lies in a layer over the objects.
+    fn is_layered(&self, input: &Input) -> bool {
+        input.is_shared() && !self.copies()
+    }
+
+    /// Whether the engine keeps no layers, so that what can be written to must be a copy.
+    fn copies(&self) -> bool {
+        matches!(self.world, World::Engine { kind: EngineKind::Docker | EngineKind::Apptainer, .. })
     }
 
     /// Gathers the files of all inputs.
@@ -80,6 +150,9 @@ impl View {
                 let linked = objects.link_into(bucket, key, &target).map_err(failed)?;
                 if let Some((key, reason)) = linked.left_out.first() {
                     return Err(PlaceError::Impossible(format!("cannot {}: `{key}` {reason}", what())));
+                }
+                if input.writable && self.copies() {
+                    links::break_up(&target).map_err(|source| PlaceError::File { what: what(), source })?;
                 }
             } else if input.writable {
                 // A layer cannot lie over a single file, so it gets one of its own.
@@ -96,61 +169,152 @@ impl View {
                 objects.link_file(bucket, key, &target).map_err(failed)?;
             }
         }
-        for leaf in self.leaves.iter().filter(|leaf| leaf.ends_with('/')) {
-            let path = self.host_path(&self.dir, leaf);
-            fs::create_dir_all(&path).map_err(|source| PlaceError::File { what: format!("make `{}`", path.display()), source })?;
+        let made = |path: PathBuf| fs::create_dir_all(&path).map_err(|source| about_making(&path, source));
+        if self.world == World::Machine {
+            for leaf in self.leaves.iter().filter(|leaf| leaf.ends_with('/')) {
+                made(self.host_path(leaf)?)?;
+            }
+        }
+        for holder in &self.holders {
+            made(holder.here.clone())?;
+            // A folder such as `/tmp` is everybody's.
+            let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+            fs::set_permissions(&holder.here, everybody).map_err(|source| about_making(&holder.here, source))?;
+        }
+        if let World::Engine { .. } = self.world {
+            for (number, input) in self.inputs.iter().enumerate() {
+                if let Mode::Layered { upper, work } = self.mode(number, input) {
+                    made(upper)?;
+                    made(work)?;
+                }
+            }
         }
         Ok(())
     }
 
     fn is_needed(&self) -> bool {
-        !self.leaves.is_empty() || !self.inputs.is_empty()
+        self.world.is_contained() || !self.leaves.is_empty() || !self.inputs.is_empty()
     }
 
-    /// Writes down what the root of the attempt is made of, where it needs one of its own. `contained` when a container
-    /// gives it one.
-    pub fn root_file(&self, dir: &Path, contained: bool) -> Result<Option<String>, PlaceError> {
-        if contained || !self.is_needed() {
+    /// Writes down what the root of the attempt is made of, where it needs one of its own: not in a container. `env` is the
+    /// environment of the command in an image.
+    pub fn root_file(&self, env: &[(String, String)]) -> Result<Option<String>, PlaceError> {
+        if !self.is_needed() || matches!(self.world, World::Engine { .. }) {
             return Ok(None);
         }
-        let mounts = self.inputs.iter().enumerate().map(|(n, input)| {
-            let layer = dir.join(LAYERS).join(n.to_string());
-            let mode = match (input.writable, input.is_layered()) {
-                (false, _) => Mode::ReadOnly,
-                (true, false) => Mode::Writable,
-                (true, true) => Mode::Layered { upper: layer.join("upper"), work: layer.join("work") },
-            };
-            Mount { source: input.gathered.clone(), destination: PathBuf::from(&input.destination), mode }
-        });
-        let root =
-            Root { base: dir.join(ROOT), image: None, mounts: mounts.collect(), own: self.leaves.iter().map(PathBuf::from).collect() };
-        let path = dir.join(ROOT_FILE);
+        let layer = self.dir.join(LAYERS).join(ROOT);
+        let image = self.world.rootfs().map(|rootfs| Image { rootfs: rootfs.clone(), upper: layer.join(UPPER), work: layer.join(KERNEL) });
+        let mut mounts = self.shown();
+        if image.is_some() {
+            mounts.extend(self.own_places());
+            mounts.push(Mount { source: self.dir.clone(), destination: self.dir.clone(), mode: Mode::Writable });
+        }
+        let env = image.is_some().then(|| env.to_vec());
+        let root = Root { base: self.dir.join(ROOT), image, mounts, own: self.leaves.iter().map(PathBuf::from).collect(), env };
+        let path = self.dir.join(ROOT_FILE);
         let text = serde_json::to_vec(&root).map_err(|e| PlaceError::Impossible(e.to_string()))?;
         fs::write(&path, text).map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;
         Ok(Some(path.to_string_lossy().into_owned()))
     }
 
-    /// What a container must see besides the attempt's folder: folder here, place there, whether it may write.
-    pub fn volumes(&self) -> Vec<(PathBuf, String, bool)> {
-        self.inputs.iter().map(|input| (input.gathered.clone(), input.destination.clone(), input.writable)).collect()
+    /// What a container must see besides the attempt's folder.
+    pub fn volumes(&self) -> Vec<Mount> {
+        let holders = self.holders.iter();
+        let held =
+            holders.map(|holder| Mount { source: holder.here.clone(), destination: holder.destination.clone(), mode: Mode::Writable });
+        if let World::Engine { .. } = self.world {
+            self.shown().into_iter().chain(self.own_places()).chain(held).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn shown(&self) -> Vec<Mount> {
+        let shown = self.inputs.iter().enumerate().map(|(number, input)| Mount {
+            source: input.gathered.clone(),
+            destination: PathBuf::from(&input.destination),
+            mode: self.mode(number, input),
+        });
+        shown.collect()
+    }
+
+    /// The working directory where the original had it; and the gathered inputs, which are objects, not to be written to.
+    fn own_places(&self) -> Vec<Mount> {
+        let work = Mount { source: self.dir.join(WORK), destination: PathBuf::from(CONTAINED_WORK), mode: Mode::Writable };
+        let views = self.dir.join(VIEWS);
+        let gathered = self.inputs.iter().any(|input| input.gathered.starts_with(&views));
+        let views = gathered.then(|| Mount { source: views.clone(), destination: views, mode: Mode::ReadOnly });
+        [work].into_iter().chain(views).collect()
     }
 
     /// Where a path of the attempt lies on this machine, after its command has ended.
-    pub fn host_path(&self, dir: &Path, local: &str) -> PathBuf {
-        let Some(inner) = local.strip_prefix('/') else { return dir.join(WORK).join(local) };
+    ///
+    /// # Errors
+    /// It leads through too many links.
+    pub fn host_path(&self, local: &str) -> Result<PathBuf, PlaceError> {
+        let Some(inner) = local.strip_prefix('/') else { return Ok(self.dir.join(WORK).join(local)) };
+        let path = Path::new(local);
+        if let (true, Ok(rest)) = (self.world.is_contained(), path.strip_prefix(CONTAINED_WORK)) {
+            return Ok(self.dir.join(WORK).join(rest));
+        }
         let shown = self.inputs.iter().enumerate().filter_map(|(n, input)| {
-            let rest = Path::new(local).strip_prefix(&input.destination).ok()?;
-            Some((input.destination.len(), n, input, rest.to_path_buf()))
+            let rest = path.strip_prefix(&input.destination).ok()?;
+            Some((Path::new(&input.destination).components().count(), self.written(n, input, rest)))
         });
-        let Some((_, n, input, rest)) = shown.max_by_key(|(length, ..)| *length) else { return dir.join(ROOT).join(inner) };
-        if input.writable && input.is_layered() {
-            let written = dir.join(LAYERS).join(n.to_string()).join("upper").join(&rest);
+        let held = self.holders.iter().filter_map(|holder| {
+            let rest = path.strip_prefix(&holder.destination).ok()?;
+            Some((holder.destination.components().count(), holder.here.join(rest)))
+        });
+        if let Some((_, found)) = shown.chain(held).max_by_key(|(length, _)| *length) {
+            return Ok(found);
+        }
+        let Some(rootfs) = self.world.rootfs() else { return Ok(self.dir.join(ROOT).join(inner)) };
+        let upper = self.dir.join(LAYERS).join(ROOT).join(UPPER);
+        // Links of the image and of the command are those of its world.
+        let place = resolve(&[&upper, rootfs], path).map_err(|source| PlaceError::File { what: format!("find `{local}`"), source })?;
+        Ok(upper.join(place))
+    }
+
+    fn written(&self, number: usize, input: &Input, rest: &Path) -> PathBuf {
+        if let Mode::Layered { upper, .. } = self.mode(number, input) {
+            let written = upper.join(rest);
             if written.exists() {
                 return written;
             }
         }
         input.gathered.join(rest)
     }
+
+    /// Refuses what a command in a container could have left to be given files of this machine: links that lead out of
+    /// the attempt's folder. `path` is a file or a folder of the attempt.
+    pub fn check(&self, path: &Path) -> Result<(), PlaceError> {
+        if !self.world.is_contained() {
+            return Ok(());
+        }
+        let named = self.inputs.iter().map(|input| input.gathered.as_path());
+        let allowed: Vec<&Path> = named.chain([self.dir.as_path()]).collect();
+        match links::leading_out(path, &allowed) {
+            Ok(None) => Ok(()),
+            Ok(Some(link)) => {
+                let name = link.strip_prefix(&self.dir).unwrap_or(&link).display().to_string();
+                Err(PlaceError::Impossible(format!(
+                    "cannot keep `{name}`: it is a link that leads out of its folder; write a file instead"
+                )))
+            }
+            Err(source) => Err(PlaceError::File { what: format!("look at `{}`", path.display()), source }),
+        }
+    }
+}
+
+fn about_making(path: &Path, source: io::Error) -> PlaceError {
+    PlaceError::File { what: format!("make `{}`", path.display()), source }
+}
+
+/// Folders that hold what every command needs; an empty one in their place would take it away.
+fn is_of_the_system(folder: &Path) -> bool {
+    const TREES: [&str; 11] = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/dev", "/proc", "/sys", "/boot"];
+    const FOLDERS: [&str; 7] = ["/", "/usr", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/local/bin"];
+    TREES.iter().any(|tree| folder.starts_with(tree)) || FOLDERS.iter().any(|other| folder == Path::new(other))
 }
 
 impl Input {
@@ -158,8 +322,8 @@ impl Input {
         self.source.ends_with('/')
     }
 
-    /// Whether what is written there lies in a layer over the objects.
-    fn is_layered(&self) -> bool {
+    /// Whether its files are the store's own, which must not change.
+    fn is_shared(&self) -> bool {
         self.is_folder() && self.source.starts_with("oss://")
     }
 }

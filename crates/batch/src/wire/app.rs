@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     Problems,
+    docker::check_image,
     job::{Docker, Text},
     problems::is_name,
 };
@@ -131,6 +132,9 @@ impl AppDescription {
         problems.unless(!self.command_line.trim().is_empty(), "CommandLine", "is missing: what should the app run?");
         let docker = self.docker.as_ref().is_some_and(|docker| !docker.image.is_empty());
         let vm = self.vm.as_ref().is_some_and(|vm| !vm.ecs_image_id.is_empty());
+        if let Some(docker) = &self.docker {
+            check_image(&docker.image, docker.registry_oss_path.as_deref().unwrap_or_default(), "Docker", problems);
+        }
         problems.unless(docker != vm, "VM", "give exactly one of `VM.ECSImageId` and `Docker.Image`");
         for (kind, parameters) in [("InputParameters", &self.input_parameters), ("OutputParameters", &self.output_parameters)] {
             problems.unless(parameters.len() <= MAX_PARAMETERS, kind, format!("holds more than {MAX_PARAMETERS} parameters"));

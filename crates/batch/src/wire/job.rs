@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{
     AppCall, Configs, Mounts, Problems,
+    docker::check_image,
     mounts::{check_local, check_oss, check_pair},
     number::{decimal, integer},
     problems::is_name,
@@ -407,6 +408,8 @@ impl TaskDescription {
         {
             problems.add(format!("{at}.Parameters.Command.PackagePath"), text);
         }
+        let (image, registry) = crate::instance::image_of(command);
+        check_image(image, registry, &format!("{at}.Parameters.Command.Docker"), problems);
         for name in command.env_vars.keys() {
             let good = !name.is_empty() && !name.contains(['=', '\0']);
             problems.unless(good, format!("{at}.Parameters.Command.EnvVars"), format!("`{name}` is no name of a variable"));

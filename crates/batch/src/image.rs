@@ -1,0 +1,280 @@
+//! Images of containers that lie in the object store, or in a file.
+//!
+//! [`locate`] finds one by its name, [`source`] reads its parts, [`manifest`] what it says of itself. [`Images`] keeps what
+//! was made of it: unpacked as a root file system (by [`unpack`]), or taken by an engine (from what [`archive`] writes). An
+//! image is known by the digest of its description, which covers all of its content: whatever it is called and wherever
+//! it lies, it is unpacked or taken once.
+
+mod archive;
+mod error;
+mod locate;
+mod manifest;
+mod reference;
+mod source;
+mod unpack;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use batchyard_runner::container::{Engine, EngineKind};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use self::{error::ImageError, locate::Located, reference::Reference, unpack::Limits};
+use self::{
+    manifest::{Image, hex},
+    source::{Source, is_hex},
+    unpack::Unpacker,
+};
+
+/// Most images that are kept unpacked.
+const MAX_KEPT: usize = 1000;
+/// How long an engine is believed to still have an image.
+const BELIEVED: Duration = Duration::from_secs(60);
+/// Name of the images that were given to engines.
+const ENGINE_NAME: &str = "localhost/batchyard-image";
+/// Folder of notes that tell which image lay where.
+const KNOWN: &str = "known";
+/// Folder for files without a name.
+const SCRATCH: &str = "scratch";
+/// Names in the folder of an image.
+const ROOTFS: &str = "rootfs";
+const ABOUT: &str = "image.json";
+
+/// An image as a root file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpacked {
+    /// The root file system.
+    pub rootfs: PathBuf,
+    /// Environment of its commands.
+    pub env: Vec<(String, String)>,
+    /// Whether it has bash at its usual place.
+    pub has_bash: bool,
+}
+
+/// The images that are kept.
+#[derive(Debug)]
+pub struct Images {
+    folder: PathBuf,
+    limits: Limits,
+    /// When engines were last seen to have an image.
+    seen: Mutex<HashMap<(EngineKind, String), Instant>>,
+}
+
+impl Images {
+    /// Images that are kept in this folder, which is made when it is needed.
+    pub fn new(folder: PathBuf) -> Self {
+        Images { folder, limits: Limits::default(), seen: Mutex::default() }
+    }
+
+    /// A folder on the same file system for files that live for a moment.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn scratch(&self) -> Result<PathBuf, ImageError> {
+        self.make_folder(SCRATCH)
+    }
+
+    /// The image as a root file system, unpacked now if it was not before. Whoever comes meanwhile waits.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn unpacked(&self, located: &Located) -> Result<Unpacked, ImageError> {
+        if let Some(kept) = self.known(located).and_then(|id| self.kept(&id)) {
+            return Ok(kept);
+        }
+        let image = self.read(located)?;
+        let _lock = self.lock(&image.id)?;
+        if let Some(kept) = self.kept(&image.id) {
+            self.remember(located, &image.id)?;
+            return Ok(kept);
+        }
+        self.unpack(located, &image)?;
+        self.remember(located, &image.id)?;
+        self.kept(&image.id).ok_or_else(|| ImageError::malformed(&located.address(), "it was removed just after it was unpacked"))
+    }
+
+    /// The name under which the engine has the image, which it is given now if it has it not. Whoever comes meanwhile waits.
+    ///
+    /// # Errors
+    /// [`ImageError`].
+    pub fn in_engine(&self, located: &Located, engine: &Engine) -> Result<String, ImageError> {
+        if let Some(id) = self.known(located)
+            && self.engine_has(engine, &id)
+        {
+            return Ok(self.engine_name(engine, &id));
+        }
+        let image = self.read(located)?;
+        let name = self.engine_name(engine, &image.id);
+        let _lock = self.lock(&image.id)?;
+        if !self.engine_has(engine, &image.id) {
+            self.give(located, &image, engine, &name)?;
+        }
+        self.remember(located, &image.id)?;
+        Ok(name)
+    }
+
+    fn read(&self, located: &Located) -> Result<Image, ImageError> {
+        let source = Source::open(located, &self.scratch()?)?;
+        Image::read(&source, located)
+    }
+
+    /// What is there already of an image.
+    fn kept(&self, id: &str) -> Option<Unpacked> {
+        let text = fs::read(self.folder.join(id).join(ABOUT)).ok()?;
+        let about: About = serde_json::from_slice(&text).ok()?;
+        let rootfs = self.folder.join(id).join(ROOTFS);
+        rootfs.is_dir().then_some(Unpacked { rootfs, env: about.env, has_bash: about.has_bash })
+    }
+
+    fn unpack(&self, located: &Located, image: &Image) -> Result<(), ImageError> {
+        self.check_room()?;
+        let part = self.part(&image.id)?;
+        let rootfs = part.join(ROOTFS);
+        make_private(&rootfs).map_err(ImageError::file(format!("make `{}`", rootfs.display())))?;
+        // `/` of the image must be everybody's.
+        fs::set_permissions(&rootfs, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .map_err(ImageError::file(format!("change `{}`", rootfs.display())))?;
+        let mut unpacker = Unpacker::new(&rootfs, self.limits);
+        for (number, layer) in image.layers.iter().enumerate() {
+            unpacker.layer(layer.blob.reader(), &layer.digest).map_err(|error| {
+                // What cannot be used is not kept; the error is the news.
+                let _ = fs::remove_dir_all(&part);
+                ImageError::malformed(&located.address(), format!("layer {} of {}: {error}", number + 1, image.layers.len()))
+            })?;
+        }
+        let about = About { env: image.env.clone(), has_bash: has(&rootfs, "/bin/bash") };
+        if !about.has_bash && !has(&rootfs, "/bin/sh") {
+            let _ = fs::remove_dir_all(&part);
+            return Err(ImageError::malformed(&located.address(), "it has neither `/bin/bash` nor `/bin/sh` to run commands with"));
+        }
+        let finish = || -> io::Result<()> {
+            fs::write(part.join(ABOUT), serde_json::to_vec(&about)?)?;
+            // All of it is on the disk before it has its name.
+            rustix::fs::syncfs(File::open(&part)?)?;
+            fs::rename(&part, self.folder.join(&image.id))
+        };
+        finish().map_err(ImageError::file(format!("keep the image in `{}`", self.folder.display())))
+    }
+
+    fn check_room(&self) -> Result<(), ImageError> {
+        let folder = self.folder.display().to_string();
+        let entries = fs::read_dir(&self.folder).map_err(ImageError::file(format!("read `{folder}`")))?;
+        let count = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_hex)).count();
+        if count < MAX_KEPT { Ok(()) } else { Err(ImageError::TooMany { folder, count }) }
+    }
+
+    fn engine_name(&self, engine: &Engine, id: &str) -> String {
+        match engine.kind {
+            EngineKind::Docker | EngineKind::Podman => format!("{ENGINE_NAME}:{id}"),
+            EngineKind::Apptainer => self.folder.join(format!("{id}.sif")).to_string_lossy().into_owned(),
+        }
+    }
+
+    fn engine_has(&self, engine: &Engine, id: &str) -> bool {
+        let key = (engine.kind, id.to_owned());
+        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen().get(&key).is_some_and(|at| at.elapsed() < BELIEVED) {
+            return true;
+        }
+        let has = engine.has_image(&self.engine_name(engine, id));
+        if has {
+            let mut seen = seen();
+            seen.retain(|_, at| at.elapsed() < BELIEVED);
+            seen.insert(key, Instant::now());
+        }
+        has
+    }
+
+    fn give(&self, located: &Located, image: &Image, engine: &Engine, name: &str) -> Result<(), ImageError> {
+        let part = self.part(&image.id)?;
+        let file = part.join("image.tar");
+        let done = archive::write(image, name, &file).map_err(ImageError::file(format!("write `{}`", file.display()))).and_then(|()| {
+            // A file that is half made must not have the name.
+            let made =
+                if engine.kind == EngineKind::Apptainer { part.join("image.sif").to_string_lossy().into_owned() } else { name.to_owned() };
+            engine.load(&file, &made, &part).map_err(|source| ImageError::Engine { place: located.address(), source })?;
+            if made != name {
+                fs::rename(&made, name).map_err(ImageError::file(format!("make `{name}`")))?;
+            }
+            Ok(())
+        });
+        // It is large, and the engine has its own copy.
+        let _ = fs::remove_dir_all(&part);
+        done
+    }
+
+    /// An empty folder for what becomes an image; what a dead process has left in it is gone. The image must be locked.
+    fn part(&self, id: &str) -> Result<PathBuf, ImageError> {
+        let part = self.folder.join(format!("{id}.part"));
+        match fs::remove_dir_all(&part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(ImageError::file(format!("clear `{}`", part.display()))(error));
+            }
+            _ => {}
+        }
+        make_private(&part).map_err(ImageError::file(format!("make `{}`", part.display())))?;
+        Ok(part)
+    }
+
+    /// Keeps everybody else, also of other processes, from making the same image.
+    fn lock(&self, id: &str) -> Result<File, ImageError> {
+        let path = self.folder.join(format!("{id}.lock"));
+        let lock = || -> io::Result<File> {
+            let file = File::options().create(true).write(true).truncate(false).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        lock().map_err(ImageError::file(format!("lock `{}`", path.display())))
+    }
+
+    fn note(&self, located: &Located) -> PathBuf {
+        self.folder.join(KNOWN).join(hex(&Sha256::digest(located.stamp.as_bytes())))
+    }
+
+    /// Which image lay there when somebody last looked, if nothing has changed there.
+    fn known(&self, located: &Located) -> Option<String> {
+        fs::read_to_string(self.note(located)).ok().filter(|id| is_hex(id))
+    }
+
+    fn remember(&self, located: &Located, id: &str) -> Result<(), ImageError> {
+        let folder = self.make_folder(KNOWN)?;
+        let note = self.note(located);
+        let fresh = folder.join(format!("{}.{}", id.get(..16).unwrap_or_default(), uuid::Uuid::new_v4()));
+        let write = || fs::write(&fresh, id).and_then(|()| fs::rename(&fresh, &note));
+        write().map_err(ImageError::file(format!("write `{}`", note.display())))
+    }
+
+    fn make_folder(&self, name: &str) -> Result<PathBuf, ImageError> {
+        let folder = self.folder.join(name);
+        make_private(&folder).map_err(ImageError::file(format!("make `{}`", folder.display())))?;
+        Ok(folder)
+    }
+}
+
+/// What is kept beside a root file system.
+#[derive(Serialize, Deserialize)]
+struct About {
+    env: Vec<(String, String)>,
+    has_bash: bool,
+}
+
+/// A folder for nobody else: images hold programs that run as their owners.
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Whether a root file system has a file there, links followed inside it.
+fn has(rootfs: &Path, path: &str) -> bool {
+    batchyard_runner::root::resolve(&[rootfs], Path::new(path)).is_ok_and(|path| rootfs.join(path).is_file())
+}

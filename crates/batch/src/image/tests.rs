@@ -1,0 +1,227 @@
+use std::{io::Write, os::unix::fs::PermissionsExt, sync::Arc};
+
+use batchyard_objects::{Objects, Options, Put};
+use serde_json::json;
+
+use super::*;
+
+fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o755);
+        archive.append_data(&mut header, path, *bytes).unwrap();
+    }
+    archive.into_inner().unwrap()
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(bytes)))
+}
+
+fn architecture() -> &'static str {
+    if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" }
+}
+
+/// A small image: its layer, its description, and the digest of that.
+struct Small {
+    layer: Vec<u8>,
+    description: Vec<u8>,
+}
+
+impl Small {
+    fn new(word: &str) -> Self {
+        let layer = tar_of(&[("bin/sh", b"#!"), ("word", word.as_bytes())]);
+        let description = json!({"architecture": architecture(), "os": "linux", "config": {"Env": ["WORD=image", "PATH=/x:/y"]},
+            "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]}});
+        Small { layer, description: description.to_string().into_bytes() }
+    }
+
+    fn id(&self) -> String {
+        hex(&Sha256::digest(&self.description))
+    }
+
+    /// As `docker save` writes it.
+    fn saved(&self, tags: &[&str]) -> Vec<u8> {
+        let manifest = json!([{"Config": "c.json", "RepoTags": tags, "Layers": ["1/layer.tar"]}]).to_string();
+        tar_of(&[("c.json", &self.description), ("1/layer.tar", &self.layer), ("manifest.json", manifest.as_bytes())])
+    }
+
+    /// Parts by digest, and the digest of the manifest.
+    fn parts(&self) -> (Vec<(String, Vec<u8>)>, String) {
+        let layer = packed(&self.layer);
+        let manifest = json!({"schemaVersion": 2, "config": {"digest": digest(&self.description)}, "layers": [{"digest": digest(&layer)}]});
+        let manifest = manifest.to_string().into_bytes();
+        let name = digest(&manifest);
+        ([self.description.clone(), layer, manifest].map(|bytes| (digest(&bytes), bytes)).into(), name)
+    }
+
+    /// The files of an OCI layout.
+    fn layout(&self, tag: &str) -> Vec<(String, Vec<u8>)> {
+        let (parts, manifest) = self.parts();
+        let index = json!({"schemaVersion": 2, "manifests": [
+            {"digest": digest(b"other"), "platform": {"os": "linux", "architecture": "s390x"}, "annotations": {"org.opencontainers.image.ref.name": tag}},
+            {"digest": manifest, "platform": {"os": "linux", "architecture": architecture()}, "annotations": {"org.opencontainers.image.ref.name": tag}}]});
+        let mut files: Vec<(String, Vec<u8>)> =
+            parts.into_iter().map(|(digest, bytes)| (format!("blobs/{}", digest.replace(':', "/")), bytes)).collect();
+        files.push(("index.json".into(), index.to_string().into_bytes()));
+        files.push(("oci-layout".into(), b"{\"imageLayoutVersion\": \"1.0.0\"}".into()));
+        files
+    }
+}
+
+struct Store {
+    _dir: tempfile::TempDir,
+    objects: Objects,
+    images: Images,
+}
+
+impl Store {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let objects = Objects::open(&dir.path().join("oss"), Options::default()).unwrap();
+        objects.create_bucket("data", "me", None).unwrap();
+        Store { objects, images: Images::new(dir.path().join("images")), _dir: dir }
+    }
+
+    fn put(&self, key: &str, bytes: &[u8]) {
+        self.objects.put_bytes("data", key, bytes, Put::default()).unwrap();
+    }
+
+    fn find(&self, image: &str, url: &str) -> Result<Located, ImageError> {
+        Located::in_bucket(&self.objects, image, url, &self.images.scratch().unwrap())
+    }
+
+    fn word(&self, image: &str, url: &str) -> Result<String, ImageError> {
+        let kept = self.images.unpacked(&self.find(image, url)?)?;
+        Ok(fs::read_to_string(kept.rootfs.join("word")).unwrap())
+    }
+
+    fn problem(&self, image: &str, url: &str) -> String {
+        self.word(image, url).unwrap_err().to_string()
+    }
+}
+
+#[test]
+fn every_form_gives_the_same_image() {
+    let store = Store::new();
+    let small = Small::new("one");
+    store.put("saved/tool_1.tar", &small.saved(&["tool:1"]));
+    store.put("packed/tool-1.tar.gz", &packed(&small.saved(&["tool:1"])));
+    store.put("folder/tool/1.tar", &small.saved(&[]));
+    store.put("untagged/tool.tar", &small.saved(&["localhost:5000/tool:1"]));
+    store.put("exact.tar", &small.saved(&["other:7"]));
+    let layout = small.layout("1");
+    for (name, bytes) in &layout {
+        store.put(&format!("layout/{name}"), bytes);
+    }
+    let files: Vec<(&str, &[u8])> = layout.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    store.put("oci/tool_1.tar", &tar_of(&files));
+    let (parts, manifest) = small.parts();
+    for (digest, bytes) in parts {
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        store.put(&format!("hub/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]), &bytes);
+    }
+    store.put("hub/docker/registry/v2/repositories/tool/_manifests/tags/1/current/link", manifest.as_bytes());
+    for place in ["saved/", "packed/", "packed", "folder/", "untagged/", "exact.tar", "layout/", "oci/", "hub/"] {
+        let located = store.find("localhost:5000/tool:1", &format!("oss://data/{place}")).unwrap();
+        let kept = store.images.unpacked(&located).map_err(|error| format!("{place}: {error}")).unwrap();
+        assert_eq!(kept.rootfs, store.images.folder.join(small.id()).join("rootfs"), "{place}");
+        assert_eq!(kept.env, [("WORD".into(), "image".into()), ("PATH".into(), "/x:/y".into())]);
+        assert!(!kept.has_bash);
+        assert_eq!(store.images.known(&located), Some(small.id()));
+    }
+    let mode = fs::metadata(&store.images.folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "programs of images are nobody else's");
+    assert_eq!(fs::read_dir(store.images.folder.join(SCRATCH)).unwrap().count(), 0);
+}
+
+#[test]
+fn a_new_content_is_a_new_image() {
+    let store = Store::new();
+    store.put("i/tool_1.tar", &Small::new("one").saved(&["tool:1"]));
+    store.put("i/tool_2.tar", &Small::new("two").saved(&["tool:2"]));
+    assert_eq!(store.word("localhost:5000/tool:1", "oss://data/i/").unwrap(), "one");
+    assert_eq!(store.word("localhost:5000/tool:2", "oss://data/i/").unwrap(), "two");
+    store.put("i/tool_1.tar", &Small::new("three").saved(&["tool:1"]));
+    assert_eq!(store.word("localhost:5000/tool:1", "oss://data/i/").unwrap(), "three");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let store = Store::new();
+    let small = Small::new("one");
+    store.put("i/tool.tar", &small.saved(&["tool:1"]));
+    let (mut broken, mut other) = (Small::new("one"), Small::new("one"));
+    broken.layer = tar_of(&[("bin/sh", b"#!"), ("word", b"uno")]);
+    store.put("i/broken_1.tar", &broken.saved(&[]));
+    other.description = String::from_utf8(other.description).unwrap().replace(architecture(), "s390x").into_bytes();
+    store.put("i/other_1.tar", &other.saved(&[]));
+    store.put("i/noise_1.tar", b"no archive");
+    store.put("i/empty_1.tar", &tar_of(&[("x", b"")]));
+    let layer = tar_of(&[("word", b"x")]);
+    let description = json!({"rootfs": {"diff_ids": [digest(&layer)]}}).to_string().into_bytes();
+    store.put("i/bare_1.tar", &Small { layer, description }.saved(&[]));
+    for (name, bytes) in small.layout("1").iter().filter(|(name, _)| !name.starts_with("blobs")) {
+        store.put(&format!("half/{name}"), bytes);
+    }
+    for (image, place, words) in [
+        ("localhost:5000/none:1", "i/", "looked for `oss://data/i/none_1.tar`, `oss://data/i/none_1.tar.gz`"),
+        ("localhost:5000/none:1", "gone.tar", "looked for `oss://data/gone.tar`, `oss://data/gone.tar/none_1.tar`"),
+        ("localhost:5000/tool:2", "i/", "it holds `tool:1`, and not `tool:2`"),
+        ("localhost:5000/broken:1", "i/", "layer 1 of 1: its content is `sha256:"),
+        ("localhost:5000/other:1", "i/", "it is for linux on s390x"),
+        ("localhost:5000/noise:1", "i/", "`oss://data/i/noise_1.tar` is not usable"),
+        ("localhost:5000/empty:1", "i/", "neither `manifest.json` nor `index.json`"),
+        ("localhost:5000/bare:1", "i/", "neither `/bin/bash` nor `/bin/sh`"),
+        ("localhost:5000/x:1", "half/", "is missing"),
+        ("localhost:5000/Bad", "i/", "`localhost:5000/Bad` is no name of an image"),
+    ] {
+        let problem = store.problem(image, &format!("oss://data/{place}"));
+        assert!(problem.contains(words), "{image}: {problem}");
+    }
+    assert!(store.problem("localhost:5000/x:1", "oss://nowhere/").contains("bucket `nowhere` does not exist"));
+    let left = fs::read_dir(&store.images.folder).unwrap().flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == "part"));
+    assert_eq!(left.count(), 0, "what cannot be used is not kept");
+}
+
+#[test]
+fn many_at_once_load_it_once() {
+    let store = Arc::new(Store::new());
+    store.put("i/tool_1.tar", &Small::new("one").saved(&["tool:1"]));
+    let calls = store.images.scratch().unwrap().join("calls");
+    let fake = format!(
+        "echo $1 >> {0}; case $1 in load) sleep 0.2; tar -xOf $3 manifest.json > {0}.manifest ;; image) [ -e {0}.manifest ] ;; esac",
+        calls.display()
+    );
+    let engine =
+        Engine { kind: EngineKind::Docker, command: ["bash", "-c", &fake, "docker"].map(String::from).into(), arguments: Vec::new() };
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let (store, engine) = (Arc::clone(&store), engine.clone());
+            std::thread::spawn(move || {
+                let located = store.find("localhost:5000/tool:1", "oss://data/i/").unwrap();
+                (store.images.in_engine(&located, &engine).unwrap(), store.images.unpacked(&located).unwrap().rootfs)
+            })
+        })
+        .collect();
+    let made: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let name = format!("localhost/batchyard-image:{}", Small::new("one").id());
+    assert!(made.iter().all(|one| *one == (name.clone(), made[0].1.clone())), "{made:?}");
+    let told = fs::read_to_string(&calls).unwrap();
+    assert_eq!(told.lines().filter(|line| *line == "load").count(), 1, "{told}");
+    assert!(fs::read_to_string(calls.with_extension("manifest")).unwrap().contains(&name));
+    // Half an image that a dead process has left is no image.
+    let located = store.find("localhost:5000/tool:1", "oss://data/i/").unwrap();
+    fs::rename(store.images.folder.join(Small::new("one").id()), store.images.folder.join(format!("{}.part", Small::new("one").id())))
+        .unwrap();
+    fs::remove_file(store.images.folder.join(format!("{}.part/rootfs/word", Small::new("one").id()))).unwrap();
+    assert!(store.images.unpacked(&located).unwrap().rootfs.join("word").is_file());
+}
