@@ -148,7 +148,7 @@ demo=(
   /usr/share/java/picard.jar=picard-tools python3=python3
 )
 test=(
-  mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap pip3=python3-pip
+  mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap busybox=busybox-static pip3=python3-pip
   javac=default-jdk-headless /usr/share/java/typesafe-config.jar=libtypesafe-config-java
   "/usr/lib/python3*/ensurepip/__init__.py=python3-venv"
   munged=munge slurmctld=slurmctld slurmd=slurmd sbatch=slurm-client

@@ -275,16 +275,16 @@ fn a_container_whose_client_died_does_not_run_beside_its_successor() {
 }
 
 /// Programs of the image made of this machine's own files.
-const PROGRAMS: [&str; 8] = ["bash", "cat", "head", "sleep", "wc", "mkdir", "hostname", "ls"];
+const PROGRAMS: [&str; 10] = ["bash", "cat", "head", "sleep", "wc", "mkdir", "hostname", "ls", "ln", "touch"];
 
 /// A real podman that keeps everything in one folder.
-struct Podman {
-    words: Vec<String>,
-    settings: std::path::PathBuf,
+pub struct Podman {
+    pub words: Vec<String>,
+    pub settings: std::path::PathBuf,
 }
 
 impl Podman {
-    fn new(yard: &Yard) -> Result<Self, String> {
+    pub fn new(yard: &Yard) -> Result<Self, String> {
         // Limits below those of this process and no unified cgroup tree: so it also runs inside a restricted machine.
         let settings =
             "[containers]\ndefault_ulimits = [\"nofile=1000:1000\", \"nproc=1000:1000\"]\n[engine]\ncgroup_manager = \"cgroupfs\"\n";
@@ -312,25 +312,30 @@ impl Podman {
 
     /// Makes the image of this machine's bash, a few programs and their libraries.
     fn import(&self, root: &Path) -> Result<(), String> {
-        for folder in ["bin", "tmp", "proc", "dev", "sys", "etc"] {
-            fs::create_dir_all(root.join(folder)).map_err(|e| e.to_string())?;
-        }
-        for program in PROGRAMS {
-            let found = output("sh", &["-c", &format!("command -v {program}")])?;
-            fs::copy(found.trim(), root.join("bin").join(program)).map_err(|e| e.to_string())?;
-            for library in output("ldd", &[found.trim()])?.split_whitespace().filter(|w| w.starts_with('/')) {
-                let target = root.join(library.trim_start_matches('/'));
-                fs::create_dir_all(target.parent().unwrap()).map_err(|e| e.to_string())?;
-                fs::copy(library, &target).map_err(|e| e.to_string())?;
-            }
-        }
-        std::os::unix::fs::symlink("bash", root.join("bin/sh")).map_err(|e| e.to_string())?;
-        fs::copy(root.join("bin/cat"), root.join("bin/true")).map_err(|e| e.to_string())?;
-        fs::write(root.join("etc/from-the-image"), "inside\n").map_err(|e| e.to_string())?;
+        small_root(root)?;
         let archive = root.with_extension("tar");
         output("tar", &["-C", &root.display().to_string(), "-cf", &archive.display().to_string(), "."])?;
         self.call(&["import", &archive.display().to_string(), IMAGE]).map(drop)
     }
+}
+
+/// A root file system of this machine's bash, a few programs and their libraries.
+pub fn small_root(root: &Path) -> Result<(), String> {
+    for folder in ["bin", "tmp", "proc", "dev", "sys", "etc"] {
+        fs::create_dir_all(root.join(folder)).map_err(|e| e.to_string())?;
+    }
+    for program in PROGRAMS {
+        let found = output("sh", &["-c", &format!("command -v {program}")])?;
+        fs::copy(found.trim(), root.join("bin").join(program)).map_err(|e| e.to_string())?;
+        for library in output("ldd", &[found.trim()])?.split_whitespace().filter(|w| w.starts_with('/')) {
+            let target = root.join(library.trim_start_matches('/'));
+            fs::create_dir_all(target.parent().unwrap()).map_err(|e| e.to_string())?;
+            fs::copy(library, &target).map_err(|e| e.to_string())?;
+        }
+    }
+    std::os::unix::fs::symlink("bash", root.join("bin/sh")).map_err(|e| e.to_string())?;
+    fs::copy(root.join("bin/cat"), root.join("bin/true")).map_err(|e| e.to_string())?;
+    fs::write(root.join("etc/from-the-image"), "inside\n").map_err(|e| e.to_string())
 }
 
 const IMAGE: &str = "localhost/batchyard-test:1";

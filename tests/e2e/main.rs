@@ -15,6 +15,7 @@ mod engines;
 mod faults;
 mod hostile;
 mod http;
+mod images;
 mod jobs;
 mod language;
 mod metadata;
