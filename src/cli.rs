@@ -1,5 +1,6 @@
 //! The command line.
 
+mod app;
 pub mod bcs;
 mod cache;
 mod check;
@@ -96,6 +97,9 @@ enum Command {
     /// Make, list and disable access keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Try the images of apps
+    #[command(subcommand)]
+    App(app::AppCommand),
     /// Explain why a call was run and no earlier result taken
     Why(why::WhyArgs),
     /// Forget earlier results
@@ -201,6 +205,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Bcsgen(args) => Ok(bcs::bcs("bcsgen", args)),
         Command::Server(args) => server::server(&args, config()?),
         Command::Key(command) => key::key(&command, &config()?),
+        Command::App(command) => app::app(&command, &config()?),
         Command::Why(args) => why::why(&args, &config()?),
         Command::Cache(command) => cache::cache(&command, &config()?),
         Command::Config(ConfigCommand::Show(args)) => show::config(args, &config()?),

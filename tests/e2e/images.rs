@@ -328,6 +328,49 @@ fn find(folder: &Path, end: &str) -> Option<std::path::PathBuf> {
 }
 
 #[test]
+fn an_image_is_tried_on_this_machine() {
+    if !has_namespaces() {
+        return;
+    }
+    let yard = Yard::new();
+    yard.write("config/batchyard/config.toml", "[containers]\npolicy = \"off\"\n");
+    fs::write(yard.path("demo.tar"), demo(&base(&yard), "0.1")).unwrap();
+    yard.write("in/a.txt", "hello\n");
+    let line = "tool; cat /data/a.txt /one; echo $WORD $HOME $PWD >&2; echo kept > left; touch /data/x 2>/dev/null || exit 3";
+    let words = [
+        "app",
+        "run-local",
+        "demo.tar",
+        "--command",
+        line,
+        "--mount",
+        "in:/data/",
+        "--mount",
+        "in/a.txt:/one",
+        "--env",
+        "WORD=mine",
+        "--workdir",
+        "work",
+    ];
+    let done = yard.call(&words);
+    assert_eq!((done.code, done.out.as_str()), (3, "tool 0.1\nhello\nhello\n"), "{}", done.err);
+    assert_eq!(done.err, "mine /root /batchcompute/workdir\n");
+    assert_eq!(yard.read("work/left"), "kept\n");
+    assert_eq!(fs::read_dir(yard.path("home/trials")).unwrap().count(), 0);
+    for (words, told) in [
+        (["demo.tar", "--command", "true", "--mount", "none:/x"], "cannot show `none`"),
+        (["demo.tar", "--command", "true", "--mount", "in/a.txt:/x/"], "is a file"),
+        (["demo.tar", "--command", "true", "--mount", "in:x"], "absolute path"),
+        (["none.tar", "--command", "true", "--env", "A=1"], "there is no `none.tar`"),
+        (["ubuntu:22.04", "--command", "true", "--env", "A=1"], "needs a container engine"),
+        (["in/a.txt", "--command", "true", "--env", "A=1"], "is not usable"),
+    ] {
+        let done = yard.call(&[["app", "run-local"].as_slice(), &words].concat());
+        assert!(done.code == 2 && done.err.contains(told), "{words:?}: {}", done.err);
+    }
+}
+
+#[test]
 fn images_that_cannot_be_used_are_explained() {
     let yard = Yard::new();
     let service = started(&yard, NO_ENGINE);

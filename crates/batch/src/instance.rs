@@ -5,6 +5,7 @@ mod environment;
 mod logs;
 mod outputs;
 mod place;
+mod trial;
 mod view;
 mod world;
 
@@ -20,7 +21,10 @@ use batchyard_objects::{ObjectError, Objects};
 use batchyard_runner::{Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, container::Engine, trace};
 
 pub use self::logs::{Shipper, address as log_address};
-pub use self::world::image_of;
+pub use self::{
+    trial::{Trial, TrialError},
+    world::image_of,
+};
 use self::{view::View, world::World};
 use crate::{
     image::{ImageError, Images},
@@ -214,7 +218,7 @@ impl Attempt {
 
     fn job(&self, view: &View, under_way: bool) -> Result<Job, PlaceError> {
         let description = &self.task.description;
-        let container = view.world().container(self)?;
+        let container = view.world().container((self.surroundings.engine)())?;
         let env = self.environment(view.world());
         let root = view.root_file(&env)?;
         let (work, shell) = match view.world() {

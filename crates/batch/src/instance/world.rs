@@ -68,8 +68,7 @@ impl World {
         }
         let engine = (surroundings.engine)();
         if registry.is_empty() {
-            let engine = engine.ok_or_else(|| no_engine(image))?;
-            return Ok(World::Engine { kind: engine.kind, image: image.to_owned(), is_given: false });
+            return Self::by_name(image, engine.as_ref());
         }
         let images: &Images = &surroundings.images;
         let located = Located::in_bucket(&surroundings.objects, image, registry, &images.scratch()?)?;
@@ -79,10 +78,16 @@ impl World {
         })
     }
 
+    /// A container of an image that the engine knows how to find.
+    pub fn by_name(image: &str, engine: Option<&Engine>) -> Result<World, PlaceError> {
+        let engine = engine.ok_or_else(|| no_engine(image))?;
+        Ok(World::Engine { kind: engine.kind, image: image.to_owned(), is_given: false })
+    }
+
     /// The engine with the words that such a container needs, and the image.
-    pub fn container(&self, attempt: &Attempt) -> Result<Option<(Engine, String)>, PlaceError> {
+    pub fn container(&self, engine: Option<Engine>) -> Result<Option<(Engine, String)>, PlaceError> {
         let World::Engine { image, is_given, .. } = self else { return Ok(None) };
-        let mut engine = (attempt.surroundings.engine)().ok_or_else(|| no_engine(image))?;
+        let mut engine = engine.ok_or_else(|| no_engine(image))?;
         if engine.kind != EngineKind::Apptainer {
             // As the original did, whatever the image says.
             engine.arguments.extend(["--user", "0"].map(String::from));
