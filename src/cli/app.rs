@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use batchyard_batch::{image::Images, instance::Trial};
 use batchyard_runner::{
     Control, EndedBy,
-    root::{Mode, Mount, unshare},
+    root::{Mode, Mount, remove, unshare},
 };
 use batchyard_workflow::settings::ContainerPolicy;
 use clap::{Args, Subcommand};
@@ -120,7 +120,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = remove(&self.path) {
             say(&format!("cannot remove `{}`: {error}", self.path.display()));
         }
     }
@@ -156,10 +156,18 @@ fn followed<T>(dir: &Path, run: impl FnOnce() -> T) -> T {
                 thread::park_timeout(PERIOD);
             }
         });
-        let done = run();
-        ended.store(true, Ordering::Release);
-        done
+        let _end = Ending(&ended);
+        run()
     })
+}
+
+/// Says that it has ended, whatever way.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// What cannot be read or written now is tried again, and lost only with the reader.
@@ -168,7 +176,7 @@ fn pass_on(path: &Path, passed: &mut u64, to: &mut impl Write) {
     let mut pass = || -> io::Result<()> {
         let mut file = fs::File::open(path)?;
         file.seek(SeekFrom::Start(*passed))?;
-        *passed += io::copy(&mut file.take(u64::MAX), to)?;
+        *passed += io::copy(&mut file, to)?;
         to.flush()
     };
     let _ = pass();

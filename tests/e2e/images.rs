@@ -72,14 +72,14 @@ fn started(yard: &Yard, containers: &str) -> Service {
 
 const NO_ENGINE: &str = "policy = \"off\"";
 
-/// The configuration of a real podman, if it works here.
-fn podman(yard: &Yard) -> Option<String> {
+/// The configuration of a real podman, if it works here: as itself, or as the docker whose words it knows too.
+fn podman(yard: &Yard, engine: &str) -> Option<String> {
     match Podman::new(yard) {
         Ok(podman) => {
             let mut words = vec!["env".to_owned(), format!("CONTAINERS_CONF={}", podman.settings.display())];
             words.extend(podman.words);
             let words = serde_json::to_string(&words).unwrap();
-            Some(format!("engine = \"podman\"\ncommand = {words}\narguments = [\"--network\", \"none\"]"))
+            Some(format!("engine = {engine:?}\ncommand = {words}\narguments = [\"--network\", \"none\"]"))
         }
         Err(reason) => {
             not_tested("podman", &reason);
@@ -231,12 +231,61 @@ fn images_are_unpacked_where_there_is_no_engine() {
 #[test]
 fn podman_is_given_images_of_the_object_store() {
     let yard = Yard::new();
-    let Some(containers) = podman(&yard) else { return };
+    let Some(containers) = podman(&yard, "podman") else { return };
     let service = started(&yard, &containers);
     an_app_gets_a_new_tag(&yard, &service);
     a_job_sees_and_leaves(&service);
     commands_end_as_everywhere(&yard, &service);
     links_are_no_way_out(&yard, &service);
+}
+
+/// Docker has no layers for mounts: what can be written to is a copy.
+#[test]
+fn the_words_of_docker_do_the_same() {
+    let yard = Yard::new();
+    let Some(containers) = podman(&yard, "docker") else { return };
+    let service = started(&yard, &containers);
+    service.put("data", "dockers/demo_0.1.tar", &demo(&base(&yard), "0.1"));
+    a_job_sees_and_leaves(&service);
+}
+
+/// Whoever is not root gets a root of his own by a namespace for users.
+#[test]
+fn nobody_can_use_images_too() {
+    if !has_namespaces() {
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        // Then all other tests have shown it.
+        return;
+    }
+    let nobody = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let allowed = Command::new("setpriv").args(nobody).args(["unshare", "--mount", "--map-root-user", "true"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        return not_tested("user namespaces", "allow unprivileged user namespaces");
+    }
+    let yard = Yard::new();
+    fs::write(yard.path("demo.tar"), demo(&base(&yard), "0.1")).unwrap();
+    yard.write("config.toml", "[containers]\npolicy = \"off\"\n");
+    // A place that everybody can reach.
+    fs::copy(env!("CARGO_BIN_EXE_batchyard"), yard.path("batchyard")).unwrap();
+    fs::create_dir(yard.path("home")).unwrap();
+    std::os::unix::fs::chown(yard.path("home"), Some(65534), Some(65534)).unwrap();
+    fs::set_permissions(yard.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let run = || {
+        let mut command = Command::new("setpriv");
+        command.args(nobody).arg(yard.path("batchyard")).args(["app", "run-local", "demo.tar", "--command"]);
+        command.arg("tool; echo x > /opt/note; mkdir /opt/closed; : > /opt/closed/x; cat /opt/note; [ -e /proc/self/status ] && [ -c /dev/null ] && echo all");
+        command.current_dir(yard.path("")).env("HOME", yard.path("home")).env("BATCHYARD_HOME", yard.path("home"));
+        command.env("BATCHYARD_CONFIG", yard.path("config.toml")).env_remove("BATCHYARD_DATABASE").env_remove("XDG_CONFIG_HOME");
+        crate::yard::done(&mut command)
+    };
+    // The second time from what the first has unpacked.
+    for _ in 0..2 {
+        let done = run();
+        assert_eq!((done.code, done.out.as_str(), done.err.as_str()), (0, "tool 0.1\nx\nall\n", ""));
+        assert_eq!(fs::read_dir(yard.path("home/trials")).unwrap().count(), 0);
+    }
 }
 
 #[test]
@@ -278,7 +327,7 @@ fn an_image_without_bash_is_run_by_its_own_shell() {
     };
     drive(&started(&yard, NO_ENGINE));
     let other = Yard::new();
-    if let Some(containers) = podman(&other) {
+    if let Some(containers) = podman(&other, "docker") {
         drive(&started(&other, &containers));
     }
 }

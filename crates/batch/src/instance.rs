@@ -18,7 +18,9 @@ use std::{
 
 use batchyard_model::JobId;
 use batchyard_objects::{ObjectError, Objects};
-use batchyard_runner::{Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, container::Engine, trace};
+use batchyard_runner::{
+    Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, container::Engine, root::remove, trace,
+};
 
 pub use self::logs::{Shipper, address as log_address};
 pub use self::{
@@ -341,12 +343,7 @@ impl Attempt {
 }
 
 fn clear(dir: &Path) -> Result<(), PlaceError> {
-    match fs::remove_dir_all(dir) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(PlaceError::File { what: format!("clear `{}`", dir.display()), source })
-        }
-        _ => Ok(()),
-    }
+    remove(dir).map_err(|source| PlaceError::File { what: format!("clear `{}`", dir.display()), source })
 }
 
 /// Bucket and key of an address that was checked.

@@ -5,6 +5,7 @@
 //! root there and becomes the command. Nothing of it is seen outside; what the command writes into folders that are its
 //! own lies below [`Root::base`] afterwards.
 
+mod remove;
 mod resolve;
 
 use std::{
@@ -24,7 +25,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::resolve::resolve;
+pub use self::{remove::remove, resolve::resolve};
 use crate::{host, tree::MARKER};
 
 /// What every command needs of this machine, whatever its image holds.

@@ -1,6 +1,6 @@
 //! What clients want of jobs: taken one after the other, answered once it is recorded.
 
-use std::{fs, sync::mpsc::SyncSender};
+use std::sync::mpsc::SyncSender;
 
 use batchyard_model::{JobId, JobState, state::job::JobEvent};
 use batchyard_store::{BatchWrite, Write};
@@ -122,9 +122,7 @@ impl Engine {
 /// Removes a folder on a thread of its own: there may be very many files in it.
 fn remove_later(folder: std::path::PathBuf) {
     let work = move || {
-        if let Err(error) = fs::remove_dir_all(&folder)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
+        if let Err(error) = batchyard_runner::root::remove(&folder) {
             tell(&format!("cannot remove `{}`: {error}", folder.display()));
         }
     };

@@ -225,3 +225,23 @@ fn many_at_once_load_it_once() {
     fs::remove_file(store.images.folder.join(format!("{}.part/rootfs/word", Small::new("one").id()))).unwrap();
     assert!(store.images.unpacked(&located).unwrap().rootfs.join("word").is_file());
 }
+
+#[test]
+fn apptainer_gets_a_file() {
+    let store = Store::new();
+    store.put("i/tool_1.tar", &Small::new("one").saved(&["tool:1"]));
+    let fake = "[ \"$1 $2\" = 'build --force' ] && tar -tf ${4#docker-archive:} >/dev/null && echo made > $3";
+    let engine =
+        Engine { kind: EngineKind::Apptainer, command: ["bash", "-c", fake, "apptainer"].map(String::from).into(), arguments: Vec::new() };
+    let located = store.find("localhost:5000/tool:1", "oss://data/i/").unwrap();
+    let name = store.images.in_engine(&located, &engine).unwrap();
+    assert!(name.ends_with(&format!("{}.sif", Small::new("one").id())), "{name}");
+    assert_eq!(fs::read_to_string(&name).unwrap(), "made\n");
+    // What the engine says is passed on, and nothing is left of what it did not make.
+    fs::remove_file(&name).unwrap();
+    store.images.seen.lock().unwrap().clear();
+    let broken = Engine { command: ["bash", "-c", "echo no room >&2; exit 1", "apptainer"].map(String::from).into(), ..engine };
+    let problem = store.images.in_engine(&located, &broken).unwrap_err().to_string();
+    assert!(problem.contains("did not take the image at `oss://data/i/tool_1.tar`") && problem.contains("no room"), "{problem}");
+    assert!(!Path::new(&name).exists());
+}
