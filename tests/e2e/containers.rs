@@ -275,7 +275,7 @@ fn a_container_whose_client_died_does_not_run_beside_its_successor() {
 }
 
 /// Programs of the image made of this machine's own files.
-const PROGRAMS: [&str; 10] = ["bash", "cat", "head", "sleep", "wc", "mkdir", "hostname", "ls", "ln", "touch"];
+const PROGRAMS: [&str; 13] = ["rm", "mv", "chmod", "bash", "cat", "head", "sleep", "wc", "mkdir", "hostname", "ls", "ln", "touch"];
 
 /// A real podman that keeps everything in one folder.
 pub struct Podman {

@@ -155,6 +155,17 @@ fn a_job_sees_and_leaves(service: &Service) {
         assert_eq!(service.text("data", key), text, "{key}");
     }
     assert_eq!(service.text("data", &format!("mapped/run.log.{id}.task.0")), "log\n");
+    // Files of the image that are moved or changed are outputs as a whole.
+    let more = json!({
+        "Parameters": {"Command": {"Docker": {"Image": "localhost:5000/demo:0.1", "RegistryOSSPath": "oss://data/dockers/"}}},
+        "OutputMapping": {"/home/out/tools/tool": "oss://data/moved", "/home/out/note": "oss://data/changed"}
+    });
+    let id = service.create("/jobs", &job("mv /opt/tools /home/out/; mv /opt/note /home/out/; chmod 600 /home/out/note", 1, &more));
+    finished(service, &id);
+    assert_eq!(
+        (service.text("data", "moved").as_str(), service.text("data", "changed").as_str()),
+        ("#!/bin/bash\necho tool 0.1\n", "of the image\n")
+    );
     for path in ["/ref", "/single", "/fixed", "/home/admin/many", "/batchcompute"] {
         assert!(!Path::new(path).exists(), "{path}");
     }
@@ -275,7 +286,7 @@ fn nobody_can_use_images_too() {
     let run = || {
         let mut command = Command::new("setpriv");
         command.args(nobody).arg(yard.path("batchyard")).args(["app", "run-local", "demo.tar", "--command"]);
-        command.arg("tool; echo x > /opt/note; mkdir /opt/closed; : > /opt/closed/x; cat /opt/note; [ -e /proc/self/status ] && [ -c /dev/null ] && echo all");
+        command.arg("tool; echo x > /opt/note; cat /opt/note; rm -r /opt; mkdir /opt; ls /opt; mkdir /opt/x; chmod 0 /opt/x; [ -e /proc/self/status ] && [ -c /dev/null ] && echo all");
         command.current_dir(yard.path("")).env("HOME", yard.path("home")).env("BATCHYARD_HOME", yard.path("home"));
         command.env("BATCHYARD_CONFIG", yard.path("config.toml")).env_remove("BATCHYARD_DATABASE").env_remove("XDG_CONFIG_HOME");
         crate::yard::done(&mut command)
@@ -376,36 +387,33 @@ fn find(folder: &Path, end: &str) -> Option<std::path::PathBuf> {
     None
 }
 
-#[test]
-fn an_image_is_tried_on_this_machine() {
-    if !has_namespaces() {
-        return;
-    }
-    let yard = Yard::new();
-    yard.write("config/batchyard/config.toml", "[containers]\npolicy = \"off\"\n");
-    fs::write(yard.path("demo.tar"), demo(&base(&yard), "0.1")).unwrap();
+/// A command in an archive's image with mounts, a variable and a folder that is kept.
+fn tried(yard: &Yard) {
+    fs::write(yard.path("demo.tar"), demo(&base(yard), "0.1")).unwrap();
     yard.write("in/a.txt", "hello\n");
     let line = "tool; cat /data/a.txt /one; echo $WORD $HOME $PWD >&2; echo kept > left; touch /data/x 2>/dev/null || exit 3";
-    let words = [
-        "app",
-        "run-local",
-        "demo.tar",
-        "--command",
-        line,
-        "--mount",
-        "in:/data/",
-        "--mount",
-        "in/a.txt:/one",
-        "--env",
-        "WORD=mine",
-        "--workdir",
-        "work",
-    ];
+    let mut words = vec!["app", "run-local", "demo.tar", "--command", line, "--mount", "in:/data/", "--mount", "in/a.txt:/one"];
+    words.extend(["--env", "WORD=mine", "--workdir", "work"]);
     let done = yard.call(&words);
     assert_eq!((done.code, done.out.as_str()), (3, "tool 0.1\nhello\nhello\n"), "{}", done.err);
     assert_eq!(done.err, "mine /root /batchcompute/workdir\n");
     assert_eq!(yard.read("work/left"), "kept\n");
     assert_eq!(fs::read_dir(yard.path("home/trials")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_image_is_tried_on_this_machine() {
+    let with_podman = Yard::new();
+    if let Some(containers) = podman(&with_podman, "podman") {
+        with_podman.write("config/batchyard/config.toml", &format!("[containers]\n{containers}\n"));
+        tried(&with_podman);
+    }
+    if !has_namespaces() {
+        return;
+    }
+    let yard = Yard::new();
+    yard.write("config/batchyard/config.toml", "[containers]\npolicy = \"off\"\n");
+    tried(&yard);
     for (words, told) in [
         (["demo.tar", "--command", "true", "--mount", "none:/x"], "cannot show `none`"),
         (["demo.tar", "--command", "true", "--mount", "in/a.txt:/x/"], "is a file"),

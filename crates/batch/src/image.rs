@@ -45,6 +45,10 @@ const BELIEVED: Duration = Duration::from_secs(60);
 const ENGINE_NAME: &str = "localhost/batchyard-image";
 /// Folder of notes that tell which image lay where.
 const KNOWN: &str = "known";
+/// Most of these notes.
+const MAX_NOTES: usize = 10_000;
+/// Folder for locks.
+const LOCKS: &str = "locks";
 /// Folder for files without a name.
 const SCRATCH: &str = "scratch";
 /// Names in the folder of an image.
@@ -93,8 +97,12 @@ impl Images {
         if let Some(kept) = self.known(located).and_then(|id| self.kept(&id)) {
             return Ok(kept);
         }
+        let _place = self.lock_place(located)?;
+        if let Some(kept) = self.known(located).and_then(|id| self.kept(&id)) {
+            return Ok(kept);
+        }
         let image = self.read(located)?;
-        let _lock = self.lock(&image.id)?;
+        let _lock = self.lock_image(&image.id)?;
         if let Some(kept) = self.kept(&image.id) {
             self.remember(located, &image.id)?;
             return Ok(kept);
@@ -109,14 +117,17 @@ impl Images {
     /// # Errors
     /// [`ImageError`].
     pub fn in_engine(&self, located: &Located, engine: &Engine) -> Result<String, ImageError> {
-        if let Some(id) = self.known(located)
-            && self.engine_has(engine, &id)
-        {
-            return Ok(self.engine_name(engine, &id));
+        let given = || self.known(located).filter(|id| self.engine_has(engine, id)).map(|id| self.engine_name(engine, &id));
+        if let Some(name) = given() {
+            return Ok(name);
+        }
+        let _place = self.lock_place(located)?;
+        if let Some(name) = given() {
+            return Ok(name);
         }
         let image = self.read(located)?;
         let name = self.engine_name(engine, &image.id);
-        let _lock = self.lock(&image.id)?;
+        let _lock = self.lock_image(&image.id)?;
         if !self.engine_has(engine, &image.id) {
             self.give(located, &image, engine, &name)?;
         }
@@ -227,9 +238,20 @@ impl Images {
         Ok(part)
     }
 
-    /// Keeps everybody else, also of other processes, from making the same image.
-    fn lock(&self, id: &str) -> Result<File, ImageError> {
-        let path = self.folder.join(format!("{id}.lock"));
+    /// Keeps everybody else, also of other processes, from reading what lies there. Whoever holds it may lock an image, not
+    /// the other way round.
+    fn lock_place(&self, located: &Located) -> Result<File, ImageError> {
+        self.lock("place", &digest_of(&located.stamp))
+    }
+
+    /// Keeps everybody else, also of other processes, from making the same image out of what lies elsewhere.
+    fn lock_image(&self, id: &str) -> Result<File, ImageError> {
+        self.lock("image", id)
+    }
+
+    /// There are few locks: now and then somebody waits for another image.
+    fn lock(&self, kind: &str, digest: &str) -> Result<File, ImageError> {
+        let path = self.make_folder(LOCKS)?.join(format!("{kind}-{}", digest.get(..2).unwrap_or_default()));
         let lock = || -> io::Result<File> {
             let file = File::options().create(true).write(true).truncate(false).open(&path)?;
             file.lock()?;
@@ -239,7 +261,7 @@ impl Images {
     }
 
     fn note(&self, located: &Located) -> PathBuf {
-        self.folder.join(KNOWN).join(hex(&Sha256::digest(located.stamp.as_bytes())))
+        self.folder.join(KNOWN).join(digest_of(&located.stamp))
     }
 
     /// Which image lay there when somebody last looked, if nothing has changed there.
@@ -249,6 +271,12 @@ impl Images {
 
     fn remember(&self, located: &Located, id: &str) -> Result<(), ImageError> {
         let folder = self.make_folder(KNOWN)?;
+        let unreadable = |source| ImageError::file(format!("read `{}`", folder.display()))(source);
+        if fs::read_dir(&folder).map_err(unreadable)?.count() >= MAX_NOTES {
+            // They only save a look at the images.
+            fs::remove_dir_all(&folder).map_err(ImageError::file(format!("clear `{}`", folder.display())))?;
+            self.make_folder(KNOWN)?;
+        }
         let note = self.note(located);
         let fresh = folder.join(format!("{}.{}", id.get(..16).unwrap_or_default(), uuid::Uuid::new_v4()));
         let write = || fs::write(&fresh, id).and_then(|()| fs::rename(&fresh, &note));
@@ -267,6 +295,10 @@ impl Images {
 struct About {
     env: Vec<(String, String)>,
     has_bash: bool,
+}
+
+fn digest_of(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// A folder for nobody else: images hold programs that run as their owners.

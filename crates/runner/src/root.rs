@@ -307,9 +307,26 @@ fn overlay(lower: &Path, upper: &Path, work: &Path, place: &Path) -> io::Result<
     fs::create_dir_all(work).map_err(about("make", work))?;
     let [lowerdir, upperdir, workdir] =
         [lower, upper, work].map(|path| path.to_string_lossy().replace('\\', r"\\").replace(':', r"\:").replace(',', r"\,"));
-    let options = std::ffi::CString::new(format!("lowerdir={lowerdir},upperdir={upperdir},workdir={workdir}")).map_err(io::Error::other)?;
-    mount("overlay", place, "overlay", MountFlags::empty(), options.as_c_str()).map_err(|e| {
+    let folders = format!("lowerdir={lowerdir},upperdir={upperdir},workdir={workdir}");
+    // Files of the upper folder must be whole: they are read when the layer is not mounted any more.
+    let whole = if is_in_user_namespace() { ",userxattr" } else { ",redirect_dir=off,metacopy=off" };
+    let try_with = |more: &str| -> io::Result<()> {
+        let options = std::ffi::CString::new(format!("{folders}{more}")).map_err(io::Error::other)?;
+        Ok(mount("overlay", place, "overlay", MountFlags::empty(), options.as_c_str())?)
+    };
+    let done = match try_with(whole) {
+        // An old kernel does not know these words, and does not do what they forbid.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => try_with(""),
+        done => done,
+    };
+    done.map_err(|error| {
         let (from, to) = (lower.display(), place.display());
-        io::Error::new(io::Error::from(e).kind(), format!("cannot lay `{from}` at `{to}` under a layer for what is written: {e}"))
+        io::Error::new(error.kind(), format!("cannot lay `{from}` at `{to}` under a layer for what is written: {error}"))
     })
+}
+
+/// Whether root is only called so: then the kernel keeps its notes about layers where everybody may write them.
+fn is_in_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_ascii_whitespace().ne(["0", "0", "4294967295"])
 }

@@ -110,11 +110,15 @@ mod tests {
     use super::*;
 
     fn run(command: &str) -> (Option<i32>, Option<i32>) {
+        run_by("/bin/bash", command)
+    }
+
+    fn run_by(shell: &str, command: &str) -> (Option<i32>, Option<i32>) {
         let dir = tempfile::tempdir().unwrap();
         let rc = dir.path().join("it's rc");
         let script = dir.path().join("script");
         std::fs::write(&script, render(command, &rc)).unwrap();
-        let status = Command::new("/bin/bash").arg(&script).output().unwrap().status;
+        let status = Command::new(shell).arg(&script).output().unwrap().status;
         (read_rc(&rc), status.code())
     }
 
@@ -143,6 +147,25 @@ mod tests {
         assert_eq!(run("set -e; if [ x").0, Some(2));
         assert_eq!(run("sleep 0; exit 0; false").0, Some(0));
         assert_eq!(run("cat <<EOF\nnever closed").0, Some(0));
+    }
+
+    /// Images may have no bash.
+    #[test]
+    fn every_shell_runs_scripts() {
+        for (command, status) in [
+            ("true", 0),
+            ("false", 1),
+            ("exit 7", 7),
+            ("set -e\nfalse\necho not reached", 1),
+            ("trap 'echo bye' EXIT; exit 3", 3),
+            ("exec sh -c 'exit 4'", 4),
+            ("kill -TERM $$; sleep 1", 143),
+            ("set -u; echo x\n", 0),
+        ] {
+            for shell in ["/bin/sh", "/bin/bash"] {
+                assert_eq!(run_by(shell, command).0, Some(status), "{shell}: {command}");
+            }
+        }
     }
 
     #[test]

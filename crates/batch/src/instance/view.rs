@@ -100,23 +100,29 @@ impl View {
 
     /// A container must find a folder of the attempt wherever it leaves something that is to be kept.
     fn holders_of_leaves(&self) -> Result<Vec<Holder>, PlaceError> {
-        let mut holders: Vec<Holder> = Vec::new();
-        for leaf in &self.leaves {
-            let path = Path::new(leaf);
-            let is_shown = self.inputs.iter().any(|input| path.starts_with(&input.destination)) || path.starts_with(CONTAINED_WORK);
-            let folder = if leaf.ends_with('/') { path } else { path.parent().unwrap_or(path) };
-            if is_shown || holders.iter().any(|holder| holder.destination == folder) {
-                continue;
-            }
+        let is_shown =
+            |path: &Path| self.inputs.iter().any(|input| path.starts_with(&input.destination)) || path.starts_with(CONTAINED_WORK);
+        let mut folders: Vec<(&Path, &str)> = Vec::new();
+        for leaf in self.leaves.iter().filter(|leaf| !is_shown(Path::new(leaf))) {
+            let folder = folder_of(leaf);
             if is_of_the_system(folder) {
                 let folder = folder.display();
                 let text =
                     format!("`{leaf}` cannot be kept: a container needs its own `{folder}`; write it to a folder that is for it alone");
                 return Err(PlaceError::Impossible(text));
             }
-            holders.push(Holder { destination: folder.to_owned(), here: self.dir.join(OUTPUTS).join(holders.len().to_string()) });
+            folders.push((folder, leaf));
         }
-        Ok(holders)
+        // One inside another is in its folder: a mount of its own could not be moved or removed by the command.
+        let outermost = |folder: &&Path| !folders.iter().any(|(other, _)| folder.starts_with(other) && folder != other);
+        let mut kept: Vec<&Path> = folders.iter().map(|(folder, _)| *folder).filter(outermost).collect();
+        kept.sort_unstable();
+        kept.dedup();
+        let holder = |(number, folder): (usize, &Path)| {
+            let here = self.dir.join(OUTPUTS).join(number.to_string());
+            Holder { destination: folder.to_owned(), here }
+        };
+        Ok(kept.into_iter().enumerate().map(holder).collect())
     }
 
     /// What the command may do with an input.
@@ -180,6 +186,11 @@ impl View {
             // A folder such as `/tmp` is everybody's.
             let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
             fs::set_permissions(&holder.here, everybody).map_err(|source| about_making(&holder.here, source))?;
+            for folder in self.leaves.iter().map(|leaf| folder_of(leaf)) {
+                if let Ok(inner) = folder.strip_prefix(&holder.destination) {
+                    made(holder.here.join(inner))?;
+                }
+            }
         }
         if let World::Engine { .. } = self.world {
             for (number, input) in self.inputs.iter().enumerate() {
@@ -308,6 +319,12 @@ impl View {
 
 fn about_making(path: &Path, source: io::Error) -> PlaceError {
     PlaceError::File { what: format!("make `{}`", path.display()), source }
+}
+
+/// The folder that something is left in, or that is left itself.
+fn folder_of(leaf: &str) -> &Path {
+    let path = Path::new(leaf);
+    if leaf.ends_with('/') { path } else { path.parent().unwrap_or(path) }
 }
 
 /// Folders that hold what every command needs; an empty one in their place would take it away.
