@@ -41,6 +41,8 @@ use self::{
 const MAX_KEPT: usize = 1000;
 /// How long an engine is believed to still have an image.
 const BELIEVED: Duration = Duration::from_secs(60);
+/// Age of files without a name that got to keep theirs because their process died.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 /// Name of the images that were given to engines.
 const ENGINE_NAME: &str = "localhost/batchyard-image";
 /// Folder of notes that tell which image lay where.
@@ -133,6 +135,25 @@ impl Images {
         }
         self.remember(located, &image.id)?;
         Ok(name)
+    }
+
+    /// Removes what processes that died have left half made. What cannot be removed now stays until the next time.
+    pub fn tidy(&self) {
+        let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+        for part in entries(&self.folder).into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "part")) {
+            let id = part.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let free = self.lock_file("image", &id).ok().filter(|file| file.try_lock().is_ok());
+            if free.is_some() {
+                let _ = fs::remove_dir_all(&part);
+            }
+        }
+        let is_old = |path: &PathBuf| {
+            let modified = fs::metadata(path).and_then(|about| about.modified()).ok();
+            modified.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > FORGOTTEN)
+        };
+        for file in entries(&self.folder.join(SCRATCH)).into_iter().filter(is_old) {
+            let _ = fs::remove_file(&file);
+        }
     }
 
     fn read(&self, located: &Located) -> Result<Image, ImageError> {
@@ -249,15 +270,17 @@ impl Images {
         self.lock("image", id)
     }
 
-    /// There are few locks: now and then somebody waits for another image.
     fn lock(&self, kind: &str, digest: &str) -> Result<File, ImageError> {
+        let file = self.lock_file(kind, digest)?;
+        file.lock().map_err(ImageError::file(format!("lock the {kind} in `{}`", self.folder.display())))?;
+        Ok(file)
+    }
+
+    /// There are few locks: now and then somebody waits for another image.
+    fn lock_file(&self, kind: &str, digest: &str) -> Result<File, ImageError> {
         let path = self.make_folder(LOCKS)?.join(format!("{kind}-{}", digest.get(..2).unwrap_or_default()));
-        let lock = || -> io::Result<File> {
-            let file = File::options().create(true).write(true).truncate(false).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        lock().map_err(ImageError::file(format!("lock `{}`", path.display())))
+        let opened = File::options().create(true).write(true).truncate(false).open(&path);
+        opened.map_err(ImageError::file(format!("open `{}`", path.display())))
     }
 
     fn note(&self, located: &Located) -> PathBuf {

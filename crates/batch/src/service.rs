@@ -104,6 +104,9 @@ impl Service {
     ) -> Result<Arc<Service>, StartError> {
         let nodes = Arc::new(Nodes::load(Arc::clone(&store))?);
         let shipper = Shipper::new(objects.clone())?;
+        let images = Arc::new(Images::new(options.images));
+        let left = Arc::clone(&images);
+        std::thread::Builder::new().name("images".into()).spawn(move || left.tidy())?;
         let surroundings = Arc::new(Surroundings {
             objects,
             oss_endpoint: options.oss_endpoint,
@@ -112,7 +115,7 @@ impl Service {
             nodes: options.folder.join("nodes"),
             wrapper: options.wrapper,
             engine: options.engine,
-            images: Arc::new(Images::new(options.images)),
+            images,
             shipper,
             systems: Arc::clone(&options.systems),
         });

@@ -227,6 +227,20 @@ fn many_at_once_load_it_once() {
 }
 
 #[test]
+fn what_dead_processes_have_left_is_removed() {
+    let store = Store::new();
+    let part = store.images.part(&"ab".repeat(32)).unwrap();
+    let busy = store.images.part(&"cd".repeat(32)).unwrap();
+    let _lock = store.images.lock_image(&"cd".repeat(32)).unwrap();
+    let fresh = store.images.scratch().unwrap().join("open-1-1");
+    fs::write(&fresh, "").unwrap();
+    let old = store.images.scratch().unwrap().join("open-1-2");
+    File::create(&old).unwrap().set_modified(std::time::SystemTime::now() - 2 * FORGOTTEN).unwrap();
+    store.images.tidy();
+    assert_eq!([&part, &busy, &fresh, &old].map(|path| path.exists()), [false, true, true, false]);
+}
+
+#[test]
 fn apptainer_gets_a_file() {
     let store = Store::new();
     store.put("i/tool_1.tar", &Small::new("one").saved(&["tool:1"]));
