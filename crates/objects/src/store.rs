@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use redb::Database;
@@ -54,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) writer: Writer,
     pub(crate) files: Arc<Files>,
     closing: Arc<AtomicBool>,
+    sweep: Option<JoinHandle<()>>,
 }
 
 /// What must hold for an object to be overwritten.
@@ -102,6 +103,10 @@ impl Found {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Relaxed);
+        if let Some(sweep) = self.sweep.take() {
+            // It holds the index open.
+            drop(sweep.join());
+        }
     }
 }
 
@@ -120,27 +125,8 @@ impl Objects {
         }
         let writer = Writer::start(Arc::clone(&database), Arc::clone(&files))?;
         let closing = Arc::new(AtomicBool::new(false));
-        let objects = Self { inner: Arc::new(Inner { database, writer, files, closing }) };
-        objects.sweep()?;
-        Ok(objects)
-    }
-
-    /// Removes in the background what a crash has left behind.
-    fn sweep(&self) -> Result<(), ObjectError> {
-        let (database, files) = (Arc::clone(&self.inner.database), Arc::clone(&self.inner.files));
-        let closing = Arc::clone(&self.inner.closing);
-        let work = move || {
-            let known = |id| {
-                if closing.load(Ordering::Relaxed) {
-                    return Err(ObjectError::Index("it is being closed".to_owned()));
-                }
-                Snapshot::take(&database)?.is_file_named(id)
-            };
-            // What cannot be swept now is swept at the next start.
-            drop(files.sweep(known));
-        };
-        thread::Builder::new().name("objects-sweep".to_owned()).spawn(work).map_err(ObjectError::io("cannot start a thread"))?;
-        Ok(())
+        let sweep = Some(sweep(Arc::clone(&database), Arc::clone(&files), Arc::clone(&closing))?);
+        Ok(Self { inner: Arc::new(Inner { database, writer, files, closing, sweep }) })
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, ObjectError> {
@@ -431,6 +417,21 @@ impl Objects {
         };
         self.set(bucket, key, nothing, record, put.condition)
     }
+}
+
+/// Removes in the background what a crash has left behind.
+fn sweep(database: Arc<Database>, files: Arc<Files>, closing: Arc<AtomicBool>) -> Result<JoinHandle<()>, ObjectError> {
+    let work = move || {
+        let known = |id| {
+            if closing.load(Ordering::Relaxed) {
+                return Err(ObjectError::Index("it is being closed".to_owned()));
+            }
+            Snapshot::take(&database)?.is_file_named(id)
+        };
+        // What cannot be swept now is swept at the next start.
+        drop(files.sweep(known));
+    };
+    thread::Builder::new().name("objects-sweep".to_owned()).spawn(work).map_err(ObjectError::io("cannot start a thread"))
 }
 
 impl Staged {

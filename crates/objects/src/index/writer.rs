@@ -7,7 +7,7 @@ use std::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         mpsc::{self, SyncSender},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -31,10 +31,11 @@ type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
 /// A change and whether it failed in a way that spoils the commit.
 type Change = Box<dyn FnOnce(&mut Tables<'_>) -> (Answer, bool) + Send>;
 
-/// Makes changes.
+/// Makes changes. Dropped, it waits for what is under way.
 #[derive(Debug)]
 pub(crate) struct Writer {
     shared: Arc<Shared>,
+    rest: Option<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -72,8 +73,9 @@ impl Writer {
         let (state, ended, changed) = (Mutex::default(), Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { database, files, removals, state, ended, changed });
         let resting = Arc::clone(&shared);
-        thread::Builder::new().name("objects-rest".to_owned()).spawn(move || resting.rest_when_idle()).map_err(failed())?;
-        Ok(Self { shared })
+        let rest = thread::Builder::new().name("objects-rest".to_owned());
+        let rest = rest.spawn(move || resting.rest_when_idle()).map_err(failed())?;
+        Ok(Self { shared, rest: Some(rest) })
     }
 
     /// Makes a change and waits until it is on disk. A change that refuses has changed nothing.
@@ -108,6 +110,9 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.shared.state().is_closing = true;
         self.shared.changed.notify_all();
+        if let Some(rest) = self.rest.take() {
+            drop(rest.join());
+        }
     }
 }
 
