@@ -17,7 +17,7 @@ use super::{
 use crate::{Draft, INLINE_BYTES, MAX_DOCUMENT_BYTES, MAX_PUT_BYTES, ObjectError, Sink, Staged};
 
 /// How much is gathered before it is written.
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 512 * 1024;
 /// How long a client may send nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of a body that are taken although nobody wants them.
