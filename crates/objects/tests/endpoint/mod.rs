@@ -147,7 +147,7 @@ impl Client {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
-        if !headers.iter().any(|(name, _)| name == "content-length") {
+        if !headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding") {
             head.push_str(&format!("content-length: {}\r\n", body.len()));
         }
         headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
