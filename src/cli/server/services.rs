@@ -17,7 +17,13 @@ use batchyard_runner::root::unshare;
 use batchyard_workflow::{given::Fetch, machine::Machine, settings::ContainerPolicy};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::{ServerArgs, say, stored_files::StoredFiles, workflows_app::WorkflowsApp};
+use super::{
+    ServerArgs,
+    job_provider::{DOOR, Door},
+    say,
+    stored_files::StoredFiles,
+    workflows_app::WorkflowsApp,
+};
 use crate::{cli::exec_root, config::Config};
 
 /// Environment variables that give the first key pair.
@@ -85,6 +91,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         Service::start(shared, store, objects.clone(), Arc::clone(&accounts), options).context("cannot start the BatchCompute service")?;
     let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));
     let oss_options = oss::Options { hosts: Vec::new(), region, complain };
+    Door::open(&config.home.join(DOOR), format!("http://{}", reachable(api)), &accounts)?;
     let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
     let files = Arc::new(StoredFiles { objects: objects.clone(), folder: config.home.join("downloads").join("objects") });
     Ok(Services { files, told, api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })

@@ -22,6 +22,8 @@ use batchyard_model::{RunId, RunState, Shard};
 use batchyard_objects::{Objects, Put};
 use serde_json::{Value as Json, json};
 
+use super::job_provider::BCS;
+
 /// Name of the app.
 const APP: &str = "cromwell";
 /// Longest document, in bytes.
@@ -139,9 +141,19 @@ fn submission(call: &SystemCall<'_>, id: RunId) -> Result<Submission, String> {
             parts.insert(part.into(), document(call.objects, name, url)?.into());
         }
     }
+    let options = parts.get("workflowOptions").map(|text| text.to_vec()).unwrap_or_default();
+    parts.insert("workflowOptions".into(), as_jobs(options).into());
     parts.insert("requestedWorkflowId".into(), id.to_string().into());
     parts.insert("labels".into(), json!({ "batchcompute-job": call.job.as_str() }).to_string().into());
     Submission::read(&parts, Default::default()).map_err(|problems| problems.join("\n"))
+}
+
+/// Options with which each call is a job, unless they say where calls run. What is no JSON is told by whoever reads it.
+fn as_jobs(options: Vec<u8>) -> Vec<u8> {
+    let text = if options.is_empty() { b"{}".to_vec() } else { options };
+    let Ok(Json::Object(mut map)) = serde_json::from_slice::<Json>(&text) else { return text };
+    map.entry("backend").or_insert_with(|| BCS.into());
+    Json::Object(map).to_string().into_bytes()
 }
 
 fn document(objects: &Objects, name: &str, url: &str) -> Result<Vec<u8>, String> {

@@ -33,7 +33,7 @@ impl Service {
             return true;
         }
         let all = self.store.list_resources(ResourceKind::Image, Some(&caller.account), "", 1000).unwrap_or_default();
-        all.iter().filter_map(|record| describe(record)).any(|image| image.ecs_image_id == id)
+        all.iter().filter_map(describe).any(|image| image.ecs_image_id == id)
     }
 
     /// Registers an image. Its id.
