@@ -22,7 +22,7 @@ use batchyard_model::{RunId, RunState, Shard};
 use batchyard_objects::{Objects, Put};
 use serde_json::{Value as Json, json};
 
-use super::job_provider::BCS;
+use super::{billing, job_provider::BCS};
 
 /// Name of the app.
 const APP: &str = "cromwell";
@@ -208,7 +208,7 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     }
     if let Some((bucket, prefix)) = call.values.get("OUTPUTS_DIR").and_then(|url| split(url)) {
         let key = format!("{prefix}workflow_metadata.json");
-        let stored = call.objects.put_bytes(bucket, &key, text.as_bytes(), Put::default());
+        let stored = call.objects.put_bytes(bucket, &key, billing::with_clusters(&text).as_bytes(), Put::default());
         stored.map_err(|e| format!("cannot store `oss://{bucket}/{key}`: {e}"))?;
     }
     Ok(())
