@@ -24,7 +24,7 @@ REGION = 'cn-beijing'
 PATIENCE = 90
 
 environment = {
-    'HOME': folder, 'LANG': 'C.UTF-8', 'TZ': 'UTC', 'PATH': PROGRAMS + os.pathsep + os.environ['PATH'],
+    'HOME': folder, 'PYTHONDONTWRITEBYTECODE': '1', 'LANG': 'C.UTF-8', 'TZ': 'UTC', 'PATH': PROGRAMS + os.pathsep + os.environ['PATH'],
     'PYTHONPATH': os.path.join(HERE, 'original_hosts'), 'BATCHCOMPUTE_PORT': api_port, 'OSS_PORT': oss_port,
 }
 

@@ -175,6 +175,12 @@ fn clusters_are_places_for_instances() {
     {
         assert!(shown.pointer(path).is_some_and(|value| !value.is_null()), "{path}: {shown}");
     }
+    let mut with_disk = cluster(0);
+    with_disk["Configs"]["Disks"] = json!({"SystemDisk": {"Size": 40}});
+    let plain = service.get(&format!("/clusters/{}", service.create("/clusters", &with_disk)));
+    for path in ["/Configs/Disks/SystemDisk/Type", "/Groups/group/Disks/SystemDisk/Type"] {
+        assert_eq!(plain.pointer(path), Some(&json!("cloud_efficiency")), "{plain}");
+    }
     let mark = yard.path("marks");
     let line = format!("echo begin >> {0}; sleep 0.1; echo end >> {0}; echo $ENV $DATA $BATCH_COMPUTE_CLUSTER_ID", mark.display());
     let document = job(&line, 4, &json!({"ClusterId": id}));
