@@ -1,5 +1,6 @@
 //! `batchyard server`: workflows, jobs and objects over HTTP.
 
+mod billing;
 pub mod job_provider;
 mod services;
 mod stored_files;

@@ -23,7 +23,7 @@ use batchyard_model::{RunId, RunState, Shard};
 use batchyard_objects::Put;
 use serde_json::{Value as Json, json};
 
-use super::job_provider::BCS;
+use super::{billing, job_provider::BCS};
 
 /// Name of the app.
 const APP: &str = "cromwell";
@@ -212,7 +212,7 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     if let Some((bucket, prefix)) = call.values.get("OUTPUTS_DIR").and_then(|url| split(url)) {
         let key = format!("{prefix}workflow_metadata.json");
         call.access.write(&format!("oss://{bucket}/{key}")).map_err(|e| e.to_string())?;
-        let stored = call.access.objects.put_bytes(bucket, &key, text.as_bytes(), Put::default());
+        let stored = call.access.objects.put_bytes(bucket, &key, billing::with_clusters(&text).as_bytes(), Put::default());
         stored.map_err(|e| format!("cannot store `oss://{bucket}/{key}`: {e}"))?;
     }
     Ok(())
