@@ -66,14 +66,14 @@ fn each_call_is_a_job() {
     let cluster = service.create(
         "/clusters",
         &json!({
-            "Name": "c", "ImageId": "img-ubuntu", "Groups": {"group": {"DesiredVMCount": 1, "InstanceType": "ecs.sn1.medium"}}
+            "Name": "c", "ImageId": "img-ubuntu", "Groups": {"group": {"DesiredVMCount": 1, "InstanceType": "ecs.n4.small"}}
         }),
     );
     let gate = yard.path("gate");
     let wdl = format!(
         "version 1.0\nworkflow wf {{ call own {{ input: word = \"a\" }} call fixed }}\n\
          task own {{ input {{ String word }} command <<< echo ~{{word}} $BATCH_COMPUTE_DAG_TASK_ID >>> output {{ String text = read_string(stdout()) }}\n\
-         runtime {{ cluster: \"OnDemand ecs.sn1.medium img-ubuntu\" autoReleaseJob: false tag: \"night\" timeout: 600 }} }}\n\
+         runtime {{ cluster: \"OnDemand ecs.n4.small img-ubuntu\" autoReleaseJob: false tag: \"night\" timeout: 600 }} }}\n\
          task fixed {{ command <<< while [ ! -e {} ]; do sleep 0.05; done; echo $BATCH_COMPUTE_CLUSTER_ID >>> output {{ String text = read_string(stdout()) }}\n\
          runtime {{ cluster: \"{cluster}\" }} }}\n",
         gate.display()

@@ -18,6 +18,8 @@ use crate::{
 
 /// How much is read or written at once.
 const BLOCK: usize = 256 * 1024;
+/// After so many bytes the room on the disk is looked at again.
+const CHECK: u64 = 4 << 20;
 /// After so many bytes the disk may begin.
 const FLUSH: u64 = 32 << 20;
 
@@ -38,6 +40,8 @@ pub struct Sink {
     file: Option<DataFile>,
     size: u64,
     limit: u64,
+    /// Bytes since the room on the disk was looked at.
+    unchecked: u64,
     flush: Flush,
 }
 
@@ -96,7 +100,7 @@ impl Draft {
     pub(crate) fn new(files: Arc<Files>) -> Result<Self, ObjectError> {
         files.check_room()?;
         Ok(Self {
-            sink: Sink { files, inline: Vec::new(), file: None, size: 0, limit: MAX_PUT_BYTES, flush: Flush::default() },
+            sink: Sink { files, inline: Vec::new(), file: None, size: 0, limit: MAX_PUT_BYTES, unchecked: 0, flush: Flush::default() },
             sums: Sums::default(),
         })
     }
@@ -155,6 +159,11 @@ impl Sink {
         if self.file.is_none() && self.inline.len() + bytes.len() <= INLINE_BYTES {
             self.inline.extend_from_slice(bytes);
             return Ok(());
+        }
+        self.unchecked += bytes.len() as u64;
+        if self.unchecked >= CHECK {
+            self.unchecked = 0;
+            self.files.check_room()?;
         }
         let refused = "cannot write received bytes";
         let data = match &mut self.file {

@@ -13,7 +13,7 @@ use std::{
 
 use batchyard_objects::{Attributes, ObjectError, Objects, Put};
 
-use super::{Attempt, PlaceError, bucket_and_key, view::View};
+use super::{Access, Attempt, PlaceError, bucket_and_key, view::View};
 
 /// Time between two looks at the logs of what runs.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -47,25 +47,25 @@ fn logs_of(attempt: &Attempt) -> Vec<(PathBuf, String)> {
 
 /// Stores all logs as they are now. A file of `LogMapping` that was never written is no error.
 pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
-    let objects = &attempt.surroundings.objects;
     for (path, url) in logs_of(attempt) {
-        store(objects, &path, &url)?;
+        store(&attempt.access, &path, &url)?;
     }
     for (local, prefix) in &attempt.task.description.log_mapping {
         let path = view.host_path(&attempt.dir, local);
         if path.is_file() {
             let name = local.rsplit('/').next().unwrap_or(local);
             let url = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
-            store(objects, &path, &url)?;
+            store(&attempt.access, &path, &url)?;
         }
     }
     Ok(())
 }
 
-fn store(objects: &Objects, path: &Path, url: &str) -> Result<(), PlaceError> {
+fn store(access: &Access, path: &Path, url: &str) -> Result<(), PlaceError> {
+    access.write(url)?;
     let (bucket, key) = bucket_and_key(url);
     // Nobody writes to it any more, so the object may be a second name of the file.
-    let stored = objects.put_file(bucket, key, path, true, as_text());
+    let stored = access.objects.put_file(bucket, key, path, true, as_text());
     stored.map(drop).map_err(|source| PlaceError::Object { what: format!("store the log `{url}`"), source })
 }
 
@@ -117,7 +117,8 @@ impl Shipper {
     /// Looks at the logs of an attempt from now on.
     pub(super) fn follow(&self, attempt: &Attempt) {
         let logs: Vec<Growing> = logs_of(attempt).into_iter().map(|(path, url)| Growing { path, url, stored: 0 }).collect();
-        if !logs.is_empty() {
+        // What may not be stored is told at the end.
+        if logs.iter().all(|log| attempt.access.write(&log.url).is_ok()) && !logs.is_empty() {
             self.shared.lock().logs.insert(attempt.dir.clone(), logs);
         }
     }

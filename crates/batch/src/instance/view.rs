@@ -9,10 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use batchyard_objects::Objects;
 use batchyard_runner::root::{Mode, Mount, Root};
 
-use super::{Attempt, PlaceError, WORK, bucket_and_key};
+use super::{Access, Attempt, PlaceError, WORK, bucket_and_key};
 use crate::wire::MountEntry;
 
 /// Folders of an attempt.
@@ -70,8 +69,10 @@ impl View {
     }
 
     /// Gathers the files of all inputs.
-    pub fn fill(&self, objects: &Objects) -> Result<(), PlaceError> {
+    pub fn fill(&self, access: &Access) -> Result<(), PlaceError> {
+        let objects = &access.objects;
         for input in self.inputs.iter().filter(|input| input.source.starts_with("oss://")) {
+            access.read(&input.source)?;
             let (bucket, key) = bucket_and_key(&input.source);
             let target = input.gathered.clone();
             let what = || format!("mount `{}` at `{}`", input.source, input.destination);
