@@ -147,7 +147,7 @@ def stored_jobs(program, number):
     server.wait(server.ask("POST", "/jobs", job("true", 1, False))[2]["Id"])
     server.process.terminate()
     server.process.wait()
-    database = sqlite3.connect(os.path.join(folder, "home", "state.db"))
+    database = sqlite3.connect(os.path.join(folder, "home", "batchyard.db"))
     columns = "owner, name, state, priority, project, message, created_ms, started_ms, ended_ms, spec, plan"
     prefix = "job-00000000%08X00000000" % 1
     database.execute(
@@ -156,7 +156,11 @@ def stored_jobs(program, number):
         (number, prefix),
     )
     counts = "state, started_ms, ended_ms, waiting, running, finished, failed, stopped"
-    database.execute("INSERT INTO job_tasks SELECT jobs.id, name, 0, '', %s FROM jobs, (SELECT %s FROM job_tasks LIMIT 1) WHERE jobs.id LIKE ?" % (counts, counts), (prefix + "%",))
+    database.execute(
+        "INSERT INTO job_tasks SELECT jobs.id, t.name, 0, '', %s FROM jobs, (SELECT * FROM job_tasks LIMIT 1) t WHERE jobs.id LIKE ?"
+        % ", ".join("t." + column for column in counts.split(", ")),
+        (prefix + "%",),
+    )
     database.commit()
     database.close()
     server = Server(program, folder)
@@ -181,6 +185,7 @@ def main():
     parser.add_argument("--floor", required=True)
     parser.add_argument("--repetitions", type=int, default=3)
     arguments = parser.parse_args()
+    arguments.batchyard, arguments.floor = os.path.abspath(arguments.batchyard), os.path.abspath(arguments.floor)
     results = {}
 
     def note(name, value):

@@ -126,20 +126,32 @@ fetch_published_pipelines() {
   fi
 }
 
-# Real clients of the interfaces, each in an environment of its own, with fixed versions.
+# Real clients of the interfaces, each in an environment of its own, with fixed versions. Where there is a list of builders
+# beside that of a client, they are installed first and its sources are built with exactly them.
 install_clients() {
-  local list name folder
+  local list name folder wanted
   for list in "$root"/tests/clients/*.txt; do
     name=$(basename "$list" .txt) folder=$cache/clients/$name
-    cmp -s "$list" "$folder/installed.txt" && continue
+    wanted=$(cat "$list" "${list%.txt}.build" 2> /dev/null || true)
+    [ "$wanted" = "$(cat "$folder/installed.txt" 2> /dev/null)" ] && continue
     rm -rf "$folder"
-    if { python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$list"; } > "$log" 2>&1; then
-      cp "$list" "$folder/installed.txt"
+    if install_client "$list" "$folder" > "$log" 2>&1; then
+      echo "$wanted" > "$folder/installed.txt"
       echo "installed: $name"
     else
       echo "not installed, tests that need it are skipped: $name (see $log)"
     fi
   done
+}
+
+install_client() {
+  local list=$1 folder=$2 builders=${1%.txt}.build options=(install --quiet --disable-pip-version-check --no-deps)
+  python3 -m venv "$folder" || return
+  if [ -e "$builders" ]; then
+    "$folder/bin/pip" "${options[@]}" -r "$builders" || return
+    options+=(--no-build-isolation)
+  fi
+  "$folder/bin/pip" "${options[@]}" -r "$list"
 }
 
 build=(cc=build-essential make=build-essential)

@@ -11,8 +11,10 @@ fn main() -> ExitCode {
     }
     // The way into a task's root: nothing else may have happened in the process before.
     let mut words = std::env::args().skip(1);
-    if words.next().as_deref() == Some(cli::exec_root::WORD) {
-        return cli::exec_root::exec_root(&words.collect::<Vec<_>>());
+    match words.next().as_deref() {
+        Some(cli::exec_root::WORD) => return cli::exec_root::exec_root(&words.collect::<Vec<_>>()),
+        Some(cli::provider_job::WORD) => return cli::provider_job::provider_job(&words.collect::<Vec<_>>()),
+        _ => {}
     }
     // Documents nest as deep as the limits of the language allow, so the work is done on a thread with the stack for it;
     // only what is touched of it becomes resident.

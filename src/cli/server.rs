@@ -1,5 +1,7 @@
 //! `batchyard server`: workflows, jobs and objects over HTTP.
 
+mod billing;
+pub mod job_provider;
 mod services;
 mod stored_files;
 mod workflows_app;
@@ -24,7 +26,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use self::workflows_app::WorkflowsApp;
+use self::{
+    job_provider::{DOOR, with_jobs},
+    workflows_app::WorkflowsApp,
+};
 use super::{open_store, say, tell_notes};
 use crate::config::Config;
 
@@ -103,6 +108,9 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
         .with_context(|| format!("cannot listen on {address}: is another server there? give another `--port`"))?;
     let listeners = services::listen(args, &config, address.ip(), address.port(), &runtime)?;
     let address = listener.local_addr().context("cannot tell the address of the server")?;
+    if listeners.is_some() {
+        config.settings.providers = with_jobs(&config.settings.providers, &config.home.join(DOOR))?;
+    }
     let store = open_store(&config)?;
     let machine = Machine::new(store, config.settings.capacity, config.settings.jobs);
     let mut options = options(&config);

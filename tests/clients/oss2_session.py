@@ -266,6 +266,12 @@ def rights():
     anonymous.put_object('from nobody', b'x')
     bucket.put_object('private', b'x', headers={'x-oss-object-acl': 'private'})
     refused(denied, lambda: anonymous.get_object('private'))
+    refused(denied, lambda: anonymous.put_object_acl('private', 'public-read'))
+    anonymous.put_symlink('private', 'peep', headers={'x-oss-object-acl': 'public-read'})
+    refused(denied, lambda: anonymous.get_object('peep'))
+    refused(denied, lambda: anonymous.copy_object('first-bucket', 'peep', 'peeped'))
+    assert anonymous.batch_delete_objects(['private', 'from nobody']).deleted_keys == ['from nobody']
+    assert bucket.get_object('private').read() == b'x'
     refused(denied, lambda: anonymous.put_bucket_acl('private'))
     bucket.put_bucket_acl(oss2.BUCKET_ACL_PRIVATE)
     refused(oss2.exceptions.ServerError, lambda: bucket_of(auth('NOBODY', 'x')).get_object('target'), 403, 'InvalidAccessKeyId')

@@ -18,7 +18,7 @@ const HELLO: &str = "version 1.0\n\
 const FUZZED: &str = "120";
 
 /// A program of a client that `scripts/setup.sh test` installs; says so when it is not there.
-fn program(client: &str, name: &str) -> Option<PathBuf> {
+pub fn program(client: &str, name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/clients").join(client).join("bin").join(name);
     if path.exists() {
         return Some(path);

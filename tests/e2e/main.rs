@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "these tests start the product and its peers")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod batch_clients;
 mod bcs;
 mod caching;
 mod clients;

@@ -109,6 +109,25 @@ fn only_those_with_a_key_get_in() {
     assert_eq!(service.ask_as(&other, "GET", &target, None, &date(0)).0, 404, "other people's jobs are not seen");
     assert_eq!(service.ask_as(&viewer, "GET", &target, None, &date(0)).0, 200);
     assert_eq!(refusal(service.ask_as(&viewer, "POST", &format!("{target}/stop"), None, &date(0))).1, "Forbidden");
+    // Nor are their objects, by whatever way.
+    service.put("data", "secret.txt", b"secret\n");
+    service.put("data", "tool", b"echo stolen");
+    for (more, code) in [
+        (json!({"InputMapping": {"oss://data/secret.txt": "/home/x"}}), "InvalidMount"),
+        (json!({"InputMapping": {"oss://data/": "/home/x/"}}), "InvalidMount"),
+        (json!({"Parameters": {"Command": {"PackagePath": "oss://data/tool"}}}), "InvalidPackage"),
+        (json!({"OutputMapping": {"x": "oss://data/x"}}), "UploadFailed"),
+        (json!({"Parameters": {"StdoutRedirectPath": "oss://data/logs/"}}), "UploadFailed"),
+    ] {
+        let mut document = job("echo x > x", 1, &json!({"Parameters": {"StdoutRedirectPath": "", "StderrRedirectPath": ""}}));
+        merge(&mut document["DAG"]["Tasks"]["task"], &more);
+        let (_, made) = service.ask_as(&other, "POST", "/jobs", Some(&document.to_string()), &date(0));
+        let target = format!("/jobs/{}", made["Id"].as_str().unwrap());
+        wait_for("the job of the others", || service.ask_as(&other, "GET", &target, None, &date(0)).1["State"] == "Failed");
+        let instance = service.ask_as(&other, "GET", &format!("{target}/tasks/task/instances/0"), None, &date(0)).1;
+        assert_eq!(instance["Result"]["ErrorCode"], code, "{instance}");
+        assert!(instance["Result"]["ErrorMessage"].as_str().unwrap().contains("belongs to another account"), "{instance}");
+    }
     assert_eq!(yard.call(&["key", "disable", &other.id]).code, 0);
     wait_for("the key to be useless", || ask(&other, 0).0 == 403);
     let listed = yard.call(&["key", "list"]).out;
@@ -174,6 +193,12 @@ fn clusters_are_places_for_instances() {
         ["/Configs/Disks", "/Configs/Mounts", "/Configs/Networks/VPC", "/Metrics/StoppedCount", "/Notification/Topic", "/OperationLogs/0"]
     {
         assert!(shown.pointer(path).is_some_and(|value| !value.is_null()), "{path}: {shown}");
+    }
+    let mut with_disk = cluster(0);
+    with_disk["Configs"]["Disks"] = json!({"SystemDisk": {"Size": 40}});
+    let plain = service.get(&format!("/clusters/{}", service.create("/clusters", &with_disk)));
+    for path in ["/Configs/Disks/SystemDisk/Type", "/Groups/group/Disks/SystemDisk/Type"] {
+        assert_eq!(plain.pointer(path), Some(&json!("cloud_efficiency")), "{plain}");
     }
     let mark = yard.path("marks");
     let line = format!("echo begin >> {0}; sleep 0.1; echo end >> {0}; echo $ENV $DATA $BATCH_COMPUTE_CLUSTER_ID", mark.display());

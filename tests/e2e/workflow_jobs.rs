@@ -52,11 +52,50 @@ fn a_workflow_is_a_job() {
     assert_eq!((&metadata["status"], metadata["calls"]["wf.count"].as_array().unwrap().len()), (&json!("Succeeded"), 3));
     assert_eq!(metadata["outputs"]["wf.texts"], json!(["1 3", "2 3", "3 3"]));
     assert!(metadata["calls"]["wf.count"][0]["start"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(metadata["calls"]["wf.count"][0]["backend"], "BCS");
     let first = metadata["outputs"]["wf.counts"][0].as_str().unwrap();
     let workflow = metadata["id"].as_str().unwrap();
     assert_eq!(first, format!("oss://data/work/wf/{workflow}/call-count/shard-0/execution/out.txt"));
     assert_eq!(service.text("data", first.strip_prefix("oss://data/").unwrap()), "1 3\n");
     assert!(service.text("data", &format!("logs/stdout.{id}.task.0")).contains("is Succeeded"));
+}
+
+#[test]
+fn each_call_is_a_job() {
+    let (yard, service) = started();
+    let cluster = service.create(
+        "/clusters",
+        &json!({
+            "Name": "c", "ImageId": "img-ubuntu", "Groups": {"group": {"DesiredVMCount": 1, "InstanceType": "ecs.n4.small"}}
+        }),
+    );
+    let gate = yard.path("gate");
+    let wdl = format!(
+        "version 1.0\nworkflow wf {{ call own {{ input: word = \"a\" }} call fixed }}\n\
+         task own {{ input {{ String word }} command <<< echo ~{{word}} $BATCH_COMPUTE_DAG_TASK_ID >>> output {{ String text = read_string(stdout()) }}\n\
+         runtime {{ cluster: \"OnDemand ecs.n4.small img-ubuntu\" autoReleaseJob: false tag: \"night\" timeout: 600 }} }}\n\
+         task fixed {{ command <<< while [ ! -e {} ]; do sleep 0.05; done; echo $BATCH_COMPUTE_CLUSTER_ID >>> output {{ String text = read_string(stdout()) }}\n\
+         runtime {{ cluster: \"{cluster}\" }} }}\n",
+        gate.display()
+    );
+    service.put("data", "wdl/jobs.wdl", wdl.as_bytes());
+    let id = service.create("/jobs", &app_job(&json!({"App": {"Inputs": {"WDL": "oss://data/wdl/jobs.wdl", "WORKFLOW_INPUTS": ""}}})));
+    let named = |part: &str| {
+        let jobs = service.get("/jobs?Marker&MaxItemCount=100")["Items"].clone();
+        jobs.as_array().unwrap().iter().find(|job| job["Name"].as_str().unwrap().ends_with(part)).cloned()
+    };
+    wait_for("the jobs of both calls", || named("_fixed").is_some() && named("_own").is_some_and(|job| job["State"] == "Finished"));
+    assert!(named("_own").unwrap()["Name"].as_str().unwrap().starts_with("night_"));
+    let fixed = named("_fixed").unwrap();
+    assert!(fixed["Name"].as_str().unwrap().starts_with("cromwell_"));
+    let description = service.get(&format!("/jobs/{}?description", fixed["Id"].as_str().unwrap()));
+    assert_eq!(description["DAG"]["Tasks"]["cromwell"]["ClusterId"], json!(cluster));
+    std::fs::write(&gate, "").unwrap();
+    assert_eq!(service.wait(&id), "Finished", "{:?}", service.instances(&id, "task"));
+    let metadata: Json = serde_json::from_str(&service.text("data", "out/workflow_metadata.json")).unwrap();
+    assert_eq!(metadata["calls"]["wf.own"][0]["outputs"]["text"], "a cromwell");
+    assert_eq!(metadata["calls"]["wf.fixed"][0]["outputs"]["text"], json!(cluster));
+    wait_for("the released job to be gone", || named("_fixed").is_none());
 }
 
 #[test]

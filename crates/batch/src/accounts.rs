@@ -164,6 +164,16 @@ impl Accounts {
         Ok(id.to_string())
     }
 
+    /// Id of the account that was made first; nothing when there is none.
+    ///
+    /// # Errors
+    /// What kept the store from answering.
+    pub fn first(&self) -> Result<Option<String>, StoreError> {
+        let accounts = self.store.list_resources(ResourceKind::Account, None, "", MAX_KEYS)?;
+        let first = accounts.iter().filter_map(|account| account.id.parse::<u64>().ok()).min();
+        Ok(first.map(|id| id.to_string()))
+    }
+
     /// All keys.
     ///
     /// # Errors

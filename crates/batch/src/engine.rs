@@ -34,7 +34,7 @@ pub use self::{
 };
 use crate::{
     events::{Happening, Herald},
-    instance::{Attempt, End, Surroundings},
+    instance::{Access, Attempt, End, Surroundings},
     nodes::Nodes,
 };
 
@@ -204,7 +204,7 @@ impl Engine {
                 task: planned,
                 number,
                 count: instance.attempts,
-                account: job.owner.clone(),
+                access: Access { objects: self.parts.surroundings.objects.clone(), account: job.owner.clone(), admin: job.plan.admin },
                 dir,
                 seat,
                 surroundings: Arc::clone(&self.parts.surroundings),

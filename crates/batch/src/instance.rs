@@ -1,5 +1,6 @@
 //! One attempt of one instance, on a worker thread: put everything in place, run the command, keep what it leaves.
 
+mod access;
 mod bootstrap;
 mod environment;
 mod logs;
@@ -22,6 +23,7 @@ use batchyard_runner::{
     Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, container::Engine, root::remove, trace,
 };
 
+pub use self::access::Access;
 pub use self::logs::{Shipper, address as log_address};
 pub use self::{
     trial::{Trial, TrialError},
@@ -97,8 +99,8 @@ pub struct Attempt {
     pub number: u32,
     /// Which attempt it is, from 1.
     pub count: u32,
-    /// The account that the job belongs to.
-    pub account: String,
+    /// What it may do with the object store.
+    pub access: Access,
     /// Its folder.
     pub dir: PathBuf,
     /// Where it runs.
@@ -213,9 +215,9 @@ impl Attempt {
             .map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", work.display()), source }))?;
         let package = &self.task.description.parameters.command.package_path;
         if !package.is_empty() {
-            place::package(&self.surroundings.objects, package, &work).map_err(|e| ("InvalidPackage", e))?;
+            place::package(&self.access, package, &work).map_err(|e| ("InvalidPackage", e))?;
         }
-        view.fill(&self.surroundings.objects).map_err(|e| ("InvalidMount", e))
+        view.fill(&self.access).map_err(|e| ("InvalidMount", e))
     }
 
     fn job(&self, view: &View, under_way: bool) -> Result<Job, PlaceError> {
@@ -281,15 +283,8 @@ impl Ready {
 impl Attempt {
     /// Carries out one of everybody's apps.
     fn carry_out(&self, app: &str, control: &Arc<Control>) -> End {
-        let call = SystemCall {
-            job: &self.job,
-            account: &self.account,
-            attempt: self.count,
-            values: &self.task.variables,
-            dir: &self.dir,
-            objects: &self.surroundings.objects,
-            control,
-        };
+        let call =
+            SystemCall { job: &self.job, access: &self.access, attempt: self.count, values: &self.task.variables, dir: &self.dir, control };
         let done = self.surroundings.systems.run(app, &call);
         match (control.ended_by(), done) {
             (Some(EndedBy::Abort), _) => End { stopped: true, ..End::default() },

@@ -17,6 +17,9 @@ pub struct Plan {
     pub auto_release: bool,
     /// Whom to tell what.
     pub topic: Topic,
+    /// Whether it was made with an administrator's key.
+    #[serde(default)]
+    pub admin: bool,
 }
 
 /// A task as it is carried out.

@@ -3,25 +3,22 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use batchyard_model::JobId;
-use batchyard_objects::Objects;
 use batchyard_runner::Control;
 
-use crate::wire::AppDescription;
+use crate::{instance::Access, wire::AppDescription};
 
 /// One use of such an app.
 pub struct SystemCall<'c> {
     /// The job.
     pub job: &'c JobId,
-    /// The account that the job belongs to.
-    pub account: &'c str,
+    /// What the job may do with the object store.
+    pub access: &'c Access,
     /// Attempts of the instance so far, this one included.
     pub attempt: u32,
     /// Values of the app's parameters.
     pub values: &'c BTreeMap<String, String>,
     /// Folder for `stdout`, `stderr` and anything else.
     pub dir: &'c PathBuf,
-    /// The object store.
-    pub objects: &'c Objects,
     /// Says when it is to end.
     pub control: &'c Arc<Control>,
 }

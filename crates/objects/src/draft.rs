@@ -5,18 +5,23 @@ use std::{
     io::{self, Read, Write},
     path::Path,
     sync::Arc,
+    thread::{self, JoinHandle},
 };
 
 use crc_fast::CrcAlgorithm;
 use md5::{Digest, Md5};
 
 use crate::{
-    INLINE_BYTES, MAX_PUT_BYTES, ObjectError,
+    INLINE_BYTES, MAX_PUT_BYTES, ObjectError, Sync,
     files::{DataFile, Files},
 };
 
 /// How much is read or written at once.
 const BLOCK: usize = 256 * 1024;
+/// After so many bytes the room on the disk is looked at again.
+const CHECK: u64 = 4 << 20;
+/// After so many bytes the disk may begin.
+const FLUSH: u64 = 32 << 20;
 
 /// Bytes that are being received: where they go, and their sums. The two halves can be used on two threads.
 #[derive(Debug)]
@@ -35,6 +40,35 @@ pub struct Sink {
     file: Option<DataFile>,
     size: u64,
     limit: u64,
+    /// Bytes since the room on the disk was looked at.
+    unchecked: u64,
+    flush: Flush,
+}
+
+/// Brings a file to the disk while more of it comes, so that the wait at the end is short.
+#[derive(Debug, Default)]
+struct Flush {
+    unflushed: u64,
+    running: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Flush {
+    fn written(&mut self, file: &File, bytes: u64) -> io::Result<()> {
+        self.unflushed += bytes;
+        if self.unflushed < FLUSH || self.running.as_ref().is_some_and(|running| !running.is_finished()) {
+            return Ok(());
+        }
+        self.wait()?;
+        self.unflushed = 0;
+        let file = file.try_clone()?;
+        self.running = Some(thread::Builder::new().name("objects-flush".to_owned()).spawn(move || file.sync_data())?);
+        Ok(())
+    }
+
+    /// The disk tells of an error only once, so it must be heard here.
+    fn wait(&mut self) -> io::Result<()> {
+        self.running.take().map_or(Ok(()), |running| running.join().unwrap_or_else(|_| Err(io::Error::other("flushing a file failed"))))
+    }
 }
 
 /// MD5 and CRC-64 of bytes.
@@ -65,7 +99,10 @@ pub(crate) enum Bytes {
 impl Draft {
     pub(crate) fn new(files: Arc<Files>) -> Result<Self, ObjectError> {
         files.check_room()?;
-        Ok(Self { sink: Sink { files, inline: Vec::new(), file: None, size: 0, limit: MAX_PUT_BYTES }, sums: Sums::default() })
+        Ok(Self {
+            sink: Sink { files, inline: Vec::new(), file: None, size: 0, limit: MAX_PUT_BYTES, unchecked: 0, flush: Flush::default() },
+            sums: Sums::default(),
+        })
     }
 
     /// Another limit than that of one request; for files of this machine.
@@ -123,6 +160,11 @@ impl Sink {
             self.inline.extend_from_slice(bytes);
             return Ok(());
         }
+        self.unchecked += bytes.len() as u64;
+        if self.unchecked >= CHECK {
+            self.unchecked = 0;
+            self.files.check_room()?;
+        }
         let refused = "cannot write received bytes";
         let data = match &mut self.file {
             Some(data) => data,
@@ -132,14 +174,19 @@ impl Sink {
                 empty.insert(data)
             }
         };
-        data.file.write_all(bytes).map_err(ObjectError::io(refused))
+        data.file.write_all(bytes).map_err(ObjectError::io(refused))?;
+        match self.files.sync {
+            Sync::Always => self.flush.written(&data.file, bytes.len() as u64).map_err(ObjectError::io(refused)),
+            Sync::Off => Ok(()),
+        }
     }
 
     /// Brings the bytes to the disk; `sums` are those of the same bytes.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn finish(self, sums: Sums) -> Result<Staged, ObjectError> {
+    pub fn finish(mut self, sums: Sums) -> Result<Staged, ObjectError> {
+        self.flush.wait().map_err(ObjectError::io("cannot bring received bytes to the disk"))?;
         let bytes = match self.file {
             Some(data) => {
                 self.files.seal(&data)?;

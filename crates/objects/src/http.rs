@@ -169,11 +169,23 @@ async fn respond(service: Arc<Service>, parts: axum::http::request::Parts, body:
     let caller = auth::identify(&head, service.keyring.as_ref(), now())?;
     let call = Arc::new(Call { service, head, caller });
     let checked = Arc::clone(&call);
-    blocking(move || access::check(&checked, operation.need).and_then(|()| (operation.check)(&checked))).await?;
+    let check = move || access::check(&checked, operation.need).and_then(|()| (operation.check)(&checked));
     let input = match operation.body {
-        routes::BodyKind::None => Input::Nothing,
-        routes::BodyKind::Document => Input::Document(intake::document(&call, body).await?),
-        routes::BodyKind::Bytes => Input::Staged(Box::new(intake::receive(&call, body).await?)),
+        routes::BodyKind::None => return blocking(move || check().and_then(|()| (operation.run)(&call, Input::Nothing))).await,
+        routes::BodyKind::Bytes if intake::is_small(&call) => {
+            // All in one go: for a small object every hand-over to another thread counts.
+            let small = intake::small(&call, body).await?;
+            let run = move || (operation.run)(&call, Input::Staged(Box::new(small.stage(&call)?)));
+            return blocking(move || check().and_then(|()| run())).await;
+        }
+        routes::BodyKind::Document => {
+            blocking(check).await?;
+            Input::Document(intake::document(&call, body).await?)
+        }
+        routes::BodyKind::Bytes => {
+            blocking(check).await?;
+            Input::Staged(Box::new(intake::receive(&call, body).await?))
+        }
     };
     blocking(move || (operation.run)(&call, input)).await
 }

@@ -17,7 +17,7 @@ use crate::{Bucket, Content, ObjectError, Record, Sync, content::Segment, files:
 /// Version of what the tables hold.
 const VERSION: u64 = 1;
 /// Pages that the index keeps in memory.
-const CACHE_BYTES: usize = 24 << 20;
+const CACHE_BYTES: usize = 12 << 20;
 
 /// What the index looked like at one moment.
 pub(crate) struct Snapshot {

@@ -1,6 +1,7 @@
 //! The store: what can be done with buckets and objects.
 
 mod append;
+mod bucket;
 mod copy;
 #[cfg(test)]
 mod tests;
@@ -13,17 +14,17 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use redb::Database;
 
 use crate::{
-    Acl, Attributes, Bucket, CorsRule, Draft, Kind, MAX_BUCKETS, MAX_METADATA_BYTES, MAX_TAGS, ObjectError, Reader, Record, Staged, Sync,
+    Attributes, Draft, Kind, MAX_METADATA_BYTES, MAX_TAGS, ObjectError, Reader, Record, Staged, Sync,
     content::Segment,
     draft::{self, Bytes},
     files::{Epoch, Files},
-    index::{self, Snapshot, Tables, Writer, encode},
+    index::{self, Snapshot, Tables, Writer},
     name,
 };
 
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) writer: Writer,
     pub(crate) files: Arc<Files>,
     closing: Arc<AtomicBool>,
+    sweep: Option<JoinHandle<()>>,
 }
 
 /// What must hold for an object to be overwritten.
@@ -102,6 +104,10 @@ impl Found {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Relaxed);
+        if let Some(sweep) = self.sweep.take() {
+            // It holds the index open.
+            drop(sweep.join());
+        }
     }
 }
 
@@ -120,27 +126,8 @@ impl Objects {
         }
         let writer = Writer::start(Arc::clone(&database), Arc::clone(&files))?;
         let closing = Arc::new(AtomicBool::new(false));
-        let objects = Self { inner: Arc::new(Inner { database, writer, files, closing }) };
-        objects.sweep()?;
-        Ok(objects)
-    }
-
-    /// Removes in the background what a crash has left behind.
-    fn sweep(&self) -> Result<(), ObjectError> {
-        let (database, files) = (Arc::clone(&self.inner.database), Arc::clone(&self.inner.files));
-        let closing = Arc::clone(&self.inner.closing);
-        let work = move || {
-            let known = |id| {
-                if closing.load(Ordering::Relaxed) {
-                    return Err(ObjectError::Index("it is being closed".to_owned()));
-                }
-                Snapshot::take(&database)?.is_file_named(id)
-            };
-            // What cannot be swept now is swept at the next start.
-            drop(files.sweep(known));
-        };
-        thread::Builder::new().name("objects-sweep".to_owned()).spawn(work).map_err(ObjectError::io("cannot start a thread"))?;
-        Ok(())
+        let sweep = Some(sweep(Arc::clone(&database), Arc::clone(&files), Arc::clone(&closing))?);
+        Ok(Self { inner: Arc::new(Inner { database, writer, files, closing, sweep }) })
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, ObjectError> {
@@ -152,92 +139,6 @@ impl Objects {
         change: impl FnOnce(&mut Tables<'_>) -> Result<T, ObjectError> + Send + 'static,
     ) -> Result<T, ObjectError> {
         self.inner.writer.write(change)
-    }
-
-    /// Makes a bucket, or gives the owner's existing one another ACL. Whether it was made.
-    ///
-    /// # Errors
-    /// The name is no name, or somebody else has it.
-    pub fn create_bucket(&self, bucket: &str, owner: &str, acl: Option<Acl>) -> Result<bool, ObjectError> {
-        name::check_bucket(bucket)?;
-        let (bucket, owner) = (bucket.to_owned(), owner.to_owned());
-        self.write(move |tables| {
-            let (row, is_new) = match tables.bucket(&bucket) {
-                Ok(old) if old.owner != owner => return Err(ObjectError::BucketTaken(bucket)),
-                Ok(old) => (Bucket { acl: acl.unwrap_or(old.acl), ..old }, false),
-                Err(ObjectError::NoSuchBucket(_)) => {
-                    (Bucket { owner, created_ms: now_ms(), acl: acl.unwrap_or(Acl::Private), cors: Vec::new() }, true)
-                }
-                Err(error) => return Err(error),
-            };
-            if is_new && redb::ReadableTableMetadata::len(&tables.buckets)? >= MAX_BUCKETS as u64 {
-                return Err(ObjectError::TooManyBuckets(MAX_BUCKETS));
-            }
-            tables.buckets.insert(bucket.as_str(), encode(&row)?.as_slice())?;
-            Ok(is_new)
-        })
-    }
-
-    /// All buckets by name.
-    ///
-    /// # Errors
-    /// The index fails.
-    pub fn buckets(&self) -> Result<Vec<(String, Bucket)>, ObjectError> {
-        self.snapshot()?.buckets()
-    }
-
-    /// One bucket.
-    ///
-    /// # Errors
-    /// There is none of this name.
-    pub fn bucket(&self, bucket: &str) -> Result<Bucket, ObjectError> {
-        self.snapshot()?.bucket(bucket)
-    }
-
-    /// Changes who may use a bucket.
-    ///
-    /// # Errors
-    /// There is none of this name.
-    pub fn set_bucket_acl(&self, bucket: &str, acl: Acl) -> Result<(), ObjectError> {
-        self.change_bucket(bucket, move |row| row.acl = acl)
-    }
-
-    /// Changes what pages of other origins may do.
-    ///
-    /// # Errors
-    /// There is no such bucket.
-    pub fn set_cors(&self, bucket: &str, rules: Vec<CorsRule>) -> Result<(), ObjectError> {
-        self.change_bucket(bucket, move |row| row.cors = rules)
-    }
-
-    fn change_bucket(&self, bucket: &str, change: impl FnOnce(&mut Bucket) + Send + 'static) -> Result<(), ObjectError> {
-        let bucket = bucket.to_owned();
-        self.write(move |tables| {
-            let mut row = tables.bucket(&bucket)?;
-            change(&mut row);
-            tables.buckets.insert(bucket.as_str(), encode(&row)?.as_slice())?;
-            Ok(())
-        })
-    }
-
-    /// Deletes an empty bucket.
-    ///
-    /// # Errors
-    /// There is none, or it holds objects or unfinished uploads.
-    pub fn delete_bucket(&self, bucket: &str) -> Result<(), ObjectError> {
-        let bucket = bucket.to_owned();
-        self.write(move |tables| {
-            tables.bucket(&bucket)?;
-            let name = bucket.as_str();
-            let empty: &[u8] = &[];
-            let object = redb::ReadableTable::range(&tables.objects, (name, empty)..)?.next().transpose()?;
-            let upload = redb::ReadableTable::range(&tables.uploads, (name, empty, 0)..)?.next().transpose()?;
-            if object.is_some_and(|(key, _)| key.value().0 == name) || upload.is_some_and(|(key, _)| key.value().0 == name) {
-                return Err(ObjectError::BucketNotEmpty(bucket));
-            }
-            tables.buckets.remove(name)?;
-            Ok(())
-        })
     }
 
     /// Begins to receive bytes.
@@ -431,6 +332,21 @@ impl Objects {
         };
         self.set(bucket, key, nothing, record, put.condition)
     }
+}
+
+/// Removes in the background what a crash has left behind.
+fn sweep(database: Arc<Database>, files: Arc<Files>, closing: Arc<AtomicBool>) -> Result<JoinHandle<()>, ObjectError> {
+    let work = move || {
+        let known = |id| {
+            if closing.load(Ordering::Relaxed) {
+                return Err(ObjectError::Index("it is being closed".to_owned()));
+            }
+            Snapshot::take(&database)?.is_file_named(id)
+        };
+        // What cannot be swept now is swept at the next start.
+        drop(files.sweep(known));
+    };
+    thread::Builder::new().name("objects-sweep".to_owned()).spawn(work).map_err(ObjectError::io("cannot start a thread"))
 }
 
 impl Staged {

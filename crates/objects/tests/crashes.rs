@@ -57,7 +57,17 @@ fn write(client: &Client, who: usize, from: usize) -> (BTreeMap<String, Round>, 
 
 #[test]
 fn puts() {
-    let mut endpoint = Endpoint::start(&[]);
+    puts_survive(&[]);
+}
+
+/// What the operating system has is not lost with the process.
+#[test]
+fn puts_without_waiting_for_the_disk() {
+    puts_survive(&["--no-sync"]);
+}
+
+fn puts_survive(arguments: &[&str]) {
+    let mut endpoint = Endpoint::start(arguments);
     assert_eq!(endpoint.client().send("PUT", "/crash-bucket", &[], b"").code, 200);
     let mut numbers = [0; CLIENTS];
     let mut all = BTreeMap::<String, Vec<Option<Vec<u8>>>>::new();

@@ -255,6 +255,11 @@ impl Providers {
         Providers { closed: true, ..self }
     }
 
+    /// The same, open or closed to the built-in provider as others are.
+    pub fn closed_as(self, others: &Providers) -> Self {
+        Providers { closed: others.closed, ..self }
+    }
+
     /// The provider of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Provider>> {
         self.by_name.get(name)

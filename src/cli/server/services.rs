@@ -17,12 +17,20 @@ use batchyard_runner::root::unshare;
 use batchyard_workflow::{given::Fetch, machine::Machine, settings::ContainerPolicy};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::{ServerArgs, say, stored_files::StoredFiles, workflows_app::WorkflowsApp};
+use super::{
+    ServerArgs,
+    job_provider::{DOOR, Door},
+    say,
+    stored_files::StoredFiles,
+    workflows_app::WorkflowsApp,
+};
 use crate::{cli::exec_root, config::Config};
 
 /// Environment variables that give the first key pair.
 const KEY_ID: &str = "BATCHYARD_ACCESS_KEY_ID";
 const KEY_SECRET: &str = "BATCHYARD_ACCESS_KEY_SECRET";
+/// A place for those who have none yet: tools of the original want a bucket before their first job.
+const FIRST_BUCKET: &str = "batchyard";
 /// Longest wait for the receiver of a message.
 const POST_LIMIT: Duration = Duration::from_secs(10);
 
@@ -68,6 +76,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         .with_context(|| format!("cannot open the object store in `{}`: is another server using it?", folder.display()))?;
     let accounts = Arc::new(Accounts::open(Arc::clone(&store)).context("cannot read the access keys")?);
     first_key(&accounts)?;
+    first_bucket(&objects, &accounts).context("cannot make the first bucket")?;
     let (api, oss) = (listeners.api.local_addr()?, listeners.oss.local_addr()?);
     let region = "local".to_owned();
     let (choice, allowed) = (config.settings.engine.clone(), config.settings.containers != ContainerPolicy::Off);
@@ -86,6 +95,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         Service::start(shared, store, objects.clone(), Arc::clone(&accounts), options).context("cannot start the BatchCompute service")?;
     let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));
     let oss_options = oss::Options { hosts: Vec::new(), region, complain };
+    Door::open(&config.home.join(DOOR), format!("http://{}", reachable(api)), &accounts)?;
     let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
     let files = Arc::new(StoredFiles { objects: objects.clone(), folder: config.home.join("downloads").join("objects") });
     Ok(Services { files, told, api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
@@ -108,6 +118,18 @@ fn first_key(accounts: &Accounts) -> Result<()> {
         say(&format!("  AccessKeyId     {id}"));
         say(&format!("  AccessKeySecret {secret}"));
     }
+    Ok(())
+}
+
+/// The first bucket, of the first account, where there is none at all.
+fn first_bucket(objects: &Objects, accounts: &Accounts) -> Result<()> {
+    if !objects.buckets()?.is_empty() {
+        return Ok(());
+    }
+    let Some(owner) = accounts.first()? else { return Ok(()) };
+    objects.create_bucket(FIRST_BUCKET, &owner, None)?;
+    say(&format!("the bucket `{FIRST_BUCKET}` was made for packages and logs of jobs:"));
+    say(&format!("  bcs set -o oss://{FIRST_BUCKET}/jobs/"));
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use batchyard_batch::{
+    instance::Access,
     system::{SystemCall, Systems},
     wire::{AppDescription, ConfigItem, Parameter, app::Vm},
 };
@@ -19,8 +20,10 @@ use batchyard_cromwell::{
     submission::{Parts, Submission},
 };
 use batchyard_model::{RunId, RunState, Shard};
-use batchyard_objects::{Objects, Put};
+use batchyard_objects::Put;
 use serde_json::{Value as Json, json};
+
+use super::{billing, job_provider::BCS};
 
 /// Name of the app.
 const APP: &str = "cromwell";
@@ -131,22 +134,33 @@ fn submission(call: &SystemCall<'_>, id: RunId) -> Result<Submission, String> {
     let value = |name: &str| call.values.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let mut parts: Parts = HashMap::new();
     let wdl = value("WDL").ok_or("`WDL` is missing")?;
-    parts.insert("workflowSource".into(), document(call.objects, "WDL", wdl)?.into());
+    parts.insert("workflowSource".into(), document(call.access, "WDL", wdl)?.into());
     for (name, part) in
         [("WORKFLOW_INPUTS", "workflowInputs"), ("WORKFLOW_OPTIONS", "workflowOptions"), ("WORKFLOW_DEPENDENCIES", "workflowDependencies")]
     {
         if let Some(url) = value(name) {
-            parts.insert(part.into(), document(call.objects, name, url)?.into());
+            parts.insert(part.into(), document(call.access, name, url)?.into());
         }
     }
+    let options = parts.get("workflowOptions").map(|text| text.to_vec()).unwrap_or_default();
+    parts.insert("workflowOptions".into(), as_jobs(options).into());
     parts.insert("requestedWorkflowId".into(), id.to_string().into());
     parts.insert("labels".into(), json!({ "batchcompute-job": call.job.as_str() }).to_string().into());
     Submission::read(&parts, Default::default()).map_err(|problems| problems.join("\n"))
 }
 
-fn document(objects: &Objects, name: &str, url: &str) -> Result<Vec<u8>, String> {
+/// Options with which each call is a job, unless they say where calls run. What is no JSON is told by whoever reads it.
+fn as_jobs(options: Vec<u8>) -> Vec<u8> {
+    let text = if options.is_empty() { b"{}".to_vec() } else { options };
+    let Ok(Json::Object(mut map)) = serde_json::from_slice::<Json>(&text) else { return text };
+    map.entry("backend").or_insert_with(|| BCS.into());
+    Json::Object(map).to_string().into_bytes()
+}
+
+fn document(access: &Access, name: &str, url: &str) -> Result<Vec<u8>, String> {
+    access.read(url).map_err(|e| format!("`{name}`: {e}"))?;
     let (bucket, key) = split(url).ok_or_else(|| format!("`{name}` must be an address like `oss://bucket/key`, not `{url}`"))?;
-    let found = objects.get(bucket, key).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))?;
+    let found = access.objects.get(bucket, key).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))?;
     found.read_all().into_bytes(MAX_DOCUMENT).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))
 }
 
@@ -180,12 +194,13 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     if let Some((bucket, prefix)) = call.values.get("WORKING_DIR").and_then(|url| split(url)) {
         let prefix = if prefix.is_empty() || prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") };
         let there = format!("{prefix}{}/{id}", run.name);
+        call.access.write(&format!("oss://{bucket}/{there}")).map_err(|e| e.to_string())?;
         let outputs = metadata::outputs(context(service), id).unwrap_or_default();
         let mut files = BTreeMap::new();
         files_of(&outputs, Path::new(&run.dir), &mut files);
         for (file, inner) in &files {
             let key = format!("{there}/{inner}");
-            let stored = call.objects.put_file(bucket, &key, file, false, Put::default());
+            let stored = call.access.objects.put_file(bucket, &key, file, false, Put::default());
             stored.map_err(|e| format!("cannot store `{}` as `oss://{bucket}/{key}`: {e}", file.display()))?;
             log.line(&format!("stored oss://{bucket}/{key}"));
         }
@@ -196,7 +211,8 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     }
     if let Some((bucket, prefix)) = call.values.get("OUTPUTS_DIR").and_then(|url| split(url)) {
         let key = format!("{prefix}workflow_metadata.json");
-        let stored = call.objects.put_bytes(bucket, &key, text.as_bytes(), Put::default());
+        call.access.write(&format!("oss://{bucket}/{key}")).map_err(|e| e.to_string())?;
+        let stored = call.access.objects.put_bytes(bucket, &key, billing::with_clusters(&text).as_bytes(), Put::default());
         stored.map_err(|e| format!("cannot store `oss://{bucket}/{key}`: {e}"))?;
     }
     Ok(())

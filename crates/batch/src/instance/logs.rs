@@ -15,7 +15,7 @@ use std::{
 use batchyard_objects::{Attributes, ObjectError, Objects, Put};
 use rustix::fs::OFlags;
 
-use super::{Attempt, PlaceError, bucket_and_key, view::View};
+use super::{Access, Attempt, PlaceError, bucket_and_key, view::View};
 
 /// Time between two looks at the logs of what runs.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -49,10 +49,9 @@ fn logs_of(attempt: &Attempt) -> Vec<(PathBuf, String)> {
 
 /// Stores all logs as they are now. A file of `LogMapping` that was never written is no error.
 pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
-    let objects = &attempt.surroundings.objects;
     for (path, url) in logs_of(attempt) {
         view.check(&path)?;
-        store(objects, &path, &url)?;
+        store(&attempt.access, &path, &url)?;
     }
     for (local, prefix) in &attempt.task.description.log_mapping {
         let path = view.host_path(local)?;
@@ -60,7 +59,7 @@ pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
             view.check(&path)?;
             let name = local.rsplit('/').next().unwrap_or(local);
             let url = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
-            store(objects, &path, &url)?;
+            store(&attempt.access, &path, &url)?;
         }
     }
     Ok(())
@@ -72,10 +71,11 @@ pub fn open(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
-fn store(objects: &Objects, path: &Path, url: &str) -> Result<(), PlaceError> {
+fn store(access: &Access, path: &Path, url: &str) -> Result<(), PlaceError> {
+    access.write(url)?;
     let (bucket, key) = bucket_and_key(url);
     // Nobody writes to it any more, so the object may be a second name of the file.
-    let stored = objects.put_file(bucket, key, path, true, as_text());
+    let stored = access.objects.put_file(bucket, key, path, true, as_text());
     stored.map(drop).map_err(|source| PlaceError::Object { what: format!("store the log `{url}`"), source })
 }
 
@@ -127,7 +127,8 @@ impl Shipper {
     /// Looks at the logs of an attempt from now on.
     pub(super) fn follow(&self, attempt: &Attempt) {
         let logs: Vec<Growing> = logs_of(attempt).into_iter().map(|(path, url)| Growing { path, url, stored: 0 }).collect();
-        if !logs.is_empty() {
+        // What may not be stored is told at the end.
+        if logs.iter().all(|log| attempt.access.write(&log.url).is_ok()) && !logs.is_empty() {
             self.shared.lock().logs.insert(attempt.dir.clone(), logs);
         }
     }

@@ -16,6 +16,7 @@ pub fn keep(attempt: &Attempt, view: &View, success: bool) -> Result<(), PlaceEr
     for (local, url) in &attempt.task.description.output_mapping {
         let path = view.host_path(local)?;
         let (bucket, key) = bucket_and_key(url);
+        attempt.access.write(url)?;
         let what = || format!("store `{local}` as `{url}`");
         if local.ends_with('/') {
             if !path.is_dir() {

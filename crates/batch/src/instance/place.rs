@@ -7,10 +7,9 @@ use std::{
     path::Path,
 };
 
-use batchyard_objects::Objects;
 use flate2::read::MultiGzDecoder;
 
-use super::{PlaceError, bucket_and_key};
+use super::{Access, PlaceError, bucket_and_key};
 
 /// First bytes of what gzip writes.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -20,9 +19,11 @@ const MAX_FILES: usize = 1_000_000;
 const MAX_BYTES: u64 = 1 << 40;
 
 /// Puts the package of a job into `work`.
-pub fn package(objects: &Objects, url: &str, work: &Path) -> Result<(), PlaceError> {
+pub fn package(access: &Access, url: &str, work: &Path) -> Result<(), PlaceError> {
+    access.read(url)?;
     let (bucket, key) = bucket_and_key(url);
-    let found = objects.get(bucket, key).map_err(|source| PlaceError::Object { what: format!("fetch the package `{url}`"), source })?;
+    let found =
+        access.objects.get(bucket, key).map_err(|source| PlaceError::Object { what: format!("fetch the package `{url}`"), source })?;
     let what = || format!("unpack `{url}`");
     let mut reader = io::BufReader::new(found.read_all());
     let mut head = [0; 2];

@@ -12,13 +12,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use batchyard_objects::Objects;
 use batchyard_runner::{
     container::EngineKind,
     root::{Image, Mode, Mount, Root, resolve},
 };
 
-use super::{Attempt, CONTAINED_WORK, PlaceError, WORK, bucket_and_key, world::World};
+use super::{Access, Attempt, CONTAINED_WORK, PlaceError, WORK, bucket_and_key, world::World};
 use crate::wire::MountEntry;
 
 /// Folders of an attempt.
@@ -146,8 +145,10 @@ impl View {
     }
 
     /// Gathers the files of all inputs.
-    pub fn fill(&self, objects: &Objects) -> Result<(), PlaceError> {
+    pub fn fill(&self, access: &Access) -> Result<(), PlaceError> {
+        let objects = &access.objects;
         for input in self.inputs.iter().filter(|input| input.source.starts_with("oss://")) {
+            access.read(&input.source)?;
             let (bucket, key) = bucket_and_key(&input.source);
             let target = input.gathered.clone();
             let what = || format!("mount `{}` at `{}`", input.source, input.destination);

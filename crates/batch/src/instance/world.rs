@@ -71,7 +71,11 @@ impl World {
             return Self::by_name(image, engine.as_ref());
         }
         let images: &Images = &surroundings.images;
-        let located = Located::in_bucket(&surroundings.objects, image, registry, &images.scratch()?)?;
+        let access = &attempt.access;
+        access.read(registry)?;
+        let located = Located::in_bucket(&access.objects, image, registry, &images.scratch()?)?;
+        // An archive has rights of its own.
+        access.read(&located.address())?;
         Ok(match engine {
             Some(engine) => World::Engine { kind: engine.kind, image: images.in_engine(&located, &engine)?, is_given: true },
             None => World::Image(images.unpacked(&located)?),

@@ -206,7 +206,7 @@ fn merge(whole: &mut Value, given: &Value) {
     for (key, value) in given {
         let keeps = ["InputParameters", "OutputParameters", "Config"].contains(&key.as_str());
         let empty = value.as_object().is_some_and(serde_json::Map::is_empty) || value.as_str() == Some("");
-        if empty && (keeps || key == "CommandLine") || key == "Name" {
+        if key == "Name" || empty && (keeps || key == "CommandLine") {
             continue;
         }
         let image = |field: &str| value.get(field).and_then(Value::as_str).is_some_and(|text| !text.is_empty());

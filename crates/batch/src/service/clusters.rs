@@ -3,7 +3,7 @@
 use batchyard_model::service_id;
 use serde_json::{Map, Value, json};
 
-use super::{Page, Service, may_change, show::owner, tokens::Token};
+use super::{Page, Service, may_change, offers::DEFAULT_DISK, show::owner, tokens::Token};
 use crate::{
     accounts::{Caller, audit},
     engine::{Message, Request},
@@ -245,7 +245,14 @@ fn put(whole: &mut Value, path: &[&str], value: &Value) {
 
 fn show(record: &batchyard_store::ResourceRecord, cluster: &Cluster, service: &Service) -> Value {
     let description = &cluster.description;
-    let disks = serde_json::to_value(&description.configs.disks).unwrap_or_else(|_| json!({}));
+    let mut configs = description.configs.clone();
+    for disk in [&mut configs.disks.system_disk, &mut configs.disks.data_disk].into_iter().flatten() {
+        // A disk of the default kind comes without one, and clients show what they are told.
+        if disk.kind.is_empty() {
+            DEFAULT_DISK.clone_into(&mut disk.kind);
+        }
+    }
+    let disks = serde_json::to_value(&configs.disks).unwrap_or_else(|_| json!({}));
     let groups: Map<String, Value> = description
         .groups
         .iter()
@@ -280,7 +287,7 @@ fn show(record: &batchyard_store::ResourceRecord, cluster: &Cluster, service: &S
         "UserData": description.user_data,
         "EnvVars": description.env_vars,
         "Bootstrap": description.bootstrap,
-        "Configs": with_networks(serde_json::to_value(&description.configs).unwrap_or_else(|_| json!({}))),
+        "Configs": with_networks(serde_json::to_value(&configs).unwrap_or_else(|_| json!({}))),
         "Notification": description.notification,
         "Groups": groups,
         "OperationLogs": cluster.log,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use batchyard_model::{JobId, JobState, service_id};
+use batchyard_objects::keys::Role;
 use batchyard_store::{BatchWrite, InstanceRecord, JobFilter, JobRecord, JobSummary, StoreError, TaskRecord};
 use serde_json::{Value, json};
 
@@ -160,7 +161,13 @@ impl Service {
             return Err(problems.into());
         }
         let topic = description.notification.topic.clone();
-        Ok(Plan { tasks, fail_fast: description.job_fail_on_instance_fail, auto_release: description.auto_release, topic })
+        Ok(Plan {
+            tasks,
+            fail_fast: description.job_fail_on_instance_fail,
+            auto_release: description.auto_release,
+            topic,
+            admin: caller.role == Role::Admin,
+        })
     }
 
     /// Decides on which machines a task runs.

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::Service;
 use crate::{accounts::Caller, types};
 
-const DISKS: [&str; 4] = ["cloud_efficiency", "cloud_ssd", "cloud", "ephemeral_ssd"];
+/// The kind of a disk that names none.
+pub(super) const DEFAULT_DISK: &str = "cloud_efficiency";
+const DISKS: [&str; 4] = [DEFAULT_DISK, "cloud_ssd", "cloud", "ephemeral_ssd"];
 
 impl Service {
     /// Names of types and disks, and the limits of the account.

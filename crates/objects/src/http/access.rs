@@ -1,7 +1,7 @@
 //! Who may do what.
 
 use super::{Call, problem::Problem};
-use crate::{Acl, Bucket, ObjectError, keys::Role};
+use crate::{Acl, Bucket, ObjectError, Record, keys::Role};
 
 /// What an operation needs its caller to be allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,35 +43,41 @@ pub(super) fn check(call: &Call, need: Need) -> Result<(), Problem> {
         return Ok(());
     }
     let acl = match need {
-        Need::Read | Need::Write => object_acl(call, call.key())?.unwrap_or(bucket.acl),
+        Need::Read | Need::Write => object_acl(call, call.bucket(), call.key())?.unwrap_or(bucket.acl),
         _ => bucket.acl,
     };
     allowed(need, acl)
 }
 
-/// Whether everything may be read or written by everybody with another bucket and key than those of the request.
-pub(super) fn check_source(call: &Call, bucket: &str, key: &str) -> Result<(), Problem> {
+/// The same question about another object than the request's.
+///
+/// # Errors
+/// The bucket does not exist, or the caller may not.
+pub(super) fn check_other(call: &Call, need: Need, bucket: &str, key: &str) -> Result<(), Problem> {
     let row = call.objects().bucket(bucket)?;
     if is_owner(call, &row) {
         return Ok(());
     }
-    let acl = match call.objects().head(bucket, key) {
-        Ok(record) if record.attributes.acl != Acl::Default => record.attributes.acl,
-        Ok(_) | Err(ObjectError::NoSuchKey { .. }) => row.acl,
-        Err(error) => return Err(error.into()),
-    };
-    allowed(Need::Read, acl)
+    allowed(need, object_acl(call, bucket, key)?.unwrap_or(row.acl))
+}
+
+/// A link gives nobody what its target does not.
+///
+/// # Errors
+/// The caller may not read the target.
+pub(super) fn check_target(call: &Call, bucket: &str, record: &Record) -> Result<(), Problem> {
+    record.target.as_deref().map_or(Ok(()), |target| check_other(call, Need::Read, bucket, target))
 }
 
 fn is_owner(call: &Call, bucket: &Bucket) -> bool {
     call.caller.is(Role::Admin) || call.caller.key.as_ref().is_some_and(|key| key.account == bucket.owner)
 }
 
-fn object_acl(call: &Call, key: &str) -> Result<Option<Acl>, Problem> {
+fn object_acl(call: &Call, bucket: &str, key: &str) -> Result<Option<Acl>, Problem> {
     if key.is_empty() {
         return Ok(None);
     }
-    match call.objects().head(call.bucket(), key) {
+    match call.objects().head(bucket, key) {
         Ok(record) => Ok(Some(record.attributes.acl).filter(|acl| *acl != Acl::Default)),
         Err(ObjectError::NoSuchKey { .. }) => Ok(None),
         Err(error) => Err(error.into()),

@@ -3,7 +3,9 @@
 use percent_encoding::percent_decode_str;
 
 use super::{
-    Call, Input, access, condition, headers, multipart,
+    Call, Input,
+    access::{self, Need},
+    condition, headers, multipart,
     problem::Problem,
     reply::{Reply, etag, iso_date},
     wire,
@@ -53,8 +55,9 @@ pub(super) fn part(call: &Call, _: Input) -> Result<Reply, Problem> {
 }
 
 fn open(call: &Call, bucket: &str, key: &str) -> Result<Found, Problem> {
-    access::check_source(call, bucket, key)?;
+    access::check_other(call, Need::Read, bucket, key)?;
     let found = call.objects().get(bucket, key)?;
+    access::check_target(call, bucket, &found.record)?;
     condition::check(&call.head, &call.head.dialect.header("copy-source-"), &found.record)?;
     Ok(found)
 }

@@ -1,6 +1,13 @@
 //! Deleting objects.
 
-use super::{Call, Input, list::encoding, problem::Problem, reply::Reply, wire};
+use super::{
+    Call, Input,
+    access::{self, Need},
+    list::encoding,
+    problem::Problem,
+    reply::Reply,
+    wire,
+};
 use crate::{MAX_DELETED, name};
 
 /// One object; that there was none is no error.
@@ -15,15 +22,22 @@ pub(super) fn many(call: &Call, input: Input) -> Result<Reply, Problem> {
     if wanted.objects.is_empty() || wanted.objects.len() > MAX_DELETED {
         return Err(Problem::new(400, "MalformedXML", format!("between 1 and {MAX_DELETED} objects can be deleted at once")));
     }
-    let (good, bad): (Vec<_>, Vec<_>) = wanted.objects.into_iter().map(|object| object.key).partition(|key| name::check_key(key).is_ok());
-    call.objects().delete_many(call.bucket(), good.clone())?;
     let encoding = encoding(&call.head)?;
+    let (mut good, mut errors) = (Vec::new(), Vec::new());
+    for key in wanted.objects.into_iter().map(|object| object.key) {
+        match check(call, &key) {
+            Ok(()) => good.push(key),
+            Err(problem) => errors.push(wire::DeleteError { key: encoding.write(&key), code: problem.code, message: problem.message }),
+        }
+    }
+    call.objects().delete_many(call.bucket(), good.clone())?;
     let is_quiet = wanted.quiet.is_some_and(|quiet| quiet.trim() == "true");
     let deleted = if is_quiet { Vec::new() } else { good.iter().map(|key| wire::DeletedEntry { key: encoding.write(key) }).collect() };
-    let errors = bad.iter().map(|key| wire::DeleteError {
-        key: encoding.write(key),
-        code: "InvalidObjectName",
-        message: "this cannot be the key of an object".to_owned(),
-    });
-    Reply::xml(&wire::Deleted { xmlns: wire::namespace(call.is_s3()), encoding_type: encoding.name(), deleted, errors: errors.collect() })
+    Reply::xml(&wire::Deleted { xmlns: wire::namespace(call.is_s3()), encoding_type: encoding.name(), deleted, errors })
+}
+
+/// Whether one of many may be deleted.
+fn check(call: &Call, key: &str) -> Result<(), Problem> {
+    name::check_key(key)?;
+    access::check_other(call, Need::Write, call.bucket(), key)
 }

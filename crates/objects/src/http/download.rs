@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::Reader;
 
 /// How much is read at once.
-const BLOCK: u64 = 512 * 1024;
+const BLOCK: u64 = 256 * 1024;
 
 type Block = std::io::Result<(Bytes, Reader)>;
 

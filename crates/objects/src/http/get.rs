@@ -1,7 +1,8 @@
 //! GET and HEAD of objects.
 
 use super::{
-    Call, Input, condition, download::Download, head::Dialect, headers, problem::Problem, reply::Reply, reply::etag, reply::http_date,
+    Call, Input, access, condition, download::Download, head::Dialect, headers, problem::Problem, reply::Reply, reply::etag,
+    reply::http_date,
 };
 use crate::{Kind, ObjectError};
 
@@ -19,6 +20,7 @@ enum Span {
 pub(super) fn object(call: &Call, _: Input) -> Result<Reply, Problem> {
     let found = call.objects().get(call.bucket(), call.key())?;
     let record = &found.record;
+    access::check_target(call, call.bucket(), record)?;
     condition::check(&call.head, "", record)?;
     let said = headers::of_record(call, record);
     let is_head = call.head.method == "HEAD";
@@ -41,6 +43,7 @@ pub(super) fn object(call: &Call, _: Input) -> Result<Reply, Problem> {
 /// Length, date and ETag alone.
 pub(super) fn meta(call: &Call, _: Input) -> Result<Reply, Problem> {
     let record = call.objects().get(call.bucket(), call.key())?.record;
+    access::check_target(call, call.bucket(), &record)?;
     condition::check(&call.head, "", &record)?;
     let reply = Reply::empty(200).length(record.size).header("etag", etag(call.head.dialect, &record.etag));
     let reply = reply.header("last-modified", http_date(record.modified_ms));

@@ -14,10 +14,10 @@ use super::{
     chunked::Chunks,
     problem::Problem,
 };
-use crate::{Draft, MAX_DOCUMENT_BYTES, MAX_PUT_BYTES, ObjectError, Sink, Staged};
+use crate::{Draft, INLINE_BYTES, MAX_DOCUMENT_BYTES, MAX_PUT_BYTES, ObjectError, Sink, Staged};
 
 /// How much is gathered before it is written.
-const BLOCK: usize = 1 << 20;
+const BLOCK: usize = 512 * 1024;
 /// How long a client may send nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of a body that are taken although nobody wants them.
@@ -60,6 +60,41 @@ pub(super) async fn receive(call: &Arc<Call>, body: &mut Body) -> Result<Staged,
         Ok(sink.finish(sums)?)
     })
     .await
+}
+
+/// Whether the body is known to be so small that it fits into the index.
+pub(super) fn is_small(call: &Call) -> bool {
+    let is_whole = !matches!(call.caller.payload, Payload::Chunked(_));
+    is_whole && call.head.length().is_some_and(|length| length <= INLINE_BYTES as u64)
+}
+
+/// A small body.
+pub(super) struct Small {
+    bytes: Vec<u8>,
+    expected: Expected,
+}
+
+/// Receives a small body; only so much of it as was announced can come.
+pub(super) async fn small(call: &Call, body: &mut Body) -> Result<Small, Problem> {
+    let expected = Expected::of(&call.head, &call.caller.payload)?;
+    let mut bytes = Vec::new();
+    while let Some(data) = next(body).await? {
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Small { bytes, expected })
+}
+
+impl Small {
+    /// Checks its sums.
+    pub(super) fn stage(&self, call: &Call) -> Result<Staged, Problem> {
+        let mut sieve = self.expected.sieve();
+        sieve.update(&self.bytes);
+        let sums = sieve.sums.clone();
+        self.expected.compare(sieve)?;
+        let mut draft = call.objects().draft()?;
+        draft.sink.write(&self.bytes)?;
+        Ok(draft.sink.finish(sums)?)
+    }
 }
 
 /// How many bytes the client says will come, if it does.

@@ -19,7 +19,7 @@ pub(super) struct Problem {
     pub(super) code: &'static str,
     /// In the words of S3, if they are others.
     s3: Option<(u16, &'static str)>,
-    message: String,
+    pub(super) message: String,
     /// Further elements of the XML.
     details: Vec<(&'static str, String)>,
     /// Further headers.

@@ -137,14 +137,14 @@ fn of_object(head: &Head) -> Option<Operation> {
     let is_copy = head.own("copy-source").is_some();
     Some(match head.method.as_str() {
         _ if unsupported(head).is_some() => return None,
-        "GET" if has("acl") => plain(Need::Read, acl::get_object),
+        "GET" if has("acl") => plain(Need::OwnRead, acl::get_object),
         "GET" if has("symlink") => plain(Need::Read, symlink::get),
         "GET" if has("tagging") => plain(Need::Read, tagging::get),
         "GET" if has("uploadId") => plain(Need::ReadBucket, multipart::list_parts),
         "GET" if has("x-oss-process") => return None,
         "HEAD" | "GET" if has("objectMeta") => plain(Need::Read, get::meta),
         "GET" | "HEAD" => plain(Need::Read, get::object),
-        "PUT" if has("acl") => document(Need::Write, acl::put_object),
+        "PUT" if has("acl") => document(Need::Own, acl::put_object),
         "PUT" if has("symlink") => plain(Need::Write, symlink::put),
         "PUT" if has("tagging") => document(Need::Write, tagging::put),
         "PUT" if has("uploadId") && is_copy => plain(Need::Write, copy::part),

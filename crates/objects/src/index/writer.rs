@@ -1,9 +1,11 @@
-//! One thread makes all changes: those that wait while a commit runs are the next commit.
+//! Changes are made in groups: those that come while a commit runs are the next commit. Whoever waits first makes the
+//! commit for all that wait, so that a lone change costs no hand-over to another thread.
 
 use std::{
+    collections::VecDeque,
     sync::{
-        Arc,
-        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, SyncSender},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -14,11 +16,9 @@ use redb::Database;
 use super::Tables;
 use crate::{
     ObjectError,
-    files::{Epoch, Files},
+    files::{Epoch, Files, Id},
 };
 
-/// Changes that may wait; who brings more waits himself.
-const QUEUE: usize = 1024;
 /// Changes of one commit.
 const GROUP: usize = 512;
 /// Files whose removal may wait.
@@ -31,23 +31,51 @@ type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
 /// A change and whether it failed in a way that spoils the commit.
 type Change = Box<dyn FnOnce(&mut Tables<'_>) -> (Answer, bool) + Send>;
 
-/// Takes changes to the thread. Dropped, it waits for what is under way.
+/// Makes changes. Dropped, it waits for what is under way.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    sender: Option<SyncSender<Change>>,
-    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    rest: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    database: Arc<Database>,
+    files: Arc<Files>,
+    removals: SyncSender<Arc<Epoch>>,
+    state: Mutex<State>,
+    /// A commit has ended, or the writer has.
+    ended: Condvar,
+    /// Something was changed, or the writer has ended.
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Change>,
+    is_committing: bool,
+    /// Counts commits.
+    commits: u64,
+    is_closing: bool,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
 }
 
 impl Writer {
     pub(crate) fn start(database: Arc<Database>, files: Arc<Files>) -> Result<Self, ObjectError> {
-        let (sender, receiver) = mpsc::sync_channel(QUEUE);
         let (removals, removed) = mpsc::sync_channel::<Arc<Epoch>>(REMOVALS);
         let failed = || ObjectError::io("cannot start a thread of the object store");
         // Unlinking a large file takes a while, and nobody should wait for it.
         thread::Builder::new().name("objects-unlink".to_owned()).spawn(move || removed.iter().for_each(drop)).map_err(failed())?;
-        let thread = thread::Builder::new().name("objects-writer".to_owned());
-        let thread = thread.spawn(move || work(&database, &files, &receiver, &removals)).map_err(failed())?;
-        Ok(Self { sender: Some(sender), thread: Some(thread) })
+        let (state, ended, changed) = (Mutex::default(), Condvar::new(), Condvar::new());
+        let shared = Arc::new(Shared { database, files, removals, state, ended, changed });
+        let resting = Arc::clone(&shared);
+        let rest = thread::Builder::new().name("objects-rest".to_owned());
+        let rest = rest.spawn(move || resting.rest_when_idle()).map_err(failed())?;
+        Ok(Self { shared, rest: Some(rest) })
     }
 
     /// Makes a change and waits until it is on disk. A change that refuses has changed nothing.
@@ -65,53 +93,102 @@ impl Writer {
             });
             (answer, spoilt)
         });
-        let ended = || ObjectError::Index("its writer has ended".to_owned());
-        self.sender.as_ref().ok_or_else(ended)?.send(change).map_err(|_| ended())?;
-        told.recv().map_err(|_| ended())?
+        let mut state = self.shared.state();
+        state.queue.push_back(change);
+        loop {
+            match told.try_recv() {
+                Ok(outcome) => return outcome,
+                Err(mpsc::TryRecvError::Disconnected) => return Err(ObjectError::Index("a commit could not begin".to_owned())),
+                Err(mpsc::TryRecvError::Empty) => {}
+            }
+            state = if state.is_committing { self.shared.wait(state) } else { self.shared.lead(state) };
+        }
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        drop(self.sender.take());
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+        self.shared.state().is_closing = true;
+        self.shared.changed.notify_all();
+        if let Some(rest) = self.rest.take() {
+            drop(rest.join());
         }
     }
 }
 
-fn work(database: &Database, files: &Files, receiver: &Receiver<Change>, removals: &SyncSender<Arc<Epoch>>) {
-    let mut restless = false;
-    loop {
-        let first = match receiver.recv_timeout(REST) {
-            Ok(change) => change,
-            Err(RecvTimeoutError::Timeout) if restless => {
-                restless = rest(database).is_err();
-                continue;
-            }
-            Err(RecvTimeoutError::Timeout) => match receiver.recv() {
-                Ok(change) => change,
-                Err(_) => return,
-            },
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        restless = true;
-        let group = std::iter::once(first).chain(std::iter::from_fn(|| receiver.try_recv().ok())).take(GROUP);
+/// While this is there, a commit is under way. A change that panics does not leave others waiting.
+struct Leading<'a>(&'a Shared);
+
+impl Drop for Leading<'_> {
+    fn drop(&mut self) {
+        self.0.state().is_committing = false;
+        self.0.ended.notify_all();
+        self.0.changed.notify_all();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.ended.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a commit of all that waits.
+    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let count = state.queue.len().min(GROUP);
+        let group: Vec<Change> = state.queue.drain(..count).collect();
+        state.is_committing = true;
+        state.commits += 1;
+        drop(state);
+        let leading = Leading(self);
+        self.commit_and_tell(group);
+        drop(leading);
+        self.state()
+    }
+
+    fn commit_and_tell(&self, group: Vec<Change>) {
         let mut answers = Vec::new();
-        let outcome = commit(database, group, &mut answers);
+        let outcome = commit(&self.database, group, &mut answers);
         if let Ok(garbage) = &outcome
             && !garbage.is_empty()
         {
-            drop(removals.send(files.discard(garbage)));
+            drop(self.removals.send(self.files.discard(garbage)));
         }
         let failed = outcome.err().map(|error| error.to_string());
         for answer in answers {
             answer(failed.as_deref().map_or(Ok(()), Err));
         }
     }
+
+    /// Waits for a pause after changes, and uses it.
+    fn rest_when_idle(&self) {
+        let mut rested_at = 0;
+        let mut state = self.state();
+        while !state.is_closing {
+            if state.commits == rested_at {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let before = state.commits;
+            state = self.changed.wait_timeout(state, REST).unwrap_or_else(PoisonError::into_inner).0;
+            if state.commits == before && !state.is_committing && state.queue.is_empty() && !state.is_closing {
+                state.is_committing = true;
+                drop(state);
+                let leading = Leading(self);
+                // What cannot be done now is done after the next change.
+                drop(rest(&self.database));
+                drop(leading);
+                rested_at = before;
+                state = self.state();
+            }
+        }
+    }
 }
 
-fn commit(database: &Database, group: impl Iterator<Item = Change>, answers: &mut Vec<Answer>) -> Result<Vec<crate::Id>, ObjectError> {
+fn commit(database: &Database, group: Vec<Change>, answers: &mut Vec<Answer>) -> Result<Vec<Id>, ObjectError> {
     let transaction = database.begin_write()?;
     let mut spoilt = false;
     let garbage = {

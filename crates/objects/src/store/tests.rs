@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, io::Read};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Entry, INLINE_BYTES, Listing, folder, listing::successor};
+use crate::{Acl, Entry, INLINE_BYTES, Listing, folder, listing::successor};
 
 fn open(folder: &Path) -> Objects {
     Objects::open(folder, Options { sync: Sync::Off, ..Options::default() }).unwrap()

@@ -26,18 +26,21 @@ pub struct Endpoint {
     folder: tempfile::TempDir,
     pub url: String,
     process: Child,
+    arguments: Vec<String>,
 }
 
 impl Endpoint {
     pub fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (process, url) = spawn(&folder, arguments);
-        Self { folder, url, process }
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        Self { folder, url, process, arguments }
     }
 
     /// Starts another process in the place of one that was killed.
     pub fn restart(&mut self) {
-        (self.process, self.url) = spawn(&self.folder, &[]);
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        (self.process, self.url) = spawn(&self.folder, &arguments);
     }
 
     /// Ends the process at once, as a crash would.
@@ -147,7 +150,7 @@ impl Client {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
-        if !headers.iter().any(|(name, _)| name == "content-length") {
+        if !headers.iter().any(|(name, _)| name == "content-length" || name == "transfer-encoding") {
             head.push_str(&format!("content-length: {}\r\n", body.len()));
         }
         headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
