@@ -250,6 +250,55 @@ fn podman_is_given_images_of_the_object_store() {
     links_are_no_way_out(&yard, &service);
 }
 
+/// The guide's own lines, by the SDK that they were written for.
+#[test]
+fn the_guides_example_holds() {
+    if !has_namespaces() {
+        return;
+    }
+    let Some(python) = crate::clients::program("batchcompute", "python3") else { return };
+    let yard = Yard::new();
+    let service = started(&yard, NO_ENGINE);
+    service.put("demo-bucket", "", b"");
+    let base = base(&yard);
+    for version in ["0.1", "0.2"] {
+        service.put("demo-bucket", &format!("dockers/demodockerimage_{version}.tar"), &demo(&base, version));
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/batchcompute_docker_app.py");
+    let port = service.api.rsplit(':').next().unwrap();
+    let done =
+        crate::yard::done(Command::new(python).arg(script).args([port, &service.keys.id, &service.keys.secret]).env("HOME", yard.path("")));
+    assert_eq!((done.code, done.out.as_str()), (0, "all hold\n"), "{}", done.err);
+    assert_eq!(
+        (service.text("demo-bucket", "first.txt"), service.text("demo-bucket", "second.txt")),
+        ("tool 0.1\n".into(), "tool 0.2\n".into())
+    );
+}
+
+/// Images of other people's buckets are theirs.
+#[test]
+fn images_are_read_with_the_rights_of_the_account() {
+    let yard = Yard::new();
+    let service = started(&yard, NO_ENGINE);
+    service.put("data", "tool.tar", b"not theirs");
+    let made = yard.call(&["key", "create", "--account", "other", "--role", "user", "--json"]);
+    let made: Json = serde_json::from_str(&made.out).unwrap();
+    let other =
+        crate::service::Keys { id: made["AccessKeyId"].as_str().unwrap().into(), secret: made["AccessKeySecret"].as_str().unwrap().into() };
+    let ask = |method: &str, target: &str, body: Option<&str>| service.ask_as(&other, method, target, body, &crate::service::date(0));
+    wait_for("the new key to be known", || ask("GET", "/jobs?Marker", None).0 == 200);
+    for path in ["oss://data/tool.tar", "oss://data/", "oss://data/none"] {
+        let docker = json!({"Image": "localhost:5000/tool:1", "RegistryOSSPath": path});
+        let more = json!({"Parameters": {"Command": {"Docker": docker}, "StdoutRedirectPath": "", "StderrRedirectPath": ""}});
+        let (code, body) = ask("POST", "/jobs", Some(&job("true", 1, &more).to_string()));
+        assert_eq!(code, 201, "{body}");
+        let target = format!("/jobs/{}", body["Id"].as_str().unwrap());
+        wait_for("the job to end", || ask("GET", &target, None).1["State"] == "Failed");
+        let result = ask("GET", &format!("{target}/tasks/task/instances?Marker&MaxItemCount=1"), None).1["Items"][0]["Result"].clone();
+        assert!(result["ErrorMessage"].as_str().unwrap().contains("the bucket belongs to another account"), "{result}");
+    }
+}
+
 /// Docker has no layers for mounts: what can be written to is a copy.
 #[test]
 fn the_words_of_docker_do_the_same() {
