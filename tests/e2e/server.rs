@@ -425,7 +425,7 @@ fn about_the_server() {
     assert!(server.get("/engine/v1/version").json()["cromwell"].is_string());
     assert_eq!(server.get("/engine/v1/status").json(), json!({"Engine Database": {"ok": true}}));
     assert_eq!(server.get("/engine/v1/stats").code, 403);
-    assert_eq!(server.get("/api/workflows/v1/backends").json(), json!({"supportedBackends": ["Local"], "defaultBackend": "Local"}));
+    assert_eq!(server.get("/api/workflows/v1/backends").json(), json!({"supportedBackends": ["BCS", "Local"], "defaultBackend": "Local"}));
     assert_eq!(server.get("/healthz").json()["ok"], true);
     let refused = yard.call(&["server", "--listen", "0.0.0.0"]);
     assert_eq!(refused.code, 2);
