@@ -332,10 +332,14 @@ fn nobody_can_use_images_too() {
     fs::create_dir(yard.path("home")).unwrap();
     std::os::unix::fs::chown(yard.path("home"), Some(65534), Some(65534)).unwrap();
     fs::set_permissions(yard.path(""), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    // Usually a file system that forbids some things, which must stay forbidden.
+    let shared = tempfile::NamedTempFile::new_in("/dev/shm").unwrap();
+    fs::set_permissions(shared.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let run = || {
         let mut command = Command::new("setpriv");
         command.args(nobody).arg(yard.path("batchyard")).args(["app", "run-local", "demo.tar", "--command"]);
-        command.arg("tool; echo x > /opt/note; cat /opt/note; rm -r /opt; mkdir /opt; ls /opt; mkdir /opt/x; chmod 0 /opt/x; [ -e /proc/self/status ] && [ -c /dev/null ] && echo all");
+        command.arg("tool; echo x > /opt/note; cat /opt/note; rm -r /opt; mkdir /opt; ls /opt; mkdir /opt/x; chmod 0 /opt/x; [ -e /proc/self/status ] && [ -c /dev/null ] && [ -e /shown ] && echo all");
+        command.args(["--mount", &format!("{}:/shown", shared.path().display())]);
         command.current_dir(yard.path("")).env("HOME", yard.path("home")).env("BATCHYARD_HOME", yard.path("home"));
         command.env("BATCHYARD_CONFIG", yard.path("config.toml")).env_remove("BATCHYARD_DATABASE").env_remove("XDG_CONFIG_HOME");
         crate::yard::done(&mut command)

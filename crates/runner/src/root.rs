@@ -17,7 +17,7 @@ use std::{
 };
 
 use rustix::{
-    fs::CWD,
+    fs::{CWD, StatVfsMountFlags, statvfs},
     mount::{
         MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change, mount_remount, unmount,
     },
@@ -296,10 +296,22 @@ fn show(one: &Mount, base: &Path) -> io::Result<()> {
         Mode::Writable => mount_bind_recursive(&one.source, &place).map_err(failed),
         Mode::ReadOnly => {
             mount_bind(&one.source, &place).map_err(failed)?;
-            mount_remount(&place, MountFlags::BIND | MountFlags::RDONLY, c"").map_err(failed)
+            let kept = restrictions(&place).map_err(failed)?;
+            mount_remount(&place, MountFlags::BIND | MountFlags::RDONLY | kept, c"").map_err(failed)
         }
         Mode::Layered { upper, work } => overlay(&one.source, upper, work, &place),
     }
+}
+
+/// What may not be done with files of a mount: who is root only in a namespace must leave that as it is.
+fn restrictions(place: &Path) -> rustix::io::Result<MountFlags> {
+    let all = [
+        (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+        (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+    ];
+    let found = statvfs(place)?.f_flag;
+    Ok(all.into_iter().filter(|(flag, _)| found.contains(*flag)).fold(MountFlags::empty(), |flags, (_, flag)| flags | flag))
 }
 
 fn overlay(lower: &Path, upper: &Path, work: &Path, place: &Path) -> io::Result<()> {
