@@ -189,6 +189,22 @@ fn a_killed_server_loses_and_repeats_nothing() {
 }
 
 #[test]
+fn what_a_stopped_job_has_left_is_ended() {
+    let (yard, service) = started();
+    let seconds = yard.unique_number();
+    let id = service.create("/jobs", &job(&format!("trap '' TERM; sleep {seconds}; sleep {seconds}"), 1, &json!({})));
+    let running = || crate::yard::processes_with(&["sleep", &seconds]);
+    wait_for("the command to run", || running() > 0);
+    // Its processes do not end when they are asked to, and the server dies before it ends them for sure.
+    assert_eq!(service.ask("POST", &format!("/jobs/{id}/stop"), None).0, 201);
+    service.kill();
+    assert!(running() > 0);
+    let service = Service::start(&yard);
+    wait_for("the processes to be gone", || running() == 0);
+    assert_eq!(service.get(&format!("/jobs/{id}"))["State"], "Stopped");
+}
+
+#[test]
 fn what_a_job_sees_and_leaves() {
     if !has_namespaces() {
         return;

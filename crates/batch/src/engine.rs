@@ -59,6 +59,8 @@ pub enum Message {
     Recorded(Result<(), StoreError>),
     /// Nodes have come or gone.
     Nodes,
+    /// The end of a job is recorded: what runs of it is to end.
+    EndAttempts(JobId),
 }
 
 /// What the engine needs.
@@ -87,6 +89,8 @@ struct UnderWay {
     /// Whether its worker is getting it ready, or more.
     staged: bool,
     begun: bool,
+    /// Whether its job has ended, so that it is to end too.
+    ending: bool,
 }
 
 /// The engine.
@@ -156,6 +160,7 @@ impl Engine {
             Message::Released(started) => started.into_iter().for_each(|number| self.begun(number)),
             Message::Ended(number, end) => self.ended(number, *end),
             Message::Recorded(Ok(())) | Message::Nodes => {}
+            Message::EndAttempts(id) => self.end_attempts(&id),
             Message::Recorded(Err(error)) => {
                 tell(&format!("jobs cannot be recorded any more, nothing new is started: {error}"));
                 self.broken = Some(error.to_string());
@@ -233,7 +238,7 @@ impl Engine {
             None => Event::Submit(number, need),
         };
         let control = Control::new(attempt.marker());
-        let under_way = UnderWay { job, task, number: attempt.number, control, node, staged: false, begun: false };
+        let under_way = UnderWay { job, task, number: attempt.number, control, node, staged: false, begun: false, ending: false };
         self.attempts.insert(number, under_way);
         self.at_gate += 1;
         self.waiting.insert(number, attempt);
@@ -348,11 +353,17 @@ impl Engine {
 
     /// Records something without waiting for it.
     fn record(&self, writes: Vec<BatchWrite>) {
+        self.record_then(writes, || {});
+    }
+
+    /// The same, and does something once it is recorded.
+    fn record_then(&self, writes: Vec<BatchWrite>, then: impl FnOnce() + Send + 'static) {
         let outbox = self.outbox.clone();
-        self.parts.store.write_then(writes.into_iter().map(Write::Batch).collect(), move |result| {
-            if result.is_err() {
+        self.parts.store.write_then(writes.into_iter().map(Write::Batch).collect(), move |result| match result {
+            Ok(()) => then(),
+            Err(error) => {
                 // Without an engine nobody wants to know.
-                let _ = outbox.send(Message::Recorded(result));
+                let _ = outbox.send(Message::Recorded(Err(error)));
             }
         });
     }

@@ -6,7 +6,9 @@ use batchyard_model::{
     JobId, JobState,
     state::job::{JobEvent, next_of_job},
 };
+use batchyard_runner::tree;
 use batchyard_store::{BatchWrite, InstanceRecord, JobFilter, JobMove, JobRecord, TaskRecord};
+use rustix::process::Signal;
 
 use super::{
     Engine,
@@ -30,9 +32,23 @@ impl Engine {
             }
             match page.last() {
                 Some(last) if page.len() >= PAGE as usize => filter.after = Some(last.id.clone()),
-                _ => return Ok(()),
+                _ => break,
             }
         }
+        self.end_left_behind()
+    }
+
+    /// Ends processes of jobs that have ended: an earlier server recorded the end, and was killed before it could.
+    fn end_left_behind(&self) -> Result<(), ApiError> {
+        for marker in tree::markers_below("job-") {
+            let Some(id) = marker.split('/').next().and_then(|id| id.parse::<JobId>().ok()) else { continue };
+            // Jobs of other servers of this machine are none of ours.
+            let job = if self.jobs.contains_key(&id) { None } else { self.parts.store.load_job_summary(&id)? };
+            if job.is_some_and(|job| job.state.is_terminal()) {
+                tree::signal(None, &marker, Signal::KILL);
+            }
+        }
+        Ok(())
     }
 
     /// A job that was stopped or failed goes on: what has succeeded stays, the rest runs again.

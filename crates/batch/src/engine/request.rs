@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use batchyard_model::{JobId, JobState, state::job::JobEvent};
 use batchyard_store::{BatchWrite, Write};
 
-use super::{Active, Engine, tell};
+use super::{Active, Engine, Message, tell};
 use crate::{error::ApiError, events::Happening};
 
 /// A wish.
@@ -31,6 +31,7 @@ pub type Reply = Option<SyncSender<Result<(), ApiError>>>;
 
 impl Engine {
     pub(super) fn request(&mut self, request: Request, reply: Reply) {
+        let ended = if let Request::Stop(id) = &request { Some(id.clone()) } else { None };
         let done = match request {
             Request::Submit(job) => {
                 let mut job = *job;
@@ -65,7 +66,14 @@ impl Engine {
         match done {
             Ok(Some(writes)) => {
                 let writes = writes.into_iter().map(Write::Batch).collect();
-                self.parts.store.write_then(writes, move |result| answer(result.map_err(ApiError::from)));
+                let outbox = self.outbox.clone();
+                self.parts.store.write_then(writes, move |result| {
+                    if let Some(id) = ended.filter(|_| result.is_ok()) {
+                        // Without an engine nobody can end anything.
+                        let _ = outbox.send(Message::EndAttempts(id));
+                    }
+                    answer(result.map_err(ApiError::from));
+                });
             }
             Ok(None) => answer(Ok(())),
             Err(error) => answer(Err(error)),

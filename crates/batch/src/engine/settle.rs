@@ -8,7 +8,7 @@ use batchyard_model::{
 use batchyard_runner::EndedBy;
 use batchyard_store::{BatchWrite, JobMove};
 
-use super::{Engine, now_ms};
+use super::{Engine, Message, now_ms};
 use crate::{events::Happening, instance::End, result::ResultDoc};
 
 impl Engine {
@@ -72,7 +72,11 @@ impl Engine {
     pub(super) fn end_job(&mut self, id: &JobId, event: JobEvent, message: String, writes: Vec<BatchWrite>) {
         let Some(writes) = self.closing(id, event, message, writes) else { return };
         let auto_release = self.jobs.get(id).is_some_and(|job| job.plan.auto_release && job.state == JobState::Finished);
-        self.record(writes);
+        let (outbox, ended) = (self.outbox.clone(), id.clone());
+        self.record_then(writes, move || {
+            // Without an engine nobody can end anything.
+            let _ = outbox.send(Message::EndAttempts(ended));
+        });
         self.jobs.remove(id);
         if auto_release {
             self.record(vec![BatchWrite::DeleteJob { id: id.clone(), from: vec![JobState::Finished] }]);
@@ -82,10 +86,11 @@ impl Engine {
         }
     }
 
-    /// The changes that end a job; its attempts are told to end.
+    /// The changes that end a job. Nothing more of it starts; what runs is to be ended once they are recorded, so that no
+    /// server finds the job running and its processes ended.
     pub(super) fn closing(&mut self, id: &JobId, event: JobEvent, message: String, mut writes: Vec<BatchWrite>) -> Option<Vec<BatchWrite>> {
         let now = now_ms();
-        self.end_attempts(id);
+        self.withdraw(id);
         let job = self.jobs.get_mut(id)?;
         let state = next_of_job(job.state, event).ok()?;
         writes.push(BatchWrite::MoveJob(JobMove { id: id.clone(), from: vec![job.state], to: state, at_ms: now, message }));
@@ -116,15 +121,22 @@ impl Engine {
         Some(writes)
     }
 
-    /// Ends the attempts of a job, those that run and those that wait at the gate.
-    pub(super) fn end_attempts(&mut self, id: &JobId) {
+    /// Takes the attempts of a job out of the line.
+    fn withdraw(&mut self, id: &JobId) {
         let of_job: Vec<u64> = self.attempts.iter().filter(|(_, under_way)| under_way.job == *id).map(|(number, _)| *number).collect();
         for number in of_job {
             let actions = self.gate.step(Event::Withdraw(number));
             self.act(actions);
-            if let Some(under_way) = self.attempts.get(&number) {
-                under_way.control.end(EndedBy::Abort, self.parts.surroundings.grace);
+            if let Some(under_way) = self.attempts.get_mut(&number) {
+                under_way.ending = true;
             }
+        }
+    }
+
+    /// Ends the attempts of a job that run, unless the job goes on already.
+    pub(super) fn end_attempts(&mut self, id: &JobId) {
+        for under_way in self.attempts.values().filter(|under_way| under_way.job == *id && under_way.ending) {
+            under_way.control.end(EndedBy::Abort, self.parts.surroundings.grace);
         }
     }
 }
