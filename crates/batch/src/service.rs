@@ -3,8 +3,10 @@
 mod apps;
 mod clusters;
 mod images;
-pub(crate) mod jobs;
+mod jobs;
+pub(crate) mod look;
 mod offers;
+mod planning;
 mod show;
 mod tokens;
 

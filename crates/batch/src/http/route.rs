@@ -6,7 +6,7 @@ use super::Asked;
 use crate::{
     accounts::Caller,
     error::ApiError,
-    service::{Page, Service, jobs::JobQuery},
+    service::{Page, Service, look::JobQuery},
 };
 
 /// Items of a page where nothing is said.
