@@ -154,6 +154,16 @@ fn jobs_are_stopped_started_and_deleted() {
     let (code, body) = service.ask("GET", &target, None);
     assert_eq!((code, &body["Code"]), (404, &json!("InvalidResource.NotFound")));
 
+    // Stop and start at once: what still runs of the former life says nothing about the new one.
+    let again = yard.path("again");
+    let line = format!("trap '' TERM; echo $BATCH_COMPUTE_DAG_INSTANCE_ID >> {0}; [ $(wc -l < {0}) -gt 1 ] || sleep 300", again.display());
+    let id = service.create("/jobs", &job(&line, 1, &json!({})));
+    wait_for("the command to run", || times(&yard, "again").len() == 1);
+    assert_eq!(service.ask("POST", &format!("/jobs/{id}/stop"), None).0, 201);
+    assert_eq!(service.ask("POST", &format!("/jobs/{id}/start"), None).0, 201);
+    assert_eq!(service.wait(&id), "Finished");
+    assert_eq!(times(&yard, "again")["0"], 2);
+
     // Stop and delete at once, as clients do.
     let id = service.create("/jobs", &job("sleep 300", 4, &json!({})));
     service.wait_running(&id);

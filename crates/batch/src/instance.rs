@@ -173,9 +173,10 @@ pub struct Ready {
 }
 
 impl Attempt {
-    /// Name of the attempt in the environment of its processes.
+    /// Name of the attempt in the environment of its processes. Whoever ends an attempt ends all that carry it, so the next one
+    /// has another.
     pub fn marker(&self) -> String {
-        format!("{}/{}/{}", self.job, self.task.name, self.number)
+        format!("{}/{}/{}/{}", self.job, self.task.name, self.number, self.count)
     }
 
     /// Puts everything in place.

@@ -20,7 +20,10 @@ impl Engine {
         }
         let Some(under_way) = self.attempts.remove(&number) else { return };
         self.give_back(&under_way.node);
-        self.settle(&under_way.job, under_way.task, under_way.number, end);
+        // A job that was ended has its states already; one that goes on since has other attempts.
+        if !under_way.ending {
+            self.settle(&under_way.job, under_way.task, under_way.number, end);
+        }
         // Only now: a failure that ends the job has taken the waiting ones out of the line.
         let actions = self.gate.step(Event::Ended(number));
         self.act(actions);
