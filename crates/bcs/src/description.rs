@@ -2,6 +2,7 @@
 
 mod task;
 
+use batchyard_model::events::JOB_EVENTS;
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -10,26 +11,6 @@ use crate::{
     failure::Failure,
     notation::pairs::items,
 };
-
-/// Events of jobs, tasks and instances.
-pub const JOB_EVENTS: [&str; 16] = [
-    "OnJobWaiting",
-    "OnJobRunning",
-    "OnJobStopped",
-    "OnJobFinished",
-    "OnJobFailed",
-    "OnTaskWaiting",
-    "OnTaskRunning",
-    "OnTaskStopped",
-    "OnTaskFinished",
-    "OnTaskFailed",
-    "OnInstanceWaiting",
-    "OnInstanceRunning",
-    "OnInstanceStopped",
-    "OnInstanceFinished",
-    "OnInstanceFailed",
-    "OnPriorityChange",
-];
 
 pub use task::Task;
 

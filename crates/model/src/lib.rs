@@ -2,6 +2,7 @@
 //!
 //! Start at [`state`], the machines for runs and calls, jobs and instances. Nothing here does I/O, reads the clock or is asynchronous: times are arguments, in epoch milliseconds.
 
+pub mod events;
 pub mod id;
 pub mod state;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use batchyard_model::events::CLUSTER_EVENTS;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,9 +18,6 @@ use super::{
 pub const MAX_NODES: i64 = 10_000;
 /// Most groups of a cluster.
 const MAX_GROUPS: usize = 100;
-
-/// Events that can be told about clusters.
-const CLUSTER_EVENTS: [&str; 3] = ["OnClusterDeleted", "OnInstanceCreated", "OnInstanceActive"];
 
 /// A cluster.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use batchyard_model::events::JOB_EVENTS;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -24,26 +25,6 @@ const MAX_RETRIES: i64 = 100;
 const MAX_TIMEOUT: i64 = 10 * 365 * 24 * 3600;
 /// Time limit of an instance where none is given, in seconds.
 const DEFAULT_TIMEOUT: i64 = 86_400;
-
-/// Events that can be told about jobs.
-const JOB_EVENTS: [&str; 16] = [
-    "OnJobWaiting",
-    "OnJobRunning",
-    "OnJobStopped",
-    "OnJobFinished",
-    "OnJobFailed",
-    "OnTaskWaiting",
-    "OnTaskRunning",
-    "OnTaskStopped",
-    "OnTaskFinished",
-    "OnTaskFailed",
-    "OnInstanceWaiting",
-    "OnInstanceRunning",
-    "OnInstanceStopped",
-    "OnInstanceFinished",
-    "OnInstanceFailed",
-    "OnPriorityChange",
-];
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

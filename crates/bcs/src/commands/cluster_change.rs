@@ -1,8 +1,9 @@
 //! Changing clusters and their nodes.
 
+use batchyard_model::events::CLUSTER_EVENTS;
 use serde_json::{Map, Value, json};
 
-use super::{Line, agreed, created, each, kinds::CLUSTER_EVENTS, print_thing};
+use super::{Line, agreed, created, each, print_thing};
 use crate::{
     description::{Notification, networks, spot},
     failure::Failure,

@@ -1,19 +1,16 @@
 //! What there is to choose from: resource, instance and disk types, events.
 
+use batchyard_model::events::{CLUSTER_EVENTS, JOB_EVENTS};
 use serde_json::{Value, json};
 
 use crate::{
     cache::{InstanceType, whole},
-    description::JOB_EVENTS,
     failure::Failure,
     grammar::parse::Arguments,
     render::table::Table,
     reply::{Reply, pretty},
     session::Session,
 };
-
-/// Events of clusters.
-pub const CLUSTER_EVENTS: [&str; 3] = ["OnClusterDeleted", "OnInstanceCreated", "OnInstanceActive"];
 
 /// Instance types that can be had and whose size is known, smallest first.
 #[derive(Debug, Default)]
