@@ -1,12 +1,10 @@
 //! `batchyard provider-job submit|kill|alive FILE ...`: what the provider of BatchCompute does for one call. Not for people.
 
-use std::{collections::HashMap, path::Path, process::ExitCode, time::Duration};
+use std::{collections::HashMap, path::Path, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
-use batchyard_objects::sign::{Message, Pair, acs};
-use jiff::{Timestamp, tz::TimeZone};
+use batchyard_bcs::api::{Account, Service};
 use serde_json::{Value as Json, json};
-use uuid::Uuid;
 
 use super::{say, server::job_provider::Door};
 
@@ -16,8 +14,6 @@ pub const WORD: &str = "provider-job";
 const TIMEOUT: i64 = 21_600;
 /// Longest name of a job.
 const MAX_NAME: usize = 64;
-/// Longest wait for the service.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Carries it out.
 pub fn provider_job(words: &[String]) -> ExitCode {
@@ -39,20 +35,23 @@ fn carry_out(words: &[String]) -> Result<u8> {
     match (what, rest) {
         ("submit", options) => submit(&door, options),
         ("kill", [job]) => {
-            for (method, target) in [("POST", format!("/jobs/{job}/stop")), ("DELETE", format!("/jobs/{job}"))] {
-                let (status, answer) = ask(&door, method, &target, None)?;
+            let service = service(&door);
+            for done in [service.post(&["jobs", job, "stop"], None), service.delete(&["jobs", job], &[])] {
                 // One that is gone, or has ended, needs no end.
-                if !(200..300).contains(&status) && status != 404 && status != 409 {
-                    bail!("job `{job}` cannot be ended: {}", words_of(&answer));
+                if let Err(error) = done
+                    && !error.is_not_found()
+                    && !error.is_code("StateConflict")
+                {
+                    bail!("job `{job}` cannot be ended: {error}");
                 }
             }
             Ok(0)
         }
-        ("alive", [job]) => match ask(&door, "GET", &format!("/jobs/{job}"), None) {
-            Ok((404, _)) => Ok(1),
-            Ok((200, answer)) => Ok(u8::from(!matches!(answer["State"].as_str(), Some("Waiting" | "Running")))),
+        ("alive", [job]) => match service(&door).get(&["jobs", job], &[]) {
+            Ok(answer) => Ok(u8::from(!matches!(answer["State"].as_str(), Some("Waiting" | "Running")))),
+            Err(error) if error.is_not_found() => Ok(1),
             // A service that does not answer says nothing about the job.
-            Ok(_) | Err(_) => Ok(0),
+            Err(_) => Ok(0),
         },
         _ => bail!("`{WORD} {what}` is not known"),
     }
@@ -66,9 +65,8 @@ fn submit(door: &Door, options: &[String]) -> Result<u8> {
         given.insert(name.trim_start_matches('-'), value);
     }
     let body = job(&given)?;
-    let (status, answer) = ask(door, "POST", "/jobs", Some(&body))?;
-    let id = answer["Id"].as_str().filter(|_| status == 201);
-    let Some(id) = id else { bail!("the job was refused: {}", words_of(&answer)) };
+    let answer = service(door).post(&["jobs"], Some(&body)).context("the job was refused")?;
+    let id = answer["Id"].as_str().context("the service gave the job no id")?;
     println!("{id}");
     Ok(0)
 }
@@ -125,38 +123,10 @@ fn name(cwd: &str, tag: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{}", name.chars().take(MAX_NAME - 1).collect::<String>()) } else { name }
 }
 
-fn words_of(answer: &Json) -> String {
-    format!("{}: {}", answer["Code"].as_str().unwrap_or("?"), answer["Message"].as_str().unwrap_or_default())
-}
-
-/// Asks the service: status and body.
-fn ask(door: &Door, method: &str, target: &str, body: Option<&Json>) -> Result<(u16, Json)> {
-    let date = Timestamp::now().to_zoned(TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    let mut headers: Vec<(String, String)> = [
-        ("accept", "application/json"),
-        ("content-type", "application/json"),
-        ("date", date.as_str()),
-        ("x-acs-signature-nonce", Uuid::new_v4().to_string().as_str()),
-        ("x-acs-version", "2015-11-11"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec();
-    let message = Message { method, path: target, bucket: None, key: "", query: &[], headers: &headers };
-    let text = acs::string_to_sign(&message, target, acs::Rendering::AsSent);
-    let signed = acs::authorization(Pair { id: &door.id, secret: &door.secret }, &text);
-    headers.push(("authorization".into(), signed));
-    let config = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(Some(PATIENCE)).build();
-    let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{target}", door.api));
-    for (name, value) in &headers {
-        request = request.header(name, value);
-    }
-    let body = body.map(ToString::to_string).unwrap_or_default();
-    let mut response = ureq::Agent::new_with_config(config)
-        .run(request.body(body)?)
-        .with_context(|| format!("the service at `{}` does not answer", door.api))?;
-    let status = response.status().as_u16();
-    let text = response.body_mut().read_to_string().context("the answer of the service cannot be read")?;
-    Ok((status, serde_json::from_str(&text).unwrap_or_default()))
+/// The service behind a door.
+fn service(door: &Door) -> Service {
+    let (base, id, secret) = (door.api.clone(), door.id.clone(), door.secret.clone());
+    Service::new(Account { base, region: "local".into(), id, secret, version: None, insecure: false })
 }
 
 #[cfg(test)]
