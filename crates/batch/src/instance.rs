@@ -2,7 +2,7 @@
 
 mod access;
 mod bootstrap;
-mod environment;
+pub(crate) mod environment;
 mod logs;
 mod outputs;
 mod place;
@@ -34,6 +34,7 @@ use crate::{
     image::{ImageError, Images},
     plan::PlannedTask,
     system::{SystemCall, Systems},
+    wire::mounts,
 };
 
 /// Name of the working directory in the folder of an attempt.
@@ -344,6 +345,5 @@ fn clear(dir: &Path) -> Result<(), PlaceError> {
 
 /// Bucket and key of an address that was checked.
 pub(crate) fn bucket_and_key(url: &str) -> (&str, &str) {
-    let rest = url.strip_prefix("oss://").unwrap_or(url);
-    rest.split_once('/').unwrap_or((rest, ""))
+    mounts::bucket_and_key(url).unwrap_or((url, ""))
 }

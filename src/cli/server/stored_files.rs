@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use batchyard_batch::wire::mounts::bucket_and_key;
 use batchyard_objects::{Objects, folder::place};
 use batchyard_workflow::given::Fetch;
 
@@ -21,8 +22,7 @@ impl Fetch for StoredFiles {
     }
 
     fn fetch(&self, url: &str) -> Result<PathBuf, String> {
-        let parts = url.strip_prefix("oss://").and_then(|rest| rest.split_once('/'));
-        let (bucket, key) = parts.filter(|(_, key)| !key.is_empty() && !key.ends_with('/')).ok_or("names no object")?;
+        let (bucket, key) = bucket_and_key(url).filter(|(_, key)| !key.is_empty() && !key.ends_with('/')).ok_or("names no object")?;
         let record = self.objects.head(bucket, key).map_err(|e| format!("cannot be read: {e}"))?;
         let inner = place(key).ok_or("has a key that cannot be the name of a file")?;
         let file = self.folder.join(bucket).join(&inner);

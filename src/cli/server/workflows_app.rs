@@ -12,7 +12,7 @@ use std::{
 use batchyard_batch::{
     instance::Access,
     system::{SystemCall, Systems},
-    wire::{AppDescription, ConfigItem, Parameter, app::Vm},
+    wire::{AppDescription, ConfigItem, Parameter, app::Vm, mounts::bucket_and_key},
 };
 use batchyard_cromwell::{
     metadata::{self, Context, Filter, Query},
@@ -21,6 +21,7 @@ use batchyard_cromwell::{
 };
 use batchyard_model::{RunId, RunState, Shard};
 use batchyard_objects::Put;
+use batchyard_store::{Parentage, RunFilter};
 use serde_json::{Value as Json, json};
 
 use super::{billing, job_provider::BCS};
@@ -159,22 +160,21 @@ fn as_jobs(options: Vec<u8>) -> Vec<u8> {
 
 fn document(access: &Access, name: &str, url: &str) -> Result<Vec<u8>, String> {
     access.read(url).map_err(|e| format!("`{name}`: {e}"))?;
-    let (bucket, key) = split(url).ok_or_else(|| format!("`{name}` must be an address like `oss://bucket/key`, not `{url}`"))?;
+    let (bucket, key) = bucket_and_key(url).ok_or_else(|| format!("`{name}` must be an address like `oss://bucket/key`, not `{url}`"))?;
     let found = access.objects.get(bucket, key).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))?;
     found.read_all().into_bytes(MAX_DOCUMENT).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))
-}
-
-fn split(url: &str) -> Option<(&str, &str)> {
-    url.strip_prefix("oss://")?.split_once('/')
 }
 
 /// Waits for the end of the workflow, which is aborted when the job is stopped.
 fn wait(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log) -> Result<RunState, String> {
     let mut asked = false;
     loop {
-        let run = service.store().load_run(id).map_err(|e| e.to_string())?.ok_or("the workflow's record is gone")?;
-        if run.state.is_terminal() {
-            return Ok(run.state);
+        // Without its documents, which may be large.
+        let this = RunFilter { ids: vec![id], parent: Parentage::Any, ..RunFilter::default() };
+        let found = service.store().list_runs(&this).map_err(|e| e.to_string())?;
+        let state = found.first().ok_or("the workflow's record is gone")?.state;
+        if state.is_terminal() {
+            return Ok(state);
         }
         if call.control.ended_by().is_some() && !asked {
             asked = true;
@@ -191,7 +191,7 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     let mut text = Vec::new();
     metadata::write(context(service), id, &Query::default(), &mut text).map_err(|e| format!("the metadata cannot be read: {e}"))?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    if let Some((bucket, prefix)) = call.values.get("WORKING_DIR").and_then(|url| split(url)) {
+    if let Some((bucket, prefix)) = call.values.get("WORKING_DIR").and_then(|url| bucket_and_key(url)) {
         let prefix = if prefix.is_empty() || prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") };
         let there = format!("{prefix}{}/{id}", run.name);
         call.access.write(&format!("oss://{bucket}/{there}")).map_err(|e| e.to_string())?;
@@ -209,7 +209,7 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
             text = text.replace(&json!(file).to_string(), &json!(format!("oss://{bucket}/{there}/{inner}")).to_string());
         }
     }
-    if let Some((bucket, prefix)) = call.values.get("OUTPUTS_DIR").and_then(|url| split(url)) {
+    if let Some((bucket, prefix)) = call.values.get("OUTPUTS_DIR").and_then(|url| bucket_and_key(url)) {
         let key = format!("{prefix}workflow_metadata.json");
         call.access.write(&format!("oss://{bucket}/{key}")).map_err(|e| e.to_string())?;
         let stored = call.access.objects.put_bytes(bucket, &key, billing::with_clusters(&text).as_bytes(), Put::default());

@@ -81,10 +81,15 @@ pub fn check_pair(source: &str, destination: &str, at_source: &str, at_destinati
     }
 }
 
+/// Bucket and key of an address.
+pub fn bucket_and_key(url: &str) -> Option<(&str, &str)> {
+    let rest = url.strip_prefix("oss://")?;
+    Some(rest.split_once('/').unwrap_or((rest, "")))
+}
+
 /// Whether a text is the address of an object or prefix, and what is wrong otherwise.
 pub fn check_oss(url: &str, folder_allowed: bool) -> Result<(), String> {
-    let Some(rest) = url.strip_prefix("oss://") else { return Err(format!("must be an address like `oss://bucket/key`, not `{url}`")) };
-    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    let Some((bucket, key)) = bucket_and_key(url) else { return Err(format!("must be an address like `oss://bucket/key`, not `{url}`")) };
     let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if bucket.is_empty() || !bucket.bytes().all(good) {
         return Err(format!("names no bucket: `{url}`"));
