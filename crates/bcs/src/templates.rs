@@ -37,16 +37,18 @@ impl Kind {
     }
 }
 
-/// Files with a path below `templates/<folder>/`.
+/// Files with a path below `templates/<folder>/`, and one that several kinds share.
 macro_rules! files {
-    ($folder:literal: $($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!("../templates/", $folder, "/", $name)))),+]
+    ($folder:literal: $($name:literal),+ $(; $shared:expr)?) => {
+        &[$(($name, include_str!(concat!("../templates/", $folder, "/", $name)))),+ $(, $shared)?]
     };
 }
 
-const EMPTY: &[(&str, &str)] = files!("empty": "Readme.md", "job.json", "project.json", "src/print.py", "src/conf.py", "src/oss_tool.py");
+/// What projects in Python have in common.
+const OSS_TOOL: (&str, &str) = ("src/oss_tool.py", include_str!("../templates/python/src/oss_tool.py"));
+const EMPTY: &[(&str, &str)] = files!("empty": "Readme.md", "job.json", "project.json", "src/print.py", "src/conf.py"; OSS_TOOL);
 const PYTHON: &[(&str, &str)] = files!("python": "Readme.md", "job.json", "project.json", "src/split.py", "src/count.py", "src/merge.py",
-    "src/conf.py", "src/oss_tool.py");
+    "src/conf.py"; OSS_TOOL);
 const SHELL: &[(&str, &str)] = files!("shell": "Readme.md", "job.json", "project.json", "src/Main.sh");
 const JAVA: &[(&str, &str)] = files!("java": "Readme.md", "job.json", "project.json", "pom.xml",
     "src/main/resources/config.properties",
