@@ -191,7 +191,7 @@ impl Engine {
             let Some((turn, id)) = self.next_in_line() else { return };
             let Some(job) = self.jobs.get_mut(&id) else { continue };
             let Some(task) = job.tasks.get_mut(turn.2) else { continue };
-            let Some(seat) = self.parts.nodes.take(&task.planned, &job.owner) else { continue };
+            let Some(seat) = self.parts.nodes.take(&task.planned) else { continue };
             let Some(number) = task.pending.pop_front() else { continue };
             if task.pending.is_empty() {
                 self.line.remove(&turn);
@@ -383,6 +383,6 @@ pub fn now_ms() -> i64 {
 
 /// For whoever looks after the server.
 #[expect(clippy::print_stderr, reason = "the server's own log")]
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     eprintln!("batchyard: {text}");
 }

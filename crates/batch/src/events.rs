@@ -17,7 +17,10 @@ use std::{
 use batchyard_model::JobState;
 use serde_json::{Value, json};
 
-use crate::{engine::Active, time::iso};
+use crate::{
+    engine::{Active, tell},
+    time::iso,
+};
 
 /// Messages that wait at most; beyond that the newest are given up.
 const MAX_WAITING: usize = 10_000;
@@ -100,7 +103,7 @@ impl Herald {
     /// Tells a message as it is.
     pub fn send(&self, endpoint: &str, message: &Value) {
         match self.queue.try_send((endpoint.to_owned(), message.to_string())) {
-            Err(TrySendError::Full(_)) => say("too many messages wait for their receivers: one was given up"),
+            Err(TrySendError::Full(_)) => tell("too many messages wait for their receivers: one was given up"),
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
         }
     }
@@ -121,7 +124,7 @@ fn deliver(post: &Post, endpoint: &str, text: &str) {
         match once() {
             Ok(()) => return,
             Err(_) if left > 0 => thread::sleep(PAUSE),
-            Err(error) => say(&format!("a message to `{endpoint}` was given up: {error}")),
+            Err(error) => tell(&format!("a message to `{endpoint}` was given up: {error}")),
         }
     }
 }
@@ -129,9 +132,4 @@ fn deliver(post: &Post, endpoint: &str, text: &str) {
 fn append(path: &str, text: &str) -> std::io::Result<()> {
     let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
     file.write_all(format!("{text}\n").as_bytes())
-}
-
-#[expect(clippy::print_stderr, reason = "the server's own log")]
-fn say(text: &str) {
-    eprintln!("batchyard: {text}");
 }

@@ -65,8 +65,7 @@ fn inputs(
     unknown(&app.input_parameters, &call.inputs, "App.Inputs", problems);
     for (name, parameter) in &app.input_parameters {
         let at = format!("App.Inputs.{name}");
-        let given = call.inputs.get(name).filter(|value| !value.is_null());
-        let Some(value) = given.or(Some(&parameter.default).filter(|default| !default.is_null())) else {
+        let Some(value) = value_of(&call.inputs, name, parameter) else {
             problems.coded("MissingParameter", at, format!("is missing: the app `{}` has no default for it", app.name));
             continue;
         };
@@ -109,11 +108,11 @@ fn outputs(
     let mut found = BTreeMap::new();
     for (name, parameter) in &app.output_parameters {
         let at = format!("App.Outputs.{name}");
-        let given = call.outputs.get(name).filter(|value| !value.is_null());
         words.insert(name.clone(), parameter.local_path.clone());
-        let Some(value) = given.or(Some(&parameter.default).filter(|default| default.as_str().is_some_and(|text| !text.is_empty()))) else {
-            continue;
-        };
+        let is_given = call.outputs.get(name).is_some_and(|value| !value.is_null());
+        // A default that is no address means that the output is not stored.
+        let some_address = |value: &&Value| is_given || value.as_str().is_some_and(|text| !text.is_empty());
+        let Some(value) = value_of(&call.outputs, name, parameter).filter(some_address) else { continue };
         let Some(url) = value.as_str() else {
             problems.add(at, "must be an address like `oss://bucket/key`");
             continue;
@@ -138,6 +137,11 @@ fn outputs(
         found.insert(name.clone(), url);
     }
     found
+}
+
+/// What a job gives for a parameter, or its default.
+fn value_of<'v>(given: &'v IndexMap<String, Value>, name: &str, parameter: &'v Parameter) -> Option<&'v Value> {
+    given.get(name).filter(|value| !value.is_null()).or(Some(&parameter.default)).filter(|value| !value.is_null())
 }
 
 fn unknown(known: &IndexMap<String, Parameter>, given: &IndexMap<String, Value>, at: &str, problems: &mut Problems) {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::now_ms,
-    instance::Seat,
+    instance::{Seat, environment::is_variable},
     plan::PlannedTask,
     time::iso,
     wire::{ClusterDescription, cluster::GroupDescription},
@@ -176,7 +176,7 @@ impl Nodes {
     }
 
     /// A node for an instance of this task; it is busy from now on.
-    pub fn take(&self, task: &PlannedTask, _owner: &str) -> Option<Seat> {
+    pub fn take(&self, task: &PlannedTask) -> Option<Seat> {
         if task.own_cluster {
             let node = service_id("ins");
             let (cluster, ip) = (task.cluster.clone(), "127.0.0.1".into());
@@ -188,8 +188,7 @@ impl Nodes {
         let node = free(cluster, busy)?;
         busy.insert(node.id.clone());
         let of_cluster = &cluster.description;
-        let legal = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !name.is_empty();
-        let user_data = of_cluster.user_data.iter().filter(|(name, _)| legal(name));
+        let user_data = of_cluster.user_data.iter().filter(|(name, _)| is_variable(name));
         let env = user_data.chain(&of_cluster.env_vars).map(|(name, text)| (name.clone(), text.0.clone())).collect();
         let mounts = of_cluster.configs.mounts.entries.clone();
         let bootstrap = of_cluster.bootstrap.clone();

@@ -35,17 +35,3 @@ pub trait Systems: Send + Sync {
     /// Why it failed.
     fn run(&self, app: &str, call: &SystemCall<'_>) -> Result<(), String>;
 }
-
-/// No apps at all.
-#[derive(Debug, Default)]
-pub struct NoSystems;
-
-impl Systems for NoSystems {
-    fn apps(&self) -> Vec<AppDescription> {
-        Vec::new()
-    }
-
-    fn run(&self, app: &str, _: &SystemCall<'_>) -> Result<(), String> {
-        Err(format!("there is no app `{app}` here"))
-    }
-}

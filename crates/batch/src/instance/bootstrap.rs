@@ -1,10 +1,10 @@
 //! What a node runs once, before its first instance.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
 use batchyard_runner::{Control, Exit, Job, Launch, LocalRunner, script};
 
-use super::{Attempt, PlaceError, world::World};
+use super::{Attempt, PlaceError, clear, world::World};
 
 /// Longest run.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -21,7 +21,8 @@ pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
     if script::read_rc(&dir.join("rc")) == Some(0) {
         return Ok(());
     }
-    anew(&dir).map_err(|source| PlaceError::File { what: format!("make `{}`", dir.display()), source })?;
+    clear(&dir)?;
+    fs::create_dir_all(&dir).map_err(|source| PlaceError::File { what: format!("make `{}`", dir.display()), source })?;
     let job = Job {
         call_dir: dir.clone(),
         execution_dir: dir.clone(),
@@ -47,12 +48,4 @@ pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
         Exit::Code(0) => Ok(()),
         exit => Err(failed(format!("ended with {}", exit.number()))),
     }
-}
-
-fn anew(dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    fs::create_dir_all(dir)
 }

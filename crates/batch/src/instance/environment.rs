@@ -53,6 +53,6 @@ pub fn base(world: &World) -> Variables {
     }
 }
 
-fn is_variable(name: &str) -> bool {
+pub(crate) fn is_variable(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !name.as_bytes().first().is_none_or(u8::is_ascii_digit)
 }
