@@ -29,7 +29,7 @@ fn app_job(more: &Json) -> Json {
             "AppName": ":cromwell",
             "Inputs": {
                 "WDL": "oss://data/wdl/wf.wdl", "WORKFLOW_INPUTS": "oss://data/wdl/inputs.json", "WORKFLOW_OPTIONS": "oss://data/wdl/options.json",
-                "WORKING_DIR": "oss://data/work/"
+                "WORKING_DIR": "oss://data/tree/"
             },
             "Outputs": {"OUTPUTS_DIR": "oss://data/out/"},
             "Logging": {"StdoutPath": "oss://data/logs/", "StderrPath": "oss://data/logs/"},
@@ -55,7 +55,7 @@ fn a_workflow_is_a_job() {
     assert_eq!(metadata["calls"]["wf.count"][0]["backend"], "BCS");
     let first = metadata["outputs"]["wf.counts"][0].as_str().unwrap();
     let workflow = metadata["id"].as_str().unwrap();
-    assert_eq!(first, format!("oss://data/work/wf/{workflow}/call-count/shard-0/execution/out.txt"));
+    assert_eq!(first, format!("oss://data/tree/wf/{workflow}/call-count/shard-0/execution/out.txt"));
     assert_eq!(service.text("data", first.strip_prefix("oss://data/").unwrap()), "1 3\n");
     assert!(service.text("data", &format!("logs/stdout.{id}.task.0")).contains("is Succeeded"));
 }

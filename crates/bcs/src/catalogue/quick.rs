@@ -80,7 +80,7 @@ pub const ASUB: Command = Command {
     examples: &[
         "asub my_app -h",
         "asub my_app my_job --input_<key> <value> --output_<key> <value>",
-        "asub :cromwell my_job --input_from_file_WDL echo.wdl --input_WORKING_DIR oss://my-bucket/work/ --output_OUTPUTS_DIR oss://my-bucket/out/",
+        "asub :cromwell my_job --input_from_file_WDL echo.wdl --input_WORKING_DIR oss://my-bucket/tree/ --output_OUTPUTS_DIR oss://my-bucket/out/",
     ],
     flags: &[
         value("", "--description", "description", "what it is", "描述"),
