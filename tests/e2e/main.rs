@@ -13,6 +13,7 @@ mod containers;
 mod databases;
 mod dispatched;
 mod engines;
+mod environments;
 mod faults;
 mod hostile;
 mod http;

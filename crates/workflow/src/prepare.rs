@@ -28,7 +28,7 @@ use indexmap::IndexMap;
 use crate::{
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
-    identity::{Identities, Identity, command_template, task_parts, template_hash},
+    identity::{Identities, Identity, command_template, task_parts, template_hash, text_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
     settings::{Place, Settings},
@@ -212,7 +212,7 @@ impl Shared {
         let (attributes, runtime, provider) = asked(&frame, preparation.id.attempt)?;
         let place = match &provider {
             Some(provider) => self.at_provider(preparation, provider, &attributes, &runtime)?,
-            None => settings.place(&runtime.images)?,
+            None => settings.place(&runtime)?,
         };
         let cacheable = preparation.look_up && !is_volatile(task) && (settings.read_cache || settings.write_cache);
         let identity = if cacheable { Some(self.identity(preparation, &runtime, &place)?) } else { None };
@@ -230,7 +230,7 @@ impl Shared {
         if provider.definition().bcs {
             bcs::check_task(attributes)?;
         }
-        let (mut place, image) = settings.place_at(provider, &runtime.images)?;
+        let (mut place, image) = settings.place_at(provider, runtime)?;
         let short: String = preparation.id.run.to_string().chars().take(8).collect();
         let name = format!("cromwell_{short}_{}", preparation.id.call);
         let dialect = settings.dialect_of(preparation.module.document.version);
@@ -243,6 +243,9 @@ impl Shared {
         if let Some(image) = &place.image {
             parts
                 .insert("image".into(), if image.mode == "container" { image.used.clone() } else { format!("{} on the host", image.used) });
+        }
+        if let Some(environment) = &place.environment {
+            parts.insert("programs".into(), text_hash(environment));
         }
         if let Some(site) = &place.site {
             parts.extend(site.identity_parts());
