@@ -31,6 +31,7 @@ mod restart;
 mod running;
 mod server;
 mod service;
+mod sheets;
 mod texts;
 mod web;
 mod workflow_jobs;
