@@ -183,11 +183,12 @@ impl Shared {
     }
 
     fn one(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
-        let Preparation { context, module, task, inputs, call_dir, .. } = preparation;
+        let Preparation { context, module, task, call_dir, .. } = preparation;
         let settings = &context.settings;
+        let inputs = settings.remote.bring(&preparation.inputs).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
         let version = module.document.version;
         let dialect = settings.dialect_of(version);
-        let mut frame = TaskFrame::new(module, task, dialect, call_dir, inputs);
+        let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit_reads(&settings.limits.read_bytes);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
@@ -215,7 +216,7 @@ impl Shared {
             None => settings.place(&runtime)?,
         };
         let cacheable = preparation.look_up && !is_volatile(task) && (settings.read_cache || settings.write_cache);
-        let identity = if cacheable { Some(self.identity(preparation, &runtime, &place)?) } else { None };
+        let identity = if cacheable { Some(self.identity(preparation, &inputs, &runtime, &place)?) } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
     }
 
@@ -238,7 +239,13 @@ impl Shared {
         Ok(place)
     }
 
-    fn identity(&self, preparation: &Preparation, runtime: &Runtime, place: &Place) -> Result<Identity, Failure> {
+    fn identity(
+        &self,
+        preparation: &Preparation,
+        inputs: &IndexMap<Arc<str>, Value>,
+        runtime: &Runtime,
+        place: &Place,
+    ) -> Result<Identity, Failure> {
         let mut parts = (*self.parts_of(preparation)).clone();
         if let Some(image) = &place.image {
             parts
@@ -253,7 +260,7 @@ impl Shared {
         let hashing = place.site.as_ref().and_then(|site| site.provider().hashing());
         parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));
         parts.insert("fail on stderr".into(), runtime.fail_on_stderr.to_string());
-        for (name, value) in preparation.inputs.iter() {
+        for (name, value) in inputs {
             let text = preparation.context.identities.value_text(value, hashing).map_err(|e| Failure {
                 call: Some(preparation.id.to_string()),
                 ..Failure::new(format!("cannot read input `{name}`: {e}"))

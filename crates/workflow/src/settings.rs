@@ -23,6 +23,7 @@ use serde_json::{Map, Value as Json};
 pub use self::images::{HostEnvironment, ImageRule, StandIn, Tree};
 use crate::{
     documents::{Failure, ImageUse},
+    fetch::Remote,
     identity::text_hash,
     limits::Limits,
     provider::{LOCAL, Mode, Provider, Providers, Site},
@@ -143,6 +144,8 @@ pub struct Settings {
     pub memory_errors: Arc<[String]>,
     /// Whether a result whose files are not what they were is never looked at again.
     pub forget_bad_results: bool,
+    /// Who brings files that are elsewhere.
+    pub remote: Remote,
     /// Limits of runs.
     pub limits: Limits,
     /// Options of runs that do not set them.
@@ -185,6 +188,7 @@ impl Default for Settings {
             workflow_tag: None,
             memory_errors: MEMORY_ERRORS.map(str::to_owned).into(),
             forget_bad_results: true,
+            remote: Remote::default(),
             limits: Limits::default(),
             default_options: Map::new(),
             may_delete_files: true,
