@@ -1,19 +1,13 @@
 //! What a failed run ends with: the first failing call, its command, its exit status, the end of its standard error.
 
-use std::{
-    fs,
-    io::{Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::{fs, path::Path};
 
-use batchyard_workflow::documents::Failure;
+use batchyard_workflow::{complaint::telling, documents::Failure};
 
 use super::say;
 
 /// Lines of standard error shown.
 const TAIL_LINES: usize = 15;
-/// Bytes read from the end of a log to find them.
-const TAIL_BYTES: u64 = 16 << 10;
 /// Lines of the command shown.
 const COMMAND_LINES: usize = 12;
 
@@ -80,16 +74,7 @@ pub fn command_of(script: &Path) -> Option<String> {
     Some(body.join("\n").trim_matches('\n').to_owned())
 }
 
-/// The last lines of a file; bytes that are no text are replaced.
+/// The last lines of a log that tell something.
 pub fn tail(path: &Path) -> Vec<String> {
-    let Ok(mut file) = fs::File::open(path) else { return Vec::new() };
-    let length = file.metadata().map_or(0, |m| m.len());
-    let mut bytes = Vec::new();
-    let read = file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES))).and_then(|_| file.take(TAIL_BYTES).read_to_end(&mut bytes));
-    if read.is_err() {
-        return Vec::new();
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
-    lines.iter().skip(lines.len().saturating_sub(TAIL_LINES)).map(|l| (*l).to_owned()).collect()
+    telling(path, TAIL_LINES)
 }

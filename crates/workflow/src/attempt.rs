@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 
 use self::work::Work;
 use crate::{
-    crash,
+    complaint, crash,
     documents::Failure,
     prepare::guarded,
     provider::Mode,
@@ -293,7 +293,8 @@ impl Attempt {
                 format!("job {} exited with return code {code} which has not been declared as a valid return code{signal}{words}", self.tag)
             }
         };
-        Err(Failed { retry: true, out_of_memory, ..Failed::for_good(failure(message)) })
+        let failure = Failure { hint: complaint::advice(&stderr).map(Into::into), ..failure(message) };
+        Err(Failed { retry: true, out_of_memory, ..Failed::for_good(failure) })
     }
 
     /// A job that its scheduler does not know any more.

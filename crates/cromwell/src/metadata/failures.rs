@@ -3,23 +3,20 @@
 //! The engine's own texts are made for people at a terminal. Here the distinctive part of each becomes the original's,
 //! what it says beyond that stays.
 
-use std::{
-    fs,
-    io::{Read, Seek, SeekFrom},
-    path::Path,
-};
+use std::path::Path;
 
 use batchyard_model::RunId;
 use batchyard_store::RunRecord;
-use batchyard_workflow::{attempt::MEMORY_WORDS, documents::Failure};
+use batchyard_workflow::{attempt::MEMORY_WORDS, complaint::telling, documents::Failure};
 use serde_json::{Value as Json, json};
 
 use super::run::result;
 
 /// How a clash of output files is told.
 const COLLISION: &str = "Cannot copy output files to given final_workflow_outputs_dir";
-/// How much of the end of standard error a failure shows, in bytes.
-const STDERR_BYTES: u64 = 2 << 10;
+/// How much of the end of standard error a failure shows, in bytes and lines.
+const STDERR_BYTES: usize = 2 << 10;
+const STDERR_LINES: usize = 40;
 
 /// The `failures` entry of an attempt or a run of this workflow; `stderr` asks for the end of the command's standard error.
 pub fn cause(workflow: &str, failure: &Failure, stderr: bool) -> Json {
@@ -136,21 +133,18 @@ fn reworded(message: &str, place: &str, hint: &str, expected: Option<&str>) -> V
 /// Where standard error of an attempt is and how it ends; `None` when there is nothing in it.
 fn end_of_stderr(dir: &str) -> Option<String> {
     let path = Path::new(dir).join("execution/stderr");
-    let mut file = fs::File::open(&path).ok()?;
-    let length = file.metadata().ok()?.len();
-    let from = length.saturating_sub(STDERR_BYTES);
-    file.seek(SeekFrom::Start(from)).ok()?;
-    let mut bytes = Vec::new();
-    file.take(STDERR_BYTES).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    // Not from the middle of a line.
-    let text = if from > 0 { text.split_once('\n').map_or(&*text, |(_, rest)| rest) } else { &*text };
-    let text = text.trim_end();
-    (!text.is_empty()).then(|| format!("\nits stderr {} ends with:\n{text}", path.display()))
+    let mut lines = telling(&path, STDERR_LINES);
+    let size = |lines: &[String]| lines.iter().map(|line| line.len() + 1).sum::<usize>();
+    while lines.len() > 1 && size(&lines) > STDERR_BYTES {
+        lines.remove(0);
+    }
+    (!lines.is_empty()).then(|| format!("\nits stderr {} ends with:\n{}", path.display(), lines.join("\n")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn of(failure: Failure) -> Vec<String> {
