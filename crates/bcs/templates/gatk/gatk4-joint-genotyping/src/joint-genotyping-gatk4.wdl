@@ -202,9 +202,12 @@ task ImportGVCFs {
 
   command <<<
     set -e
-    sed "s/.*/-V '&'/" "~{write_lines(gvcfs)}" > gvcfs.args
+    arguments=()
+    while read -r gvcf; do
+      arguments+=(-V "$gvcf")
+    done < "~{write_lines(gvcfs)}"
     ~{gatk_path} --java-options "~{select_first([java_opt, "-Xmx~{heap_mb}m"])}" GenomicsDBImport \
-      --arguments_file gvcfs.args \
+      "${arguments[@]}" \
       -L "~{interval_list}" \
       --genomicsdb-workspace-path workspace \
       --batch-size ~{batch_size} \
@@ -314,17 +317,17 @@ task FilterVariants {
     gatk() {
       ~{gatk_path} --java-options "~{select_first([java_opt, "-Xmx~{heap_mb}m"])}" "$@"
     }
-    # Names and expressions, one pair a line, become arguments.
-    arguments() {
-      awk -F '\t' '{ printf "--filter-name \"%s\" --filter-expression \"%s\"\n", $1, $2 }' "$1"
+    # What is selected, by which thresholds, under which name.
+    filter() {
+      local arguments=()
+      while IFS=$'\t' read -r name expression; do
+        arguments+=(--filter-name "$name" --filter-expression "$expression")
+      done < "$2"
+      gatk SelectVariants -V "~{vcf}" "$1" SNP -O $3.vcf.gz
+      gatk VariantFiltration -V $3.vcf.gz "${arguments[@]}" -O $3.filtered.vcf.gz
     }
-    arguments "~{write_map(snp_filters)}" > snps.args
-    arguments "~{write_map(indel_filters)}" > others.args
-    gatk SelectVariants -V "~{vcf}" --select-type-to-include SNP -O snps.vcf.gz
-    gatk SelectVariants -V "~{vcf}" --select-type-to-exclude SNP -O others.vcf.gz
-    for kind in snps others; do
-      gatk VariantFiltration -V $kind.vcf.gz --arguments_file $kind.args -O $kind.filtered.vcf.gz
-    done
+    filter --select-type-to-include "~{write_map(snp_filters)}" snps
+    filter --select-type-to-exclude "~{write_map(indel_filters)}" others
     gatk MergeVcfs --INPUT snps.filtered.vcf.gz --INPUT others.filtered.vcf.gz --OUTPUT "~{vcf_name}"
     rm snps.* others.*
   >>>
