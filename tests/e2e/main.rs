@@ -23,6 +23,7 @@ mod metadata;
 mod originals;
 mod providers;
 mod published;
+mod reads_jobs;
 mod recovery;
 mod requests;
 mod resources;

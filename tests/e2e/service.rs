@@ -47,9 +47,14 @@ impl Service {
 
     /// The same with more arguments.
     pub fn start_with(yard: &Yard, arguments: &[&str]) -> Service {
+        Self::start_in(yard, arguments, &[])
+    }
+
+    /// The same with more variables.
+    pub fn start_in(yard: &Yard, arguments: &[&str], variables: &[(&str, &str)]) -> Service {
         let keys = keys();
         let mut command = yard.command(&["server", "--port", "0"]);
-        command.args(arguments);
+        command.args(arguments).envs(variables.iter().copied());
         command.env("BATCHYARD_ACCESS_KEY_ID", &keys.id).env("BATCHYARD_ACCESS_KEY_SECRET", &keys.secret);
         let err = std::fs::File::create(yard.path("server.err")).unwrap();
         let mut child = command.stdout(std::process::Stdio::null()).stderr(err).spawn().unwrap();

@@ -56,6 +56,8 @@ pub struct Options {
     pub images: PathBuf,
     /// Posts messages.
     pub post: Post,
+    /// Where Picard is for `:fastq_to_ubam`; empty for its usual places.
+    pub picard_jar: String,
 }
 
 /// The service.
@@ -64,6 +66,7 @@ pub struct Service {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) systems: Arc<dyn Systems>,
+    picard_jar: String,
     engine: Sender<Message>,
     /// How many requests wait for the end of their jobs.
     patience: AtomicUsize,
@@ -131,7 +134,15 @@ impl Service {
         };
         let (engine, outbox) = Engine::new(parts);
         std::thread::Builder::new().name("jobs".into()).spawn(move || engine.serve())?;
-        let service = Arc::new(Service { store, accounts, nodes, systems: options.systems, engine: outbox, patience: AtomicUsize::new(0) });
+        let service = Arc::new(Service {
+            store,
+            accounts,
+            nodes,
+            systems: options.systems,
+            picard_jar: options.picard_jar,
+            engine: outbox,
+            patience: AtomicUsize::new(0),
+        });
         service.ask(Request::TakeUp).map_err(StartError::TakeUp)?;
         Ok(service)
     }
