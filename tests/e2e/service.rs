@@ -86,7 +86,7 @@ impl Service {
         self.ask_with(keys, method, target, body.unwrap_or_default().as_bytes(), date, &[])
     }
 
-    /// The same with any bytes and more headers.
+    /// The same with any bytes and more headers, or others.
     pub fn ask_with(&self, keys: &Keys, method: &str, target: &str, body: &[u8], date: &str, more: &[(&str, &str)]) -> (u16, Json) {
         static NONCE: AtomicU64 = AtomicU64::new(0);
         let mut headers: Vec<(String, String)> = [
@@ -100,6 +100,7 @@ impl Service {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
+        headers.retain(|(name, _)| !more.iter().any(|(own, _)| own == name));
         headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let path = target.split('?').next().unwrap();
         let message = Message { method, path, bucket: None, key: "", query: &[], headers: &headers };

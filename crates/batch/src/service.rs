@@ -29,6 +29,7 @@ use crate::{
     engine::{Engine, Message, Parts, Request},
     error::ApiError,
     events::{Herald, Post},
+    http::Nonces,
     image::Images,
     instance::{FindEngine, Shipper, Surroundings},
     nodes::Nodes,
@@ -66,7 +67,9 @@ pub struct Service {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) systems: Arc<dyn Systems>,
+    pub(crate) nonces: Nonces,
     picard_jar: String,
+    herald: Herald,
     engine: Sender<Message>,
     /// How many requests wait for the end of their jobs.
     patience: AtomicUsize,
@@ -107,7 +110,8 @@ impl Service {
         accounts: Arc<Accounts>,
         options: Options,
     ) -> Result<Arc<Service>, StartError> {
-        let nodes = Arc::new(Nodes::load(Arc::clone(&store))?);
+        let herald = Herald::new(options.post)?;
+        let nodes = Arc::new(Nodes::load(Arc::clone(&store), herald.clone())?);
         let shipper = Shipper::new(objects.clone())?;
         let images = Arc::new(Images::new(options.images));
         let left = Arc::clone(&images);
@@ -130,7 +134,7 @@ impl Service {
             surroundings,
             nodes: Arc::clone(&nodes),
             folder: options.folder,
-            herald: Herald::new(options.post)?,
+            herald: herald.clone(),
         };
         let (engine, outbox) = Engine::new(parts);
         std::thread::Builder::new().name("jobs".into()).spawn(move || engine.serve())?;
@@ -139,7 +143,9 @@ impl Service {
             accounts,
             nodes,
             systems: options.systems,
+            nonces: Nonces::default(),
             picard_jar: options.picard_jar,
+            herald,
             engine: outbox,
             patience: AtomicUsize::new(0),
         });
