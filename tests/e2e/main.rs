@@ -12,6 +12,7 @@ mod configuration;
 mod containers;
 mod databases;
 mod dispatched;
+mod encrypted;
 mod engines;
 mod faults;
 mod hostile;
