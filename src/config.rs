@@ -66,6 +66,11 @@ pub struct Server {
     pub api_port: u16,
     /// Port of the object store.
     pub oss_port: u16,
+    /// Port for encrypted connections to all interfaces; none without it.
+    pub tls_port: Option<u16>,
+    /// Certificate and key for it; the server's own without them.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
     /// Whether other machines may reach it although nobody has to sign in.
     pub allow_remote: bool,
     /// Whether `listen` comes from a configuration of the original, whose author knows that the original has no sign-in.
@@ -272,6 +277,13 @@ impl Loader {
         let batch = self.take("server.batch", file.batch, true, bool::to_string);
         let api_port = self.take("server.api_port", file.api_port, API_PORT, u16::to_string);
         let oss_port = self.take("server.oss_port", file.oss_port, OSS_PORT, u16::to_string);
+        let tell = |port: &Option<u16>| port.map_or_else(|| "none".into(), |port| port.to_string());
+        let tls_port = self.take("server.tls_port", file.tls_port.map(Some), None, tell);
+        let tls_cert = self.take_path("server.tls_cert", file.tls_cert.as_ref());
+        let tls_key = self.take_path("server.tls_key", file.tls_key.as_ref());
+        if tls_cert.is_some() != tls_key.is_some() {
+            bail!("`server.tls_cert` and `server.tls_key` belong together: set both, or none for a certificate of the server's own");
+        }
         let allow_remote = self.take("server.allow_remote", file.allow_remote, false, bool::to_string);
         let most = |config: &CromwellConfig| Some(config.system.max_concurrent_workflows);
         let most = ("system.max-concurrent-workflows", most);
@@ -281,7 +293,28 @@ impl Loader {
         }
         let abort = ("system.abort-jobs-on-terminate", |config: &CromwellConfig| config.system.abort_jobs_on_terminate);
         let abort_on_exit = self.take_with("server.abort_on_exit", file.abort_on_exit, abort, false, bool::to_string);
-        Ok(Server { listen, listens_by_default, port, batch, api_port, oss_port, allow_remote, opened, max_workflows, abort_on_exit })
+        Ok(Server {
+            listen,
+            listens_by_default,
+            port,
+            batch,
+            api_port,
+            oss_port,
+            tls_port,
+            tls_cert,
+            tls_key,
+            allow_remote,
+            opened,
+            max_workflows,
+            abort_on_exit,
+        })
+    }
+
+    /// A file that the configuration names; a relative path counts from its folder.
+    fn take_path(&mut self, name: &str, from_file: Option<&PathBuf>) -> Option<PathBuf> {
+        let folder = self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
+        let show = |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "none".into(), |path| format!("{:?}", path.display().to_string()));
+        self.take(name, from_file.map(|path| Some(folder.join(path))), None, show)
     }
 
     fn warnings(&mut self, switches: &Switches) -> Result<Levels> {

@@ -1,6 +1,7 @@
 //! `batchyard server`: workflows, jobs and objects over HTTP.
 
 mod billing;
+mod encrypted;
 pub mod job_provider;
 mod services;
 mod stored_files;
@@ -27,6 +28,7 @@ use tokio::{
 };
 
 use self::{
+    encrypted::Interfaces,
     job_provider::{DOOR, with_jobs},
     workflows_app::WorkflowsApp,
 };
@@ -56,6 +58,15 @@ pub struct ServerArgs {
     /// Port of the object store
     #[arg(long, value_name = "PORT")]
     oss_port: Option<u16>,
+    /// Port on which all interfaces are served over TLS
+    #[arg(long, value_name = "PORT")]
+    tls_port: Option<u16>,
+    /// Certificate for it and those that it follows from, PEM; one of the server's own without it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Serve workflows alone, without the BatchCompute service and the object store
     #[arg(long)]
     no_batch: bool,
@@ -107,6 +118,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
         .block_on(TcpListener::bind(address))
         .with_context(|| format!("cannot listen on {address}: is another server there? give another `--port`"))?;
     let listeners = services::listen(args, &config, address.ip(), address.port(), &runtime)?;
+    let encrypted = encrypted::listen(args, &config, address.ip(), &runtime)?;
     let address = listener.local_addr().context("cannot tell the address of the server")?;
     if listeners.is_some() {
         config.settings.providers = with_jobs(&config.settings.providers, &config.home.join(DOOR))?;
@@ -131,22 +143,25 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
         say(&services.told);
     }
     let routes = router(Arc::clone(&service), limits);
+    let mut doors = vec![(listener, None, routes.clone())];
+    if let Some((listener, tls)) = encrypted {
+        say(&format!("  all of them on https://{}", listener.local_addr()?));
+        let batch = batch.as_ref().map(|services| (services.api.1.clone(), services.oss.1.clone()));
+        doors.push((listener, Some(tls), Interfaces { workflows: routes, batch }.together()));
+    }
+    doors.extend(batch.into_iter().flat_map(|services| [services.api, services.oss]).map(|(listener, routes)| (listener, None, routes)));
     let served = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let (told, mut ending) = tokio::sync::watch::channel(false);
-        let mut begun = told.subscribe();
-        for (listener, routes) in batch.into_iter().flat_map(|services| [services.api, services.oss]) {
+        let mut serving = tokio::task::JoinSet::new();
+        for (listener, tls, routes) in doors {
             let mut begun = told.subscribe();
-            // It ends with the server, whose own interface says what becomes of the process.
-            tokio::spawn(serve(listener, routes, limits.idle, async move {
+            serving.spawn(serve(listener, tls, routes, limits.idle, async move {
+                // The sender lives until the end of this block.
                 let _ = begun.wait_for(|end| *end).await;
             }));
         }
-        let serving = serve(listener, routes, limits.idle, async move {
-            // The sender lives until the end of this block.
-            let _ = begun.wait_for(|end| *end).await;
-        });
         let signals = async {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -161,7 +176,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
             tokio::time::sleep(LAST_ANSWERS).await;
         };
         tokio::select! {
-            served = serving => served,
+            served = all(&mut serving) => served,
             () = signals => Ok(()),
             () = late => Ok(()),
         }
@@ -175,6 +190,14 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     runtime.shutdown_background();
     served.context("the server cannot listen any more")?;
     Ok(0)
+}
+
+/// Waits until nothing is served any more.
+async fn all(serving: &mut tokio::task::JoinSet<std::io::Result<()>>) -> std::io::Result<()> {
+    while let Some(served) = serving.join_next().await {
+        served.map_err(std::io::Error::other)??;
+    }
+    Ok(())
 }
 
 /// Where to listen. An address that other machines reach must be asked for.

@@ -42,6 +42,10 @@ pub struct ServerFile {
     pub batch: Option<bool>,
     pub api_port: Option<u16>,
     pub oss_port: Option<u16>,
+    pub tls_port: Option<u16>,
+    /// Relative paths count from the folder of this file.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
     pub allow_remote: Option<bool>,
     pub max_workflows: Option<usize>,
     pub abort_on_exit: Option<bool>,

@@ -316,4 +316,15 @@ fn others_are_told() {
     let names: Vec<&str> = told.iter().map(|message| message["Event"].as_str().unwrap()).collect();
     assert_eq!(names, ["OnJobWaiting", "OnTaskWaiting", "OnJobRunning", "OnInstanceFinished", "OnTaskFinished", "OnJobFinished"]);
     assert_eq!((&told[0]["JobId"], &told[0]["Category"], &told[3]["InstanceId"]), (&json!(id), &json!("Job"), &json!(0)));
+    document["DAG"]["Tasks"]["task"]["Parameters"]["Command"]["CommandLine"] = json!("sleep 600");
+    document["Notification"]["Topic"]["Events"] = json!(["OnPriorityChange"]);
+    let id = service.create("/jobs", &document);
+    assert_eq!(service.ask("POST", &format!("/jobs/{id}/stop"), None).0, 201);
+    // The same priority is no change.
+    for priority in [1, 7] {
+        assert_eq!(service.ask("PUT", &format!("/jobs/{id}"), Some(&json!({"Priority": priority}))).0, 200);
+    }
+    wait_for("the message", || crate::yard::lines(&file).len() == 7);
+    let last: Json = serde_json::from_str(&crate::yard::lines(&file)[6]).unwrap();
+    assert_eq!((&last["Event"], &last["JobId"], &last["Priority"]), (&json!("OnPriorityChange"), &json!(id), &json!(7)));
 }

@@ -381,3 +381,58 @@ fn there_are_types_to_choose_from() {
     let medium = types.as_array().unwrap().iter().find(|one| one["InstanceType"] == "ecs.sn1.medium").unwrap().clone();
     assert_eq!((&medium["CpuCore"], &medium["MemorySize"]), (&json!(2), &json!(4)));
 }
+
+#[test]
+fn a_request_is_good_for_once() {
+    let (_yard, service) = started();
+    let ask = |nonce: &str, date: &str| {
+        let (code, answer) = service.ask_with(&service.keys, "GET", "/jobs?Marker", b"", date, &[("x-acs-signature-nonce", nonce)]);
+        (code, answer["Code"].as_str().unwrap_or_default().to_owned())
+    };
+    let now = date(0);
+    assert_eq!(ask("once", &now), (200, String::new()));
+    assert_eq!(ask("once", &now), (400, "SignatureNonceUsed".into()));
+    assert_eq!(ask("once", &date(600)), (400, "SignatureNonceUsed".into()), "another date does not make it new");
+    // A forged request does not use up the nonce of the real one.
+    let forger = Keys { secret: "guessed".into(), ..service.keys.clone() };
+    let forged = service.ask_with(&forger, "GET", "/jobs?Marker", b"", &now, &[("x-acs-signature-nonce", "next")]);
+    assert_eq!(forged.1["Code"], "SignatureNotMatch");
+    assert_eq!(ask("next", &now).0, 200);
+    // Clients that send none are let in as before.
+    assert_eq!((ask("", &now).0, ask("", &now).0), (200, 200));
+}
+
+#[test]
+fn events_of_clusters_are_told() {
+    let (yard, service) = started();
+    let file = yard.path("told");
+    let told = |count: usize| {
+        wait_for("the messages", || crate::yard::lines(&file).len() == count);
+        let messages = crate::yard::lines(&file).into_iter().map(|line| serde_json::from_str::<Json>(&line).unwrap());
+        messages.collect::<Vec<_>>()
+    };
+    let mut document = json!({
+        "Name": "c", "ImageId": "img-ubuntu", "Groups": {"group": {"DesiredVMCount": 2, "InstanceType": "ecs.n4.small"}},
+        "Notification": {"Topic": {"Name": "t", "Endpoint": format!("file://{}", file.display()),
+            "Events": ["OnInstanceCreated", "OnInstanceActive", "OnClusterDeleted"]}}
+    });
+    let id = service.create("/clusters", &document);
+    let messages = told(4);
+    let nodes = service.get(&format!("/clusters/{id}/groups/group/instances?Marker"))["Items"].clone();
+    let names: Vec<&str> = messages.iter().map(|message| message["Event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["OnInstanceCreated", "OnInstanceActive", "OnInstanceCreated", "OnInstanceActive"]);
+    for node in nodes.as_array().unwrap() {
+        let active = messages.iter().find(|message| message["InstanceId"] == node["Id"] && message["Event"] == "OnInstanceActive").unwrap();
+        assert_eq!((&active["ClusterId"], &active["Group"], &active["State"]), (&json!(id), &json!("group"), &json!("Running")));
+        assert_eq!((&active["InnerIpAddress"], &active["Category"]), (&node["IpAddress"], &json!("Cluster")));
+    }
+    let first = nodes[0]["Id"].as_str().unwrap();
+    assert!(service.ask("POST", &format!("/clusters/{id}/groups/group/instances/{first}/recreate"), None).0 < 300);
+    assert_eq!(told(6)[5]["Event"], "OnInstanceActive");
+    assert!(service.ask("DELETE", &format!("/clusters/{id}"), None).0 < 300);
+    let last = told(7).pop().unwrap();
+    assert_eq!((&last["Event"], &last["ClusterName"], &last["State"]), (&json!("OnClusterDeleted"), &json!("c"), &json!("Deleting")));
+    document["Notification"]["Topic"]["Endpoint"] = json!("mns://x");
+    let (code, answer) = service.ask("POST", "/clusters", Some(&document));
+    assert!(code == 400 && answer["Message"].as_str().unwrap().contains("Notification.Topic.Endpoint"), "{answer}");
+}

@@ -47,9 +47,14 @@ impl Service {
 
     /// The same with more arguments.
     pub fn start_with(yard: &Yard, arguments: &[&str]) -> Service {
+        Self::start_in(yard, arguments, &[])
+    }
+
+    /// The same with more variables.
+    pub fn start_in(yard: &Yard, arguments: &[&str], variables: &[(&str, &str)]) -> Service {
         let keys = keys();
         let mut command = yard.command(&["server", "--port", "0"]);
-        command.args(arguments);
+        command.args(arguments).envs(variables.iter().copied());
         command.env("BATCHYARD_ACCESS_KEY_ID", &keys.id).env("BATCHYARD_ACCESS_KEY_SECRET", &keys.secret);
         let err = std::fs::File::create(yard.path("server.err")).unwrap();
         let mut child = command.stdout(std::process::Stdio::null()).stderr(err).spawn().unwrap();
@@ -81,7 +86,7 @@ impl Service {
         self.ask_with(keys, method, target, body.unwrap_or_default().as_bytes(), date, &[])
     }
 
-    /// The same with any bytes and more headers.
+    /// The same with any bytes and more headers, or others.
     pub fn ask_with(&self, keys: &Keys, method: &str, target: &str, body: &[u8], date: &str, more: &[(&str, &str)]) -> (u16, Json) {
         static NONCE: AtomicU64 = AtomicU64::new(0);
         let mut headers: Vec<(String, String)> = [
@@ -95,6 +100,7 @@ impl Service {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec();
+        headers.retain(|(name, _)| !more.iter().any(|(own, _)| own == name));
         headers.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let path = target.split('?').next().unwrap();
         let message = Message { method, path, bucket: None, key: "", query: &[], headers: &headers };

@@ -1,4 +1,4 @@
-//! Tells others what happens to jobs: by posting messages to an address, or adding them to a file.
+//! Tells others what happens to jobs and clusters: by posting messages to an address, or adding them to a file.
 //!
 //! Messages have the original's form and event names. They are told in order by one thread; one that cannot be delivered
 //! is tried a few times and then given up, which is said in the server's log: the state of a job never waits for them.
@@ -15,11 +15,14 @@ use std::{
 };
 
 use batchyard_model::JobState;
+use batchyard_store::{JobSummary, ResourceRecord};
 use serde_json::{Value, json};
 
 use crate::{
     engine::{Active, tell},
+    nodes::{Cluster, DELETING},
     time::iso,
+    wire::Topic,
 };
 
 /// Messages that wait at most; beyond that the newest are given up.
@@ -67,16 +70,13 @@ impl Herald {
     /// Tells what has happened, where the job wants it to be told.
     pub fn tell(&self, job: &Active, happening: Happening<'_>) {
         let topic = &job.plan.topic;
-        if topic.endpoint.is_empty() || topic.events.is_empty() {
-            return;
-        }
         let (kind, state) = match happening {
             Happening::Job(state) => ("Job", state),
             Happening::Task(_, state) => ("Task", state),
             Happening::Instance(_, _, state) => ("Instance", state),
         };
         let event = format!("On{kind}{state}");
-        if !topic.events.contains(&event) {
+        if !wants(topic, &event) {
             return;
         }
         let mut message = json!({
@@ -100,13 +100,56 @@ impl Herald {
         self.send(&topic.endpoint, &message);
     }
 
+    /// Tells that a job has got another priority.
+    pub fn tell_priority(&self, job: &JobSummary, topic: &Topic, priority: u32) {
+        let event = "OnPriorityChange";
+        if wants(topic, event) {
+            let message = json!({
+                "Category": "Job", "JobId": job.id.as_str(), "JobName": job.name, "Event": event, "State": job.state.name(),
+                "Priority": priority, "CreationTime": iso(Some(job.created_ms)), "StartTime": iso(job.started_ms),
+                "EndTime": iso(job.ended_ms),
+            });
+            self.send(&topic.endpoint, &message);
+        }
+    }
+
+    /// Tells what a change has made of a cluster: nodes that are new, and that it is gone.
+    pub fn tell_cluster(&self, record: &ResourceRecord, before: &Cluster, after: &Cluster) {
+        let topic = &after.description.notification.topic;
+        let is_known = |id: &str| before.nodes.iter().any(|node| node.id == id);
+        for node in after.nodes.iter().filter(|_| !topic.events.is_empty()).filter(|node| !is_known(&node.id)) {
+            for (event, state) in [("OnInstanceCreated", "Starting"), ("OnInstanceActive", "Running")] {
+                if wants(topic, event) {
+                    let message = json!({
+                        "Category": "Cluster", "ClusterId": record.id, "Group": node.group, "InstanceId": node.id,
+                        "InnerIpAddress": node.ip, "Hints": "", "State": state, "CreationTime": iso(Some(node.created_ms)), "Event": event,
+                    });
+                    self.send(&topic.endpoint, &message);
+                }
+            }
+        }
+        let event = "OnClusterDeleted";
+        if record.state == DELETING && after.nodes.is_empty() && wants(topic, event) {
+            let message = json!({
+                "Category": "Cluster", "ClusterId": record.id, "ClusterName": record.name, "CreationTime": iso(Some(record.created_ms)),
+                "State": record.state, "Event": event,
+            });
+            self.send(&topic.endpoint, &message);
+        }
+    }
+
     /// Tells a message as it is.
-    pub fn send(&self, endpoint: &str, message: &Value) {
+    fn send(&self, endpoint: &str, message: &Value) {
         match self.queue.try_send((endpoint.to_owned(), message.to_string())) {
             Err(TrySendError::Full(_)) => tell("too many messages wait for their receivers: one was given up"),
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
         }
     }
+}
+
+/// Whether somebody wants to be told of such an event.
+fn wants(topic: &Topic, event: &str) -> bool {
+    !topic.endpoint.is_empty() && topic.events.iter().any(|wanted| wanted == event)
 }
 
 fn put(message: &mut Value, key: &str, value: Value) {

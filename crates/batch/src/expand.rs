@@ -141,7 +141,13 @@ fn outputs(
 
 /// What a job gives for a parameter, or its default.
 fn value_of<'v>(given: &'v IndexMap<String, Value>, name: &str, parameter: &'v Parameter) -> Option<&'v Value> {
-    given.get(name).filter(|value| !value.is_null()).or(Some(&parameter.default)).filter(|value| !value.is_null())
+    let is_given = |value: &&Value| match value {
+        Value::Null => false,
+        // The command line of clients knows only texts, and an empty one is no number.
+        Value::String(text) => parameter.kind != "Number" || !text.trim().is_empty(),
+        _ => true,
+    };
+    given.get(name).filter(is_given).or(Some(&parameter.default)).filter(|value| !value.is_null())
 }
 
 fn unknown(known: &IndexMap<String, Parameter>, given: &IndexMap<String, Value>, at: &str, problems: &mut Problems) {

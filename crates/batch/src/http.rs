@@ -1,6 +1,7 @@
 //! The signed HTTP interface: who asks is found out first, then [`route`] says what is asked for.
 
 mod auth;
+mod nonces;
 mod query;
 mod route;
 
@@ -15,6 +16,7 @@ use axum::{
 use serde_json::json;
 use uuid::Uuid;
 
+pub(crate) use self::nonces::Nonces;
 use self::route::Answer;
 use crate::{error::ApiError, service::Service};
 

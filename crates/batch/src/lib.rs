@@ -15,6 +15,7 @@ pub mod image;
 pub mod instance;
 pub mod nodes;
 pub mod plan;
+mod reads_app;
 mod result;
 pub mod service;
 pub mod system;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::now_ms,
+    events::Herald,
     instance::{Seat, environment::is_variable},
     plan::PlannedTask,
     time::iso,
@@ -60,6 +61,7 @@ pub struct Node {
 /// The nodes of all clusters, and who uses them.
 pub struct Nodes {
     store: Arc<Store>,
+    herald: Herald,
     state: Mutex<State>,
 }
 
@@ -74,7 +76,7 @@ impl Nodes {
     ///
     /// # Errors
     /// What kept the store from answering.
-    pub fn load(store: Arc<Store>) -> Result<Nodes, StoreError> {
+    pub fn load(store: Arc<Store>, herald: Herald) -> Result<Nodes, StoreError> {
         const PAGE: u32 = 200;
         let mut state = State::default();
         let mut after = String::new();
@@ -87,7 +89,7 @@ impl Nodes {
                 state.clusters.insert(record.id.clone(), (record, cluster));
             }
         }
-        Ok(Nodes { store, state: Mutex::new(state) })
+        Ok(Nodes { store, herald, state: Mutex::new(state) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -128,6 +130,7 @@ impl Nodes {
         };
         let writes = [BatchWrite::InsertResource(record.clone())].into_iter().chain(extra).map(Write::Batch).collect();
         self.store.write(writes).wait()?;
+        self.herald.tell_cluster(&record, &Cluster::default(), &cluster);
         self.lock().clusters.insert(id.into(), (record, cluster));
         Ok(())
     }
@@ -158,6 +161,7 @@ impl Nodes {
             if gone { BatchWrite::DeleteResource(ResourceKind::Cluster, id.into()) } else { BatchWrite::UpdateResource(next.clone()) };
         let writes = [write].into_iter().chain(extra).map(Write::Batch).collect();
         self.store.write(writes).wait()?;
+        self.herald.tell_cluster(&next, cluster, &changed);
         if gone {
             clusters.remove(id);
         } else {

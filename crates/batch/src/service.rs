@@ -29,6 +29,7 @@ use crate::{
     engine::{Engine, Message, Parts, Request},
     error::ApiError,
     events::{Herald, Post},
+    http::Nonces,
     image::Images,
     instance::{FindEngine, Shipper, Surroundings},
     nodes::Nodes,
@@ -56,6 +57,8 @@ pub struct Options {
     pub images: PathBuf,
     /// Posts messages.
     pub post: Post,
+    /// Where Picard is for `:fastq_to_ubam`; empty for its usual places.
+    pub picard_jar: String,
 }
 
 /// The service.
@@ -64,6 +67,9 @@ pub struct Service {
     pub(crate) accounts: Arc<Accounts>,
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) systems: Arc<dyn Systems>,
+    pub(crate) nonces: Nonces,
+    picard_jar: String,
+    herald: Herald,
     engine: Sender<Message>,
     /// How many requests wait for the end of their jobs.
     patience: AtomicUsize,
@@ -104,7 +110,8 @@ impl Service {
         accounts: Arc<Accounts>,
         options: Options,
     ) -> Result<Arc<Service>, StartError> {
-        let nodes = Arc::new(Nodes::load(Arc::clone(&store))?);
+        let herald = Herald::new(options.post)?;
+        let nodes = Arc::new(Nodes::load(Arc::clone(&store), herald.clone())?);
         let shipper = Shipper::new(objects.clone())?;
         let images = Arc::new(Images::new(options.images));
         let left = Arc::clone(&images);
@@ -127,11 +134,21 @@ impl Service {
             surroundings,
             nodes: Arc::clone(&nodes),
             folder: options.folder,
-            herald: Herald::new(options.post)?,
+            herald: herald.clone(),
         };
         let (engine, outbox) = Engine::new(parts);
         std::thread::Builder::new().name("jobs".into()).spawn(move || engine.serve())?;
-        let service = Arc::new(Service { store, accounts, nodes, systems: options.systems, engine: outbox, patience: AtomicUsize::new(0) });
+        let service = Arc::new(Service {
+            store,
+            accounts,
+            nodes,
+            systems: options.systems,
+            nonces: Nonces::default(),
+            picard_jar: options.picard_jar,
+            herald,
+            engine: outbox,
+            patience: AtomicUsize::new(0),
+        });
         service.ask(Request::TakeUp).map_err(StartError::TakeUp)?;
         Ok(service)
     }

@@ -13,6 +13,7 @@ mod run;
 mod serve;
 mod submit;
 mod timing;
+mod tls;
 mod wes;
 
 use std::{sync::Arc, time::Duration};
@@ -25,7 +26,11 @@ use axum::{
 };
 use tower_http::compression::CompressionLayer;
 
-pub use self::{problem::Problem, serve::serve};
+pub use self::{
+    problem::Problem,
+    serve::serve,
+    tls::{Tls, TlsError},
+};
 use crate::service::Service;
 
 /// Limits of the interface.

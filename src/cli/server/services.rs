@@ -29,6 +29,8 @@ use crate::{cli::exec_root, config::Config};
 /// Environment variables that give the first key pair.
 const KEY_ID: &str = "BATCHYARD_ACCESS_KEY_ID";
 const KEY_SECRET: &str = "BATCHYARD_ACCESS_KEY_SECRET";
+/// Environment variable that says where Picard is.
+const PICARD_JAR: &str = "PICARD_JAR";
 /// A place for those who have none yet: tools of the original want a bucket before their first job.
 const FIRST_BUCKET: &str = "batchyard";
 /// Longest wait for the receiver of a message.
@@ -90,6 +92,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         images: config.home.join("images"),
         systems: app,
         post: Arc::new(post),
+        picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
     };
     let service =
         Service::start(shared, store, objects.clone(), Arc::clone(&accounts), options).context("cannot start the BatchCompute service")?;

@@ -20,6 +20,13 @@ pub fn caller(service: &Service, asked: &Asked) -> Result<Caller, ApiError> {
     let found = found
         .ok_or_else(|| ApiError::new(403, "InvalidAccessKeyId.NotFound", format!("There is no access key `{key}`, or it is disabled.")))?;
     acs::verify(&message, &asked.target, &found.secret, now_ms() / 1000).map_err(refused)?;
+    // Only now: who has no key cannot use up the nonces of somebody who has.
+    if let Some(nonce) = asked.header("x-acs-signature-nonce").filter(|nonce| !nonce.is_empty())
+        && !service.nonces.is_new(key, nonce, now_ms() / 1000)
+    {
+        let text = "The nonce of this request was used before: sign each request with a nonce (`x-acs-signature-nonce`) of its own.";
+        return Err(ApiError::bad("SignatureNonceUsed", text));
+    }
     Ok(Caller { account: found.account, key: key.into(), role: found.role })
 }
 

@@ -9,6 +9,7 @@ use crate::{
     accounts::Caller,
     engine::now_ms,
     error::ApiError,
+    reads_app,
     time::iso,
     wire::{AppDescription, Problems, parse},
 };
@@ -81,6 +82,13 @@ impl Service {
         Ok((record, doc))
     }
 
+    /// Everybody's apps: those that this program carries out itself, and those that are jobs like others.
+    fn public_apps(&self) -> Vec<AppDescription> {
+        let mut apps = self.systems.apps();
+        apps.push(reads_app::description(&self.picard_jar));
+        apps
+    }
+
     /// The newest revision of the app that a job names.
     ///
     /// # Errors
@@ -88,7 +96,7 @@ impl Service {
     pub(super) fn app_of_job(&self, caller: &Caller, name: &str) -> Result<AppDescription, ApiError> {
         let absent = || ApiError::bad("InvalidParameter", format!("`App.AppName` names no app: there is no `{name}`"));
         if let Some(public) = public_name(name) {
-            return self.systems.apps().into_iter().find(|app| app.name == public).ok_or_else(absent);
+            return self.public_apps().into_iter().find(|app| app.name == public).ok_or_else(absent);
         }
         let (_, doc) = self.own_app(caller, name).map_err(|error| if error.status == 404 { absent() } else { error })?;
         doc.revisions.into_iter().next_back().map(|revision| revision.description).ok_or_else(absent)
@@ -100,7 +108,7 @@ impl Service {
     /// What kept the store from answering.
     pub fn list_apps(&self, caller: &Caller, public: bool, marker: &str, limit: u32) -> Result<Page, ApiError> {
         if public {
-            let items = self.systems.apps().into_iter().filter(|app| app.name.as_str() > marker).map(|app| show_app(&app, 0)).collect();
+            let items = self.public_apps().into_iter().filter(|app| app.name.as_str() > marker).map(|app| show_app(&app, 0)).collect();
             return Ok(Page { items, next: String::new() });
         }
         let after = if marker.is_empty() { String::new() } else { id_of(&caller.account, marker) };
@@ -117,7 +125,7 @@ impl Service {
     /// There is none of the caller's.
     pub fn app(&self, caller: &Caller, name: &str, public: bool) -> Result<Value, ApiError> {
         if public {
-            let found = self.systems.apps().into_iter().find(|app| app.name == name);
+            let found = self.public_apps().into_iter().find(|app| app.name == name);
             return found.map(|app| show_app(&app, 0)).ok_or_else(|| ApiError::not_found(&format!("public app `{name}`")));
         }
         self.own_app(caller, name).map(|(record, _)| show(&record))

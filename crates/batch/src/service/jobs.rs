@@ -15,6 +15,7 @@ use crate::{
     accounts::Caller,
     engine::{Request, new_job, now_ms},
     error::ApiError,
+    plan::Plan,
     time::iso,
     wire::{JobDescription, parse},
 };
@@ -157,7 +158,18 @@ impl Service {
         let number = given.as_i64().or_else(|| given.as_str().and_then(|text| text.trim().parse().ok()));
         let priority = number.and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= 1000);
         let priority = priority.ok_or_else(|| ApiError::bad("InvalidPriority", format!("`Priority` must be 0 to 1000, not {given}")))?;
-        self.ask(Request::Priority(job.id, priority))?;
+        self.ask(Request::Priority(job.id.clone(), priority))?;
+        if priority != job.priority {
+            self.tell_priority(&job, priority)?;
+        }
         Ok(self.record(caller, "SetPriority", id, Vec::new())?)
+    }
+
+    /// Tells those whom the job names that its priority is another.
+    fn tell_priority(&self, job: &JobSummary, priority: u32) -> Result<(), ApiError> {
+        let Some(record) = self.store.load_job(&job.id)? else { return Ok(()) };
+        let plan: Plan = serde_json::from_str(&record.plan).map_err(|e| ApiError::internal(e.to_string()))?;
+        self.herald.tell_priority(job, &plan.topic, priority);
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     error::ApiError,
     expand::{self, expand},
     plan::{Plan, PlannedTask, ordered},
-    types,
+    reads_app, types,
     wire::{JobDescription, Problems, TaskDescription},
 };
 
@@ -28,7 +28,11 @@ impl Service {
             let mut planned = self.planned(caller, expand::TASK.into(), Vec::new(), expanded.task, "App.Config", &mut problems);
             planned.variables = expanded.variables;
             planned.outputs = expanded.outputs;
-            planned.system = super::apps::public_name(&call.app_name).map(str::to_owned);
+            let public = super::apps::public_name(&call.app_name);
+            if public == Some(reads_app::NAME) {
+                reads_app::check(&planned.variables, &mut problems);
+            }
+            planned.system = public.filter(|name| self.systems.apps().iter().any(|app| app.name == *name)).map(str::to_owned);
             tasks.push(planned);
         } else if problems.is_empty() {
             for (name, needs, task) in ordered(description) {

@@ -174,10 +174,7 @@ impl ClusterDescription {
             problems.unless(sized, format!("{at}.InstanceType"), "is missing, and the cluster has none either");
         }
         self.configs.check("Configs", problems);
-        for (n, event) in self.notification.topic.events.iter().enumerate() {
-            let known = CLUSTER_EVENTS.contains(&event.as_str());
-            problems.unless(known, format!("Notification.Topic.Events[{n}]"), format!("`{event}` is no event of a cluster"));
-        }
+        self.notification.topic.check(&CLUSTER_EVENTS, "a cluster", problems);
     }
 }
 

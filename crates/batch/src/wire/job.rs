@@ -98,6 +98,20 @@ pub struct Topic {
     pub user_template: String,
 }
 
+impl Topic {
+    /// Finds what is wrong; `events` are those of `what` it belongs to.
+    pub fn check(&self, events: &[&str], what: &str, problems: &mut Problems) {
+        for (n, event) in self.events.iter().enumerate() {
+            let known = events.contains(&event.as_str());
+            problems.unless(known, format!("Notification.Topic.Events[{n}]"), format!("`{event}` is no event of {what}"));
+        }
+        if !self.events.is_empty() && !self.endpoint.is_empty() {
+            let good = ["http://", "https://", "file:///"].iter().any(|scheme| self.endpoint.starts_with(scheme));
+            problems.unless(good, "Notification.Topic.Endpoint", "must be an `http(s)://` address or `file:///path`");
+        }
+    }
+}
+
 /// Tasks and their order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -296,15 +310,7 @@ impl JobDescription {
         );
         problems.unless(self.description.len() <= 4096, "Description", "must not be longer than 4096 bytes");
         problems.unless((0..=1000).contains(&self.priority), "Priority", format!("must be 0 to 1000, not {}", self.priority));
-        let topic = &self.notification.topic;
-        for (n, event) in topic.events.iter().enumerate() {
-            let known = JOB_EVENTS.contains(&event.as_str());
-            problems.unless(known, format!("Notification.Topic.Events[{n}]"), format!("`{event}` is no event of a job"));
-        }
-        if !topic.events.is_empty() && !topic.endpoint.is_empty() {
-            let good = ["http://", "https://", "file:///"].iter().any(|scheme| topic.endpoint.starts_with(scheme));
-            problems.unless(good, "Notification.Topic.Endpoint", "must be an `http(s)://` address or `file:///path`");
-        }
+        self.notification.topic.check(&JOB_EVENTS, "a job", problems);
         match (self.kind.as_str(), &self.dag, &self.app) {
             ("DAG", Some(dag), _) => dag.check(problems),
             ("DAG", None, _) => problems.add("DAG", "is missing: a job of type `DAG` needs its tasks"),

@@ -11,16 +11,19 @@ use hyper_util::{
 };
 use tokio::net::TcpListener;
 
+use super::tls::Tls;
+
 /// Pause when the machine has no connection to give, for example because too many files are open.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Serves until `shutdown` is done; requests that have begun are answered. In the time `idle` the head of a request must
-/// have come, also on a connection that is kept open between requests.
+/// have come, also on a connection that is kept open between requests; with `tls` a client must agree on it in that time, too.
 ///
 /// # Errors
 /// What the network said.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     router: Router,
     idle: Duration,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -43,10 +46,22 @@ pub async fn serve(
             },
             () = &mut shutdown => break,
         };
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
-        let connection = open.watch(connection);
+        let service = TowerToHyperService::new(router.clone());
         // How a connection ends is its client's business.
-        tokio::spawn(async move { drop(connection.await) });
+        match tls.clone() {
+            None => {
+                let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(async move { drop(connection.await) });
+            }
+            Some(tls) => {
+                let (http, watcher) = (http.clone(), open.watcher());
+                tokio::spawn(async move {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(idle, tls.shake_hands(stream)).await {
+                        drop(watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await);
+                    }
+                });
+            }
+        }
     }
     drop(listener);
     open.shutdown().await;
