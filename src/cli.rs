@@ -11,6 +11,7 @@ pub mod exec_root;
 mod explain;
 mod failure;
 mod format;
+mod generate;
 mod inputs;
 mod inspect;
 mod key;
@@ -71,6 +72,9 @@ enum Command {
     Upgrade(upgrade::UpgradeArgs),
     /// Print a template of the inputs, with types and defaults
     Inputs(inspect::InputsArgs),
+    /// Write inputs for the samples of a sheet
+    #[command(subcommand)]
+    Gen(generate::GenCommand),
     /// Draw the calls of a workflow
     Graph(inspect::GraphArgs),
     /// List runs
@@ -190,6 +194,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Format(args) => format::lay_out(&args),
         Command::Upgrade(args) => upgrade::rewrite(&args, &config()?),
         Command::Inputs(args) => inspect::inputs(&args, &config()?),
+        Command::Gen(command) => generate::generate(&command, &config()?),
         Command::Graph(args) => inspect::graph(&args, &config()?),
         Command::Ls(args) => show::ls(&args, &config()?),
         Command::Show(args) => show::show(&args, &config()?),

@@ -9,10 +9,11 @@ mod providers;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
-use batchyard_cromwell::{config::CromwellConfig, language::Accepted};
+use batchyard_cromwell::{config::CromwellConfig, language::Accepted, remote::Downloads};
 use batchyard_store::Location;
 use batchyard_workflow::settings::Settings;
 
@@ -252,6 +253,7 @@ impl Config {
         if let Some(original) = &loader.original {
             original.config.apply_to(&mut settings);
         }
+        settings.remote.fetch = Some(Arc::new(Downloads::new(home.join("downloads"))));
         let warnings = loader.warnings(&file.check)?;
         let server = loader.server(&file.server)?;
         Ok(Config { home, database, runs_dir, import_map, warnings, settings, server, original: loader.original, shown: loader.shown })

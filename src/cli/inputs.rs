@@ -89,7 +89,7 @@ pub fn bind(
             return None;
         }
     };
-    let unusable = given::find_files(callee, &mut bound, dialect, Places { folders, fetch: &downloads(home) });
+    let unusable = given::find_files(callee, &mut bound, dialect, Places { folders, fetch: &downloads(home), on_behalf: None });
     for problem in &unusable {
         complain(&problem.message, problem.hint.as_deref());
     }

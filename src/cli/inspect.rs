@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use batchyard_wdl::{graph as drawing, inputs as wdl_inputs, module::Callee};
+use batchyard_wdl::{
+    graph as drawing, inputs as wdl_inputs,
+    module::{Callee, Module},
+};
 use clap::{Args, ValueEnum};
 
 use super::{
@@ -51,20 +54,24 @@ enum Format {
 /// Prints the template of the inputs.
 pub fn inputs(args: &InputsArgs, config: &Config) -> Result<u8> {
     let Some(loaded) = load_checked(&args.wdl, &args.imports, config, true)? else { return Ok(EXIT_USAGE) };
-    let module = &loaded.module;
-    let callee = match (&args.task, &module.document.workflow, module.document.tasks.as_slice()) {
-        (Some(name), _, _) => match module.task(name) {
-            Some(task) => Callee::Task(Arc::clone(module), Arc::clone(task)),
-            None => bail!("`{}` has no task `{name}`", args.wdl),
-        },
-        (None, Some(workflow), _) => Callee::Workflow(Arc::clone(module), Arc::clone(workflow)),
-        (None, None, [task]) => Callee::Task(Arc::clone(module), Arc::clone(task)),
-        (None, None, _) => bail!("`{}` has no workflow; name a task with `--task`", args.wdl),
-    };
+    let callee = callee_of(&loaded.module, args.task.as_deref(), &args.wdl)?;
     let mut specs = wdl_inputs::list_inputs(&callee, true);
     specs.retain(|spec| spec.required || !args.required);
     print_json(&wdl_inputs::template(&specs));
     Ok(0)
+}
+
+/// What of a document can be given inputs: the named task, the workflow, or the only task.
+pub fn callee_of(module: &Arc<Module>, task: Option<&str>, wdl: &str) -> Result<Callee> {
+    Ok(match (task, &module.document.workflow, module.document.tasks.as_slice()) {
+        (Some(name), _, _) => match module.task(name) {
+            Some(task) => Callee::Task(Arc::clone(module), Arc::clone(task)),
+            None => bail!("`{wdl}` has no task `{name}`"),
+        },
+        (None, Some(workflow), _) => Callee::Workflow(Arc::clone(module), Arc::clone(workflow)),
+        (None, None, [task]) => Callee::Task(Arc::clone(module), Arc::clone(task)),
+        (None, None, _) => bail!("`{wdl}` has no workflow; name a task with `--task`"),
+    })
 }
 
 /// Prints the drawing of the workflow.

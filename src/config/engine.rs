@@ -1,6 +1,6 @@
 //! Settings of the engine from a configuration: limits of this machine, containers, images, providers.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use batchyard_core::yard::Need;
@@ -8,13 +8,14 @@ use batchyard_cromwell::config::CromwellConfig;
 use batchyard_runner::{
     container::{Engine, EngineKind},
     host,
+    root::unshare,
     stage::Strategy,
 };
 use batchyard_wdl::version::Dialect;
 use batchyard_workflow::{
     provider::{LOCAL, ProviderDefinition},
     runtime::parse_bytes,
-    settings::{ContainerPolicy, EngineChoice, ImageRule, Settings, StandIn},
+    settings::{ContainerPolicy, EngineChoice, HostEnvironment, ImageRule, Settings, StandIn, Tree},
 };
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
     file::{Cache, Containers, Image, Local},
     providers,
 };
+use crate::cli::exec_root;
 
 impl Loader {
     pub(super) fn settings(
@@ -63,6 +65,8 @@ impl Loader {
         let engine = self.engine(containers.engine, containers.command, containers.arguments)?;
         let origin = if images.is_empty() { Origin::Default } else { self.path.clone().map_or(Origin::Default, Origin::File) };
         let images = images.into_iter().map(image_rule).collect::<Result<Vec<_>>>()?;
+        let lays_trees = images.iter().any(|rule| matches!(&rule.stand_in, StandIn::Host(host) if host.tree.is_some()));
+        let root_words = if lays_trees { unshare(&exec_root::own_words()?) } else { Vec::new() };
         let patterns: Vec<&str> = images.iter().map(|rule| rule.pattern.as_str()).collect();
         self.shown.push(("images".into(), format!("{patterns:?}"), origin));
         let caching = ("call-caching.enabled", |config: &CromwellConfig| Some(config.call_caching.enabled));
@@ -84,6 +88,7 @@ impl Loader {
             containers: policy,
             engine,
             images,
+            root_words,
             grace: Duration::from_secs(grace),
             dialect,
             ..Settings::default()
@@ -138,10 +143,26 @@ impl Loader {
 
 fn image_rule(image: Image) -> Result<ImageRule> {
     let pattern = glob::Pattern::new(&image.pattern).with_context(|| format!("`images.match` {:?} is no pattern", image.pattern))?;
-    let stand_in = match (image.image, image.path) {
+    let of_host = [("path", image.path.is_some()), ("root", image.root.is_some()), ("env", !image.env.is_empty())];
+    let of_host = of_host.iter().find(|(_, given)| *given).map(|(name, _)| *name);
+    let stand_in = match (image.image, of_host) {
         (Some(image), None) => StandIn::Image(image),
-        (None, path) => StandIn::Host { path: path.unwrap_or_default(), env: image.env.into_iter().collect() },
-        (Some(_), Some(_)) => bail!("the `[[images]]` entry {:?} names both `image` and `path`: only one can stand in", image.pattern),
+        (None, _) => StandIn::Host(HostEnvironment {
+            name: image.name,
+            path: image.path.unwrap_or_default(),
+            env: image.env.into_iter().collect(),
+            tree: image.root.map(tree).transpose()?,
+        }),
+        (Some(_), Some(other)) => {
+            bail!("the `[[images]]` entry {:?} names both `image` and `{other}`: only one can stand in", image.pattern)
+        }
     };
     Ok(ImageRule { pattern, stand_in })
+}
+
+fn tree(path: PathBuf) -> Result<Tree> {
+    if !path.is_absolute() {
+        bail!("`images.root` {path:?} must be an absolute path");
+    }
+    Ok(Tree::new(path))
 }

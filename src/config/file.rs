@@ -72,7 +72,9 @@ pub struct Image {
     #[serde(rename = "match")]
     pub pattern: String,
     pub image: Option<String>,
+    pub name: Option<String>,
     pub path: Option<Vec<String>>,
+    pub root: Option<PathBuf>,
     #[serde(default)]
     pub env: IndexMap<String, String>,
 }

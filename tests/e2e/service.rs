@@ -155,10 +155,15 @@ impl Service {
 
     /// A request to the object store.
     pub fn object(&self, method: &str, bucket: &str, key: &str, bytes: &[u8]) -> (u16, String) {
+        self.object_as(&self.keys, method, bucket, key, bytes)
+    }
+
+    /// The same of somebody else.
+    pub fn object_as(&self, keys: &Keys, method: &str, bucket: &str, key: &str, bytes: &[u8]) -> (u16, String) {
         let path = if key.is_empty() { format!("/{bucket}/") } else { format!("/{bucket}/{key}") };
         let mut headers = vec![("date".to_owned(), date(0)), ("content-type".to_owned(), "text/plain".to_owned())];
         let message = Message { method, path: &path, bucket: Some(bucket), key, query: &[], headers: &headers };
-        let signed = oss_v1::authorization(&message, Pair { id: &self.keys.id, secret: &self.keys.secret });
+        let signed = oss_v1::authorization(&message, Pair { id: &keys.id, secret: &keys.secret });
         headers.push(("authorization".into(), signed));
         let (code, text, _) = send(&format!("{}{path}", self.oss), method, &headers, bytes);
         (code, text)

@@ -60,6 +60,29 @@ fn inputs_and_imports_are_fetched() {
     assert!(nothing.code != 0 && nothing.err.contains("--import-map"), "{}", nothing.err);
 }
 
+/// What a list names is brought when it is needed, an index beside its file.
+#[test]
+fn files_met_on_the_way_are_fetched() {
+    let (address, asked) = site(vec![("/data/a.bam", "reads\n"), ("/data/a.bam.bai", "index\n")]);
+    let yard = Yard::new();
+    yard.write("list.txt", &format!("{address}/data/a.bam\n{address}/data/a.bam.bai\n"));
+    yard.write(
+        "w.wdl",
+        "version 1.0\nworkflow w { input { File list } Array[File] files = read_lines(list) String text = read_string(files[0])\n\
+         call t { input: bam = files[0], index = files[1] } output { String read = text String said = t.said } }\n\
+         task t { input { File bam File index } command <<< cat ~{bam}.bai >>> output { String said = read_string(stdout()) } }",
+    );
+    assert_eq!(yard.outputs(&["run", "w.wdl", "list=list.txt"]), json!({"w.read": "reads", "w.said": "index"}));
+    yard.write("list.txt", &format!("{address}/data/a.bam\n{address}/data/none\n"));
+    let failed = yard.call(&["run", "w.wdl", "list=list.txt"]);
+    assert!(
+        failed.code == 1 && failed.err.contains("/data/none` of input `index` cannot be fetched: the server answers 404"),
+        "{}",
+        failed.err
+    );
+    assert!(asked.lock().unwrap().iter().any(|path| path == "/data/a.bam again"));
+}
+
 #[test]
 fn a_server_runs_documents_from_the_web() {
     let (address, _) = site(vec![("/flows/main.wdl", MAIN), ("/flows/lib/count.wdl", COUNT), ("/data/reads.txt", "a\nb\n")]);

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::{
-    service::{Service, merge},
+    service::{Keys, Service, merge},
     yard::{Yard, wait_for},
 };
 
@@ -96,6 +96,49 @@ fn each_call_is_a_job() {
     assert_eq!(metadata["calls"]["wf.own"][0]["outputs"]["text"], "a cromwell");
     assert_eq!(metadata["calls"]["wf.fixed"][0]["outputs"]["text"], json!(cluster));
     wait_for("the released job to be gone", || named("_fixed").is_none());
+}
+
+/// Lists name what a workflow works on, and belong to whoever submitted it.
+#[test]
+fn objects_named_in_a_list_are_brought_with_the_rights_of_the_account() {
+    let (yard, service) = started();
+    let wdl = "workflow wf { File list  Array[File] files = read_lines(list)  Float first = size(files[0])\n\
+        scatter (f in files) { call count { input: f = f, name = basename(f, \".txt\") } } output { Array[String] said = count.said Float bytes = first } }\n\
+        task count { File f String name command { echo ${name} $(wc -c < ${f}) $(ls $(dirname ${f})) } output { String said = read_string(stdout()) } }\n";
+    service.put("data", "wdl/list.wdl", wdl.as_bytes());
+    service.put("data", "in/list.txt", b"oss://data/in/words.txt\noss://data/in/more.txt\n");
+    service.put("data", "in/more.txt", b"1234567");
+    service.put("data", "wdl/inputs.json", br#"{"wf.list": "oss://data/in/list.txt"}"#);
+    let documents = json!({"App": {"Inputs": {"WDL": "oss://data/wdl/list.wdl"}}});
+    let id = service.create("/jobs", &app_job(&documents));
+    assert_eq!(service.wait(&id), "Finished", "{:?}", service.instances(&id, "task"));
+    let metadata: Json = serde_json::from_str(&service.text("data", "out/workflow_metadata.json")).unwrap();
+    assert_eq!(metadata["outputs"], json!({"wf.said": ["words 6 words.txt", "more 7 more.txt"], "wf.bytes": 6.0}));
+
+    // Somebody else may read what the first opens to everybody, nothing more.
+    let made = yard.call(&["key", "create", "--account", "other", "--role", "user", "--json"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let key: Json = serde_json::from_str(&made.out).unwrap();
+    let other = Keys { id: key["AccessKeyId"].as_str().unwrap().into(), secret: key["AccessKeySecret"].as_str().unwrap().into() };
+    let ask = |method: &str, target: &str, body: Option<&str>| service.ask_as(&other, method, target, body, &crate::service::date(0));
+    wait_for("the new key to be known", || ask("GET", "/jobs?Marker", None).0 == 200);
+    let put = |name: &str, text: &str| assert_eq!(service.object_as(&other, "PUT", "others", name, text.as_bytes()).0, 200);
+    put("", "");
+    for (name, text) in
+        [("wf.wdl", wdl), ("list.txt", "oss://data/in/words.txt\n"), ("inputs.json", r#"{"wf.list": "oss://others/list.txt"}"#)]
+    {
+        put(name, text);
+    }
+    let job = app_job(&json!({"App": {
+        "Inputs": {"WDL": "oss://others/wf.wdl", "WORKFLOW_INPUTS": "oss://others/inputs.json", "WORKFLOW_OPTIONS": "", "WORKING_DIR": "oss://others/tree/"},
+        "Outputs": {"OUTPUTS_DIR": "oss://others/out/"}, "Logging": {"StdoutPath": "oss://others/logs/", "StderrPath": "oss://others/logs/"}
+    }}));
+    let (status, answer) = ask("POST", "/jobs", Some(&job.to_string()));
+    assert_eq!(status, 201, "{answer}");
+    let target = format!("/jobs/{}", answer["Id"].as_str().unwrap());
+    wait_for("the job to end", || ask("GET", &target, None).1["State"] == "Failed");
+    let message = ask("GET", &target, None).1["Message"].as_str().unwrap().to_owned();
+    assert!(message.contains("oss://data/in/words.txt") && message.contains("belongs to another account"), "{message}");
 }
 
 #[test]

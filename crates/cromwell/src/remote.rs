@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use batchyard_workflow::{given::Fetch, identity::text_hash};
+use batchyard_workflow::{fetch::Fetch, identity::text_hash};
 
 /// Time until a server answers.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -17,7 +17,8 @@ const TRIES: u32 = 3;
 /// Pause before a further try.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Keeps what was fetched below a folder: `<hash of the URL>/<file name>`, with the server's mark of its state beside it.
+/// Keeps what was fetched below a folder: `<hash of the URL's folder>/<file name>`, so that an index is found beside its file.
+/// The server's mark of its state lies in a folder of its own.
 #[derive(Clone, Debug)]
 pub struct Downloads {
     folder: PathBuf,
@@ -30,8 +31,9 @@ impl Downloads {
     }
 
     fn bring(&self, url: &str) -> Result<PathBuf, Trouble> {
-        let folder = self.folder.join(text_hash(url));
-        let (file, mark) = (folder.join(file_name(url)), folder.join(".mark"));
+        let name = file_name(url);
+        let folder = self.folder.join(text_hash(&folder_of(url)));
+        let (file, mark) = (folder.join(&name), folder.join(".marks").join(&name));
         let known = fs::read_to_string(&mark).ok().filter(|_| file.exists());
         let config = ureq::Agent::config_builder().timeout_recv_response(Some(ANSWER)).timeout_connect(Some(ANSWER)).build();
         let mut request = ureq::Agent::new_with_config(config).get(url);
@@ -59,7 +61,7 @@ impl Downloads {
         }
         fs::rename(&part, &file).map_err(kept)?;
         match state {
-            Some(state) => fs::write(&mark, state).map_err(kept)?,
+            Some(state) => write_mark(&mark, &state).map_err(kept)?,
             // Without a mark it is fetched again the next time.
             None => drop(fs::remove_file(&mark)),
         }
@@ -81,10 +83,10 @@ impl Fetch for Everywhere {
         self.web.knows(url) || self.objects.as_ref().is_some_and(|objects| objects.knows(url))
     }
 
-    fn fetch(&self, url: &str) -> Result<PathBuf, String> {
+    fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
         match self.objects.as_ref().filter(|objects| objects.knows(url)) {
-            Some(objects) => objects.fetch(url),
-            None => self.web.fetch(url),
+            Some(objects) => objects.fetch(url, on_behalf),
+            None => self.web.fetch(url, on_behalf),
         }
     }
 }
@@ -96,7 +98,7 @@ enum Trouble {
 }
 
 impl Fetch for Downloads {
-    fn fetch(&self, url: &str) -> Result<PathBuf, String> {
+    fn fetch(&self, url: &str, _: Option<&str>) -> Result<PathBuf, String> {
         let mut tries = TRIES;
         loop {
             tries -= 1;
@@ -113,6 +115,20 @@ fn receive(response: &mut ureq::http::Response<ureq::Body>, part: &Path) -> io::
     let mut file = BufWriter::new(File::create(part)?);
     io::copy(&mut response.body_mut().as_reader(), &mut file)?;
     file.flush()
+}
+
+fn write_mark(mark: &Path, state: &str) -> io::Result<()> {
+    mark.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(mark, state)
+}
+
+/// A URL without its last name: the same for files that lie beside each other. A query says more than where a file is, so that
+/// one with a query lies alone.
+fn folder_of(url: &str) -> String {
+    match url.split_once(['?', '#']) {
+        Some(_) => url.to_owned(),
+        None => url.rsplit_once('/').map_or(url, |(folder, _)| folder).to_owned(),
+    }
 }
 
 /// The name of the file behind a URL; task commands look at its ending.
@@ -162,20 +178,37 @@ mod tests {
         let other = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nxyz";
         let (url, served) = server(vec![first, same, other]);
         let url = format!("{url}/data/reads.fq.gz?x=1");
-        let file = downloads.fetch(&url).unwrap();
+        let file = downloads.fetch(&url, None).unwrap();
         assert!(file.ends_with("reads.fq.gz"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "abc");
-        assert_eq!(downloads.fetch(&url).unwrap(), file);
-        assert_eq!(fs::read_to_string(downloads.fetch(&url).unwrap()).unwrap(), "xyz");
+        assert_eq!(downloads.fetch(&url, None).unwrap(), file);
+        assert_eq!(fs::read_to_string(downloads.fetch(&url, None).unwrap()).unwrap(), "xyz");
         let asked = served.join().unwrap();
         assert!(asked[1].contains("if-none-match: \"one\""), "{}", asked[1]);
+    }
+
+    #[test]
+    fn neighbours_stay_neighbours() {
+        let dir = tempfile::tempdir().unwrap();
+        let answer = |text: &str| format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 3\r\nConnection: close\r\n\r\n{text}");
+        let answers: Vec<&'static str> = ["bam", "bai", "oth"].iter().map(|text| &*answer(text).leak()).collect();
+        let (url, _served) = server(answers);
+        let downloads = Downloads::new(dir.path().into());
+        let fetch = |path: &str| downloads.fetch(&format!("{url}{path}"), None).unwrap();
+        let (file, index, other) = (fetch("/a/x.bam"), fetch("/a/x.bam.bai"), fetch("/b/x.bam"));
+        assert_eq!(file.parent(), index.parent());
+        assert_ne!(file, other);
+        assert_eq!(fs::read_to_string(file).unwrap(), "bam");
     }
 
     #[test]
     fn what_is_not_there_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let (url, _served) = server(vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
-        assert_eq!(Downloads::new(dir.path().into()).fetch(&format!("{url}/x")).unwrap_err(), "cannot be fetched: the server answers 404");
+        assert_eq!(
+            Downloads::new(dir.path().into()).fetch(&format!("{url}/x"), None).unwrap_err(),
+            "cannot be fetched: the server answers 404"
+        );
         assert_eq!(file_name("https://h"), "file");
         assert_eq!(file_name("https://h/a/.."), "file");
     }

@@ -65,6 +65,8 @@ pub struct Submission {
     pub imports: Option<BTreeMap<String, String>>,
     /// Whether it waits until it is released.
     pub on_hold: bool,
+    /// For whom files are brought here, where that is not everybody; not part of a request.
+    pub on_behalf: Option<String>,
     /// Ids the client wants, one for each workflow.
     pub requested: Option<Vec<RunId>>,
     /// Remarks for the client: deprecated names.
@@ -110,6 +112,7 @@ impl<'p> Reader<'p> {
             labels: self.labels(),
             imports: self.imports(),
             on_hold: self.on_hold(),
+            on_behalf: None,
             requested: self.requested(),
             warnings,
         }

@@ -1,10 +1,11 @@
-//! A root of its own for a command: this machine as it is, or the root file system of an image, with folders shown at
-//! chosen places.
+//! A root of its own for a command: this machine as it is, or with trees of programs laid over it, or the root file
+//! system of an image, with folders shown at chosen places.
 //!
 //! [`enter`] runs in a process that already has a mount namespace of its own (`unshare --mount` gives it one), makes the
 //! root there and becomes the command. Nothing of it is seen outside; what the command writes into folders that are its
 //! own lies below [`Root::base`] afterwards.
 
+mod laid;
 mod remove;
 mod resolve;
 
@@ -25,7 +26,8 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::{remove::remove, resolve::resolve};
+use self::laid::Entry;
+pub use self::{laid::fingerprint, remove::remove, resolve::resolve};
 use crate::{host, tree::MARKER};
 
 /// What every command needs of this machine, whatever its image holds.
@@ -38,6 +40,13 @@ const NETWORK_FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
 pub struct Root {
     /// A folder that does not exist, or is empty; it becomes `/`.
     pub base: PathBuf,
+    /// Whether what is made in the base lies in memory: it stays empty for everybody else, and many commands may use the
+    /// same one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_memory: bool,
+    /// Trees of files that are seen at their places below `/` instead of, or besides, those of this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub laid_over: Vec<PathBuf>,
     /// A root file system to be seen instead of this machine's.
     pub image: Option<Image>,
     /// What is shown where.
@@ -128,12 +137,19 @@ fn make(root: &Root) -> io::Result<()> {
     fs::create_dir_all(&root.base).map_err(about("make", &root.base))?;
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
         .map_err(|e| about("change", Path::new("/"))(e.into()))?;
-    mount_bind(&root.base, &root.base).map_err(|e| about("use", &root.base)(e.into()))?;
+    if root.in_memory {
+        mount("tmpfs", &root.base, "tmpfs", MountFlags::empty(), Some(c"mode=755")).map_err(|e| about("use", &root.base)(e.into()))?;
+    } else {
+        mount_bind(&root.base, &root.base).map_err(|e| about("use", &root.base)(e.into()))?;
+    }
     match &root.image {
         Some(image) => lay(image, root)?,
         None => {
             let beneath = Path::new("/");
-            copy_tree(beneath, Path::new(""), &own_folders(root, beneath)?, root)?;
+            let laid = laid::entries(&root.laid_over, beneath)?;
+            let mut own = own_folders(root, beneath)?;
+            own.extend(laid.iter().flat_map(|entry| entry.place.ancestors().skip(1).map(Path::to_path_buf)));
+            copy_tree(beneath, Path::new(""), &own, &laid, root)?;
         }
     }
     let mut mounts: Vec<&Mount> = root.mounts.iter().collect();
@@ -225,9 +241,17 @@ fn inside(beneath: &Path, path: &Path) -> PathBuf {
 
 /// Shows what is in a folder of the machine in the folder of the same name in the new root, folder by folder where
 /// something is added.
-fn copy_tree(beneath: &Path, folder: &Path, own: &BTreeSet<PathBuf>, root: &Root) -> io::Result<()> {
+fn copy_tree(beneath: &Path, folder: &Path, own: &BTreeSet<PathBuf>, laid: &[Entry], root: &Root) -> io::Result<()> {
     let (from, to) = (beneath.join(folder), root.base.join(folder));
     fs::create_dir_all(&to).map_err(about("make", &to))?;
+    // What is laid over comes first, and what is there already is left alone.
+    for entry in laid.iter().filter(|entry| entry.place.parent() == Some(folder)) {
+        let place = root.base.join(&entry.place);
+        copy_entry(&entry.source, &place)?;
+        if !entry.source.is_symlink() {
+            make_read_only(&place).map_err(|e| about("protect", &entry.source)(e.into()))?;
+        }
+    }
     let mut names: Vec<_> = match fs::read_dir(&from) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<io::Result<_>>()?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
@@ -238,14 +262,14 @@ fn copy_tree(beneath: &Path, folder: &Path, own: &BTreeSet<PathBuf>, root: &Root
     for name in &names {
         let inner = folder.join(name);
         if own.contains(&inner) && from.join(name).is_dir() {
-            copy_tree(beneath, &inner, own, root)?;
-        } else {
+            copy_tree(beneath, &inner, own, laid, root)?;
+        } else if !laid.iter().any(|entry| entry.place == inner) {
             copy_entry(&from.join(name), &to.join(name))?;
         }
     }
     for inner in own.iter().filter(|inner| inner.parent() == Some(folder) && !inner.as_os_str().is_empty()) {
         if inner.file_name().is_some_and(|name| !names.iter().any(|known| known == name)) {
-            copy_tree(beneath, inner, own, root)?;
+            copy_tree(beneath, inner, own, laid, root)?;
         }
     }
     if let Ok(known) = fs::metadata(&from) {
@@ -296,11 +320,14 @@ fn show(one: &Mount, base: &Path) -> io::Result<()> {
         Mode::Writable => mount_bind_recursive(&one.source, &place).map_err(failed),
         Mode::ReadOnly => {
             mount_bind(&one.source, &place).map_err(failed)?;
-            let kept = restrictions(&place).map_err(failed)?;
-            mount_remount(&place, MountFlags::BIND | MountFlags::RDONLY | kept, c"").map_err(failed)
+            make_read_only(&place).map_err(failed)
         }
         Mode::Layered { upper, work } => overlay(&one.source, upper, work, &place),
     }
+}
+
+fn make_read_only(place: &Path) -> rustix::io::Result<()> {
+    mount_remount(place, MountFlags::BIND | MountFlags::RDONLY | restrictions(place)?, c"")
 }
 
 /// What may not be done with files of a mount: who is root only in a namespace must leave that as it is.

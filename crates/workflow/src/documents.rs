@@ -43,6 +43,9 @@ pub struct Submission {
     /// Where the main document is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// For whom files are brought here, see [`crate::fetch::Fetch::fetch`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<String>,
     /// `workflowRoot`, kept and shown, without effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,

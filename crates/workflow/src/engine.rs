@@ -456,6 +456,7 @@ impl<'p> Engine<'p> {
             written: dir.join("written"),
             read_bytes: Arc::clone(&limits.read_bytes),
             reads_files: limits.workflows_read_files,
+            remote: self.settings.remote.clone(),
         };
         self.runs.push(RunContext {
             id,

@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,21 +14,7 @@ use batchyard_wdl::{
 };
 use serde_json::{Map, Value as Json};
 
-use crate::host::local_path;
-
-/// Brings files from other places to this machine.
-pub trait Fetch: fmt::Debug {
-    /// Whether it can be asked for what is behind a URL.
-    fn knows(&self, url: &str) -> bool {
-        url.starts_with("http://") || url.starts_with("https://")
-    }
-
-    /// The local copy of what is behind a URL.
-    ///
-    /// # Errors
-    /// Why there is none, in words that go on after the URL.
-    fn fetch(&self, url: &str) -> Result<PathBuf, String>;
-}
+use crate::{fetch::Fetch, host::local_path};
 
 /// Where given files are looked for.
 #[derive(Clone, Copy)]
@@ -38,6 +23,8 @@ pub struct Places<'p> {
     pub folders: &'p [PathBuf],
     /// Who brings files from elsewhere here.
     pub fetch: &'p dyn Fetch,
+    /// For whom, see [`Fetch::fetch`].
+    pub on_behalf: Option<&'p str>,
 }
 
 /// Makes the paths of all files in bound inputs absolute and local. Returns a problem for each file that no task could use.
@@ -74,7 +61,7 @@ fn absolute(key: &str, value: &Value, dialect: Dialect, places: Places<'_>, prob
                 note("is a folder of the web".into(), Some("give its files one by one, or an archive"));
                 return Ok::<_, Infallible>(Some(Arc::clone(path)));
             }
-            return Ok(Some(match places.fetch.fetch(path) {
+            return Ok(Some(match places.fetch.fetch(path, places.on_behalf) {
                 Ok(local) => local.to_string_lossy().into(),
                 Err(why) => {
                     note(why, None);

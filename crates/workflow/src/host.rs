@@ -20,7 +20,7 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{glob, layout, limits::ReadBytes};
+use crate::{fetch::Remote, glob, layout, limits::ReadBytes};
 
 /// The path behind a `file://` URL; other texts as they are.
 pub fn local_path(path: &str) -> &str {
@@ -62,7 +62,8 @@ pub fn settled(
     mapped.map_err(|missing| missing.to_string())
 }
 
-fn is_remote(path: &str) -> bool {
+/// Whether a path is a URL of something that is not on this machine.
+pub(crate) fn is_remote(path: &str) -> bool {
     path.contains("://") && !path.starts_with("file://")
 }
 
@@ -140,6 +141,8 @@ pub struct WorkflowHost {
     pub read_bytes: ReadBytes,
     /// Whether files may be read at all.
     pub reads_files: bool,
+    /// Who brings what is elsewhere.
+    pub remote: Remote,
 }
 
 impl WorkflowHost {
@@ -147,12 +150,16 @@ impl WorkflowHost {
         let refused = "workflows may not read files of this machine (`engine.filesystems.local.enabled`)";
         if self.reads_files { Ok(()) } else { Err(io::Error::new(io::ErrorKind::PermissionDenied, refused)) }
     }
+
+    fn local(&self, path: &str) -> io::Result<PathBuf> {
+        self.remote.readable(path).unwrap_or_else(|| Ok(local_path(path).into()))
+    }
 }
 
 impl Host for WorkflowHost {
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
         self.permit()?;
-        read_limited(Path::new(local_path(path)), limit)
+        read_limited(&self.local(path)?, limit)
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)
@@ -162,10 +169,10 @@ impl Host for WorkflowHost {
     }
     fn size(&self, path: &str) -> io::Result<u64> {
         self.permit()?;
-        size_of(Path::new(local_path(path)))
+        size_of(&self.local(path)?)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
-        kind_of(Path::new(local_path(path)))
+        kind_of(&self.local(path).ok()?)
     }
     fn glob(&self, _: &str) -> io::Result<Vec<Arc<str>>> {
         Err(only_in_outputs("glob"))

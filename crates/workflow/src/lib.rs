@@ -15,6 +15,7 @@ mod crash;
 pub mod disks;
 pub mod documents;
 pub mod engine;
+pub mod fetch;
 pub mod forget;
 pub mod frame;
 pub mod given;

@@ -28,7 +28,7 @@ use indexmap::IndexMap;
 use crate::{
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
-    identity::{Identities, Identity, command_template, task_parts, template_hash},
+    identity::{Identities, Identity, command_template, task_parts, template_hash, text_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
     settings::{Place, Settings},
@@ -183,11 +183,12 @@ impl Shared {
     }
 
     fn one(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
-        let Preparation { context, module, task, inputs, call_dir, .. } = preparation;
+        let Preparation { context, module, task, call_dir, .. } = preparation;
         let settings = &context.settings;
+        let inputs = settings.remote.bring(&preparation.inputs).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
         let version = module.document.version;
         let dialect = settings.dialect_of(version);
-        let mut frame = TaskFrame::new(module, task, dialect, call_dir, inputs);
+        let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit_reads(&settings.limits.read_bytes);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
@@ -212,10 +213,10 @@ impl Shared {
         let (attributes, runtime, provider) = asked(&frame, preparation.id.attempt)?;
         let place = match &provider {
             Some(provider) => self.at_provider(preparation, provider, &attributes, &runtime)?,
-            None => settings.place(&runtime.images)?,
+            None => settings.place(&runtime)?,
         };
         let cacheable = preparation.look_up && !is_volatile(task) && (settings.read_cache || settings.write_cache);
-        let identity = if cacheable { Some(self.identity(preparation, &runtime, &place)?) } else { None };
+        let identity = if cacheable { Some(self.identity(preparation, &inputs, &runtime, &place)?) } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
     }
 
@@ -230,7 +231,7 @@ impl Shared {
         if provider.definition().bcs {
             bcs::check_task(attributes)?;
         }
-        let (mut place, image) = settings.place_at(provider, &runtime.images)?;
+        let (mut place, image) = settings.place_at(provider, runtime)?;
         let short: String = preparation.id.run.to_string().chars().take(8).collect();
         let name = format!("cromwell_{short}_{}", preparation.id.call);
         let dialect = settings.dialect_of(preparation.module.document.version);
@@ -238,11 +239,20 @@ impl Shared {
         Ok(place)
     }
 
-    fn identity(&self, preparation: &Preparation, runtime: &Runtime, place: &Place) -> Result<Identity, Failure> {
+    fn identity(
+        &self,
+        preparation: &Preparation,
+        inputs: &IndexMap<Arc<str>, Value>,
+        runtime: &Runtime,
+        place: &Place,
+    ) -> Result<Identity, Failure> {
         let mut parts = (*self.parts_of(preparation)).clone();
         if let Some(image) = &place.image {
             parts
                 .insert("image".into(), if image.mode == "container" { image.used.clone() } else { format!("{} on the host", image.used) });
+        }
+        if let Some(environment) = &place.environment {
+            parts.insert("programs".into(), text_hash(environment));
         }
         if let Some(site) = &place.site {
             parts.extend(site.identity_parts());
@@ -250,7 +260,7 @@ impl Shared {
         let hashing = place.site.as_ref().and_then(|site| site.provider().hashing());
         parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));
         parts.insert("fail on stderr".into(), runtime.fail_on_stderr.to_string());
-        for (name, value) in preparation.inputs.iter() {
+        for (name, value) in inputs {
             let text = preparation.context.identities.value_text(value, hashing).map_err(|e| Failure {
                 call: Some(preparation.id.to_string()),
                 ..Failure::new(format!("cannot read input `{name}`: {e}"))

@@ -80,6 +80,9 @@ pub struct Runtime {
     pub memory_bytes: Option<u64>,
     /// Image names in order of preference; empty runs on the host.
     pub images: Vec<String>,
+    /// Names of images that the machine is expected to have been started from, or to know (`dockerTag`, `imageId`, the one in
+    /// `cluster`): nothing is run for them, but the configuration may say what stands in.
+    pub image_tags: Vec<String>,
     /// Disks it asks for; told by the `task` variable, and without effect here.
     pub disks: Vec<Disk>,
     /// Further attempts after a failure.
@@ -133,6 +136,7 @@ impl Runtime {
             memory_mib: memory_bytes.map(|bytes| bytes.div_ceil(1 << 20)),
             memory_bytes,
             images: get(images).map_or(Ok(Vec::new()), |a| a.images())?,
+            image_tags: image_tags(attributes),
             disks: get(&["disks"]).map_or(Ok(Vec::new()), |a| a.disks(dialect))?,
             max_retries: get(&["max_retries", "maxRetries"]).map_or(Ok(0), |a| a.count())?,
             return_codes,
@@ -141,6 +145,18 @@ impl Runtime {
             ignored: attributes.keys().filter(|k| IGNORED.contains(&k.as_str())).cloned().collect(),
         })
     }
+}
+
+/// The names by which the Alibaba back-end knows the environment of a task, the more special ones first.
+fn image_tags(attributes: &IndexMap<String, Value>) -> Vec<String> {
+    let text = |name: &str| match attributes.get(name) {
+        Some(Value::String(text)) => text.as_ref(),
+        _ => "",
+    };
+    let tag = text("dockerTag").split_whitespace().next();
+    let of_cluster = text("cluster").split_whitespace().find(|word| word.starts_with("img-") || word.starts_with("m-"));
+    let id = text("imageId").split_whitespace().next();
+    tag.into_iter().chain(id).chain(of_cluster).map(str::to_owned).collect()
 }
 
 struct Attribute<'a> {
@@ -308,6 +324,16 @@ mod tests {
         assert!(!read(&[("returnCodes", Value::string("*"))]).unwrap().return_codes.accepts(77), "Cromwell knows it from 1.1 on");
         let both = [("docker", Value::string("old")), ("container", Value::string("new"))];
         assert_eq!((read(&both).unwrap().images, newer(&both).images), (vec!["old".to_owned()], vec!["new".to_owned()]));
+    }
+
+    #[test]
+    fn tags_of_images() {
+        let read = read(&[
+            ("cluster", Value::string("OnDemand ecs.sn1ne.large img-gatk4")),
+            ("dockerTag", Value::string("broadinstitute/gatk:4.0.0.0 oss://b/registry/")),
+        ])
+        .unwrap();
+        assert_eq!((read.images, read.image_tags), (Vec::new(), vec!["broadinstitute/gatk:4.0.0.0".to_owned(), "img-gatk4".to_owned()]));
     }
 
     #[test]

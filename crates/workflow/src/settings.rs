@@ -1,5 +1,6 @@
 //! How runs are carried out on this machine. Workflow options change it for one run: [`options`].
 
+pub mod images;
 pub mod options;
 
 use std::{
@@ -19,8 +20,10 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
+pub use self::images::{HostEnvironment, ImageRule, StandIn, Tree};
 use crate::{
     documents::{Failure, ImageUse},
+    fetch::Remote,
     identity::text_hash,
     limits::Limits,
     provider::{LOCAL, Mode, Provider, Providers, Site},
@@ -49,29 +52,6 @@ pub enum ContainerPolicy {
     Required,
     /// They always run on the host.
     Off,
-}
-
-/// What stands in for images whose name matches.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ImageRule {
-    /// Pattern on the image name, `*` and `?` as in file names.
-    pub pattern: glob::Pattern,
-    /// What is used instead.
-    pub stand_in: StandIn,
-}
-
-/// What is used instead of an image.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StandIn {
-    /// Another image.
-    Image(String),
-    /// The host, with folders put before `PATH` and variables set.
-    Host {
-        /// Folders.
-        path: Vec<String>,
-        /// Variables.
-        env: Vec<(String, String)>,
-    },
 }
 
 /// Which container engine runs tasks that name an image.
@@ -126,6 +106,8 @@ pub struct Settings {
     pub engine: EngineChoice,
     /// Image mapping; the first match counts.
     pub images: Vec<ImageRule>,
+    /// Words before a command that give it a root of its own; the file that describes the root follows them.
+    pub root_words: Vec<String>,
     /// Runtime attributes of tasks that are silent about them.
     pub default_attributes: IndexMap<String, Value>,
     /// Factor by which memory grows with each attempt that ran out of it.
@@ -162,6 +144,8 @@ pub struct Settings {
     pub memory_errors: Arc<[String]>,
     /// Whether a result whose files are not what they were is never looked at again.
     pub forget_bad_results: bool,
+    /// Who brings files that are elsewhere.
+    pub remote: Remote,
     /// Limits of runs.
     pub limits: Limits,
     /// Options of runs that do not set them.
@@ -185,6 +169,7 @@ impl Default for Settings {
             containers: ContainerPolicy::default(),
             engine: EngineChoice::None,
             images: Vec::new(),
+            root_words: Vec::new(),
             default_attributes: IndexMap::new(),
             memory_retry_multiplier: None,
             grace: Duration::from_secs(5),
@@ -203,6 +188,7 @@ impl Default for Settings {
             workflow_tag: None,
             memory_errors: MEMORY_ERRORS.map(str::to_owned).into(),
             forget_bad_results: true,
+            remote: Remote::default(),
             limits: Limits::default(),
             default_options: Map::new(),
             may_delete_files: true,
@@ -220,6 +206,10 @@ pub struct Place {
     pub path: Vec<String>,
     /// Variables set on the host.
     pub env: Vec<(String, String)>,
+    /// A tree of programs that is laid over the host's root.
+    pub tree: Option<PathBuf>,
+    /// What makes the host's environment what it is, where something stands in for an image.
+    pub environment: Option<String>,
     /// What was asked for and used; `None` for a task without image.
     pub image: Option<ImageUse>,
     /// Remark for the user, once per image.
@@ -254,82 +244,6 @@ impl Settings {
     /// The rules a document runs by.
     pub fn dialect_of(&self, version: Version) -> Dialect {
         self.dialect.unwrap_or_else(|| Dialect::of(version))
-    }
-
-    /// Where a task that names these images (in order of preference) runs.
-    ///
-    /// # Errors
-    /// Images are required and there is neither engine nor mapping.
-    pub fn place(&self, images: &[String]) -> Result<Place, Failure> {
-        let Some(first) = images.first() else { return Ok(Place::default()) };
-        for image in images {
-            let Some(rule) = self.images.iter().find(|r| r.pattern.matches(image)) else { continue };
-            match &rule.stand_in {
-                StandIn::Host { path, env } => {
-                    let image = ImageUse {
-                        requested: image.clone(),
-                        used: format!("host environment for `{}`", rule.pattern),
-                        mode: "host".into(),
-                    };
-                    return Ok(Place { path: path.clone(), env: env.clone(), image: Some(image), ..Place::default() });
-                }
-                StandIn::Image(other) => {
-                    if self.containers != ContainerPolicy::Off
-                        && let Some(engine) = self.engine.get()
-                    {
-                        let use_ = ImageUse { requested: image.clone(), used: other.clone(), mode: "container".into() };
-                        return Ok(Place { container: Some((engine.clone(), other.clone())), image: Some(use_), ..Place::default() });
-                    }
-                }
-            }
-        }
-        let engine = if self.containers == ContainerPolicy::Off { None } else { self.engine.get() };
-        match (engine, self.containers) {
-            (Some(engine), ContainerPolicy::Optional | ContainerPolicy::Required) => {
-                let image = ImageUse { requested: first.clone(), used: first.clone(), mode: "container".into() };
-                Ok(Place { container: Some((engine.clone(), first.clone())), image: Some(image), ..Place::default() })
-            }
-            (None, ContainerPolicy::Required) => Err(Failure::new(format!("no container engine for image `{first}`")).hint(
-                "install docker, podman or apptainer, map the image under `[[images]]` in the configuration, or set `containers.policy = \"optional\"`",
-            )),
-            (_, policy) => {
-                let image = ImageUse { requested: first.clone(), used: "host".into(), mode: "host".into() };
-                let why = if policy == ContainerPolicy::Off { "containers are switched off" } else { "no container engine was found" };
-                let note = format!("image `{first}` is not used: {why}; its tasks run with the programs of this machine");
-                Ok(Place { image: Some(image), note: Some(note), ..Place::default() })
-            }
-        }
-    }
-
-    /// The place of a task that names these images at a provider of the configuration, and the image that it gets there.
-    ///
-    /// # Errors
-    /// Images are required and the provider cannot run them.
-    pub fn place_at(&self, provider: &Provider, images: &[String]) -> Result<(Place, Option<String>), Failure> {
-        if provider.mode() == Mode::BuiltIn {
-            return Ok((self.place(images)?, None));
-        }
-        let Some(first) = images.first() else { return Ok((Place::default(), None)) };
-        let rule = images.iter().find_map(|image| Some((image, self.images.iter().find(|r| r.pattern.matches(image))?)));
-        let (requested, used) = match rule {
-            Some((image, ImageRule { stand_in: StandIn::Image(other), .. })) => (image, other),
-            Some((_, ImageRule { stand_in: StandIn::Host { .. }, .. })) => return Ok((self.place(images)?, None)),
-            None => (first, first),
-        };
-        let why = if self.containers == ContainerPolicy::Off {
-            "containers are switched off".to_owned()
-        } else if provider.knows_images() {
-            let image = ImageUse { requested: requested.clone(), used: used.clone(), mode: "container".into() };
-            return Ok((Place { image: Some(image), ..Place::default() }, Some(used.clone())));
-        } else {
-            format!("provider `{}` declares neither `docker` nor `container` in its `runtime-attributes`", provider.name())
-        };
-        if self.containers == ContainerPolicy::Required {
-            return Err(Failure::new(format!("image `{requested}` cannot be used: {why}")).hint("set `containers.policy = \"optional\"`"));
-        }
-        let image = ImageUse { requested: requested.clone(), used: "host".into(), mode: "host".into() };
-        let note = format!("image `{requested}` is not used: {why}; its tasks run with the programs they find");
-        Ok((Place { image: Some(image), note: Some(note), ..Place::default() }, None))
     }
 
     /// The provider of a task with these attributes; `None` is the built-in one.

@@ -14,7 +14,7 @@ use batchyard_batch::{
 };
 use batchyard_objects::{Objects, http as oss};
 use batchyard_runner::root::unshare;
-use batchyard_workflow::{given::Fetch, machine::Machine, settings::ContainerPolicy};
+use batchyard_workflow::{fetch::Fetch, machine::Machine, settings::ContainerPolicy};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 use super::{

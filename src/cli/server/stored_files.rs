@@ -5,9 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use batchyard_batch::wire::mounts::bucket_and_key;
+use batchyard_batch::{instance::Access, wire::mounts::bucket_and_key};
 use batchyard_objects::{Objects, folder::place};
-use batchyard_workflow::given::Fetch;
+use batchyard_workflow::fetch::Fetch;
+
+/// Before the name of an account whose key opens all buckets; no name holds it.
+const ADMIN: &str = "admin:";
 
 /// Shows objects as files below a folder, beside each other as their keys are, so that an index is found beside its file.
 #[derive(Debug)]
@@ -21,8 +24,13 @@ impl Fetch for StoredFiles {
         url.starts_with("oss://")
     }
 
-    fn fetch(&self, url: &str) -> Result<PathBuf, String> {
+    fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
         let (bucket, key) = bucket_and_key(url).filter(|(_, key)| !key.is_empty() && !key.ends_with('/')).ok_or("names no object")?;
+        if let Some(account) = on_behalf {
+            let (account, admin) = account_of(account);
+            let access = Access { objects: self.objects.clone(), account, admin };
+            access.read(url).map_err(|e| format!("cannot be read: {e}"))?;
+        }
         let record = self.objects.head(bucket, key).map_err(|e| format!("cannot be read: {e}"))?;
         let inner = place(key).ok_or("has a key that cannot be the name of a file")?;
         let file = self.folder.join(bucket).join(&inner);
@@ -35,6 +43,15 @@ impl Fetch for StoredFiles {
         write(&mark, &state).map_err(|e| format!("cannot be kept: {e}"))?;
         Ok(file)
     }
+}
+
+/// How the rights of a job are told to [`Fetch::fetch`].
+pub fn on_behalf_of(access: &Access) -> String {
+    format!("{}{}", if access.admin { ADMIN } else { "" }, access.account)
+}
+
+fn account_of(text: &str) -> (String, bool) {
+    text.strip_prefix(ADMIN).map_or_else(|| (text.to_owned(), false), |account| (account.to_owned(), true))
 }
 
 impl StoredFiles {

@@ -24,7 +24,7 @@ use batchyard_objects::Put;
 use batchyard_store::{Parentage, RunFilter};
 use serde_json::{Value as Json, json};
 
-use super::{billing, job_provider::BCS};
+use super::{billing, job_provider::BCS, stored_files::on_behalf_of};
 
 /// Name of the app.
 const APP: &str = "cromwell";
@@ -147,7 +147,8 @@ fn submission(call: &SystemCall<'_>, id: RunId) -> Result<Submission, String> {
     parts.insert("workflowOptions".into(), as_jobs(options).into());
     parts.insert("requestedWorkflowId".into(), id.to_string().into());
     parts.insert("labels".into(), json!({ "batchcompute-job": call.job.as_str() }).to_string().into());
-    Submission::read(&parts, Default::default()).map_err(|problems| problems.join("\n"))
+    let submission = Submission::read(&parts, Default::default()).map_err(|problems| problems.join("\n"))?;
+    Ok(Submission { on_behalf: Some(on_behalf_of(call.access)), ..submission })
 }
 
 /// Options with which each call is a job, unless they say where calls run. What is no JSON is told by whoever reads it.

@@ -111,7 +111,15 @@ impl Trial {
         mounts.push(Mount { source: self.dir.clone(), destination: self.dir.clone(), mode: Mode::Writable });
         let (upper, work) = (self.dir.join("layer/upper"), self.dir.join("layer/work"));
         let image = Some(Image { rootfs: rootfs.to_owned(), upper, work });
-        let root = Root { base: self.dir.join("root"), image, mounts, own: Vec::new(), env: Some(env.to_vec()) };
+        let root = Root {
+            in_memory: false,
+            laid_over: Vec::new(),
+            base: self.dir.join("root"),
+            image,
+            mounts,
+            own: Vec::new(),
+            env: Some(env.to_vec()),
+        };
         let path = self.dir.join("root.json");
         let text = serde_json::to_vec(&root).map_err(|error| PlaceError::Impossible(error.to_string()))?;
         fs::write(&path, text).map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;

@@ -222,7 +222,15 @@ impl View {
             mounts.push(Mount { source: self.dir.clone(), destination: self.dir.clone(), mode: Mode::Writable });
         }
         let env = image.is_some().then(|| env.to_vec());
-        let root = Root { base: self.dir.join(ROOT), image, mounts, own: self.leaves.iter().map(PathBuf::from).collect(), env };
+        let root = Root {
+            in_memory: false,
+            laid_over: Vec::new(),
+            base: self.dir.join(ROOT),
+            image,
+            mounts,
+            own: self.leaves.iter().map(PathBuf::from).collect(),
+            env,
+        };
         let path = self.dir.join(ROOT_FILE);
         let text = serde_json::to_vec(&root).map_err(|e| PlaceError::Impossible(e.to_string()))?;
         fs::write(&path, text).map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;

@@ -105,8 +105,13 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
     if filter.wants("runtimeAttributes") && (call.started_ms.is_some() || call.cached) {
         put("runtimeAttributes", Json::Object(attributes(&start)));
     }
-    if let Some(image) = start.image.as_ref().filter(|image| image.mode == "container") {
-        put("dockerImageUsed", json!(image.used));
+    if let Some(image) = &start.image {
+        if image.mode == "container" {
+            put("dockerImageUsed", json!(image.used));
+        }
+        if image.mode != "container" || image.requested != image.used {
+            put("imageMapping", json!({ "requested": image.requested, "used": image.used, "mode": image.mode }));
+        }
     }
     if call.started_ms.is_some() || call.cached {
         let written = end.reused_dir.as_deref().unwrap_or(&start.dir);

@@ -70,6 +70,7 @@ impl Service {
             labels: to_text(&labels),
             language: submission.language.clone(),
             version: submission.version.clone(),
+            on_behalf: submission.on_behalf.clone(),
             imports,
         };
         let options = self.options.kept_options(&submission.options);

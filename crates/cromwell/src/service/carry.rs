@@ -19,6 +19,7 @@ use batchyard_wdl::{
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission, to_text},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
+    fetch::Remote,
     given::{self, Places},
     owner::{end_orphans, owner},
     settings::Settings,
@@ -186,6 +187,11 @@ impl Service {
             .map_err(|error| Failure::new(format!("the record of run {} cannot be read: {error}", record.id)))?;
         let mut settings = self.options.settings.clone();
         let mut notes = settings.apply_options(&spec.options)?;
+        let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
+        settings.remote = Remote {
+            fetch: Some(Arc::new(downloads)),
+            on_behalf: spec.submission.as_ref().and_then(|submission| submission.on_behalf.clone()),
+        };
         let begun = !spec.documents.is_empty();
         let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings, texts)? };
         notes.extend(bound.notes.iter().cloned());
@@ -250,8 +256,8 @@ impl Service {
         folders: &[PathBuf],
     ) -> Result<Bound, NotReady> {
         let dialect = settings.dialect_of(loaded.module.document.version);
-        let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
-        let places = Places { folders, fetch: &downloads };
+        let Some(fetch) = settings.remote.fetch.as_deref() else { return Err(Failure::new("nobody brings files here").into()) };
+        let places = Places { folders, fetch, on_behalf: settings.remote.on_behalf.as_deref() };
         let mut problems = Vec::new();
         let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();
         let read = inputs::bind_as(callee, &given, dialect, strict);

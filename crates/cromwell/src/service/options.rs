@@ -3,7 +3,7 @@
 use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
 use batchyard_model::RunId;
-use batchyard_workflow::{given::Fetch, settings::Settings};
+use batchyard_workflow::{fetch::Fetch, settings::Settings};
 use serde_json::{Map, Value as Json};
 
 use crate::{

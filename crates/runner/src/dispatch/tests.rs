@@ -28,6 +28,7 @@ fn order(dir: &Path, command: &str, submit: &str) -> Order {
         temporary_directory: "\"$PWD\"",
         env: &[],
         path_prefix: &[],
+        root: None,
         container: false,
         afterwards: &[],
     };

@@ -13,6 +13,11 @@ pub const STARTED: &str = "started";
 /// Status by which `flock` says that another one holds the lock; any other failure means that there are no locks here.
 const LOCK_IS_TAKEN: u8 = 77;
 
+/// Variable that names the execution directory whose script runs in a root of its own.
+const IN_ROOT: &str = "BATCHYARD_IN_ROOT";
+/// What is said while the root is made.
+const ROOT_STDERR: &str = "stderr.root";
+
 /// Line before the task's command, and what follows it, so that people and programs find it.
 const BEGIN: &str = "# the command of the task\n";
 const END: &str = "\n) >stdout 2>stderr </dev/null 9>&-\n";
@@ -37,6 +42,8 @@ pub struct Elsewhere<'a> {
     pub env: &'a [(String, String)],
     /// Folders put before `PATH`.
     pub path_prefix: &'a [String],
+    /// Words that run a command, given after them, in a root of its own; none where it sees the machine as it is.
+    pub root: Option<&'a [String]>,
     /// Whether it runs in a container, maybe as another user.
     pub container: bool,
     /// Run after the command, in the working directory, before `rc` appears.
@@ -52,6 +59,9 @@ impl Elsewhere<'_> {
     pub fn render(&self) -> String {
         let dir = quote(&self.execution_dir.to_string_lossy());
         let mut script = format!("#!{}\ncd {dir} || exit 0\n[ ! -e rc ] || exit 0\n", self.shell);
+        if let Some(words) = self.root {
+            script.push_str(&self.in_root(words));
+        }
         script.push_str(&format!(
             "if command -v flock >/dev/null 2>&1; then\n  exec 9>>{STARTED}\n  flock -n -E {LOCK_IS_TAKEN} 9\n  [ $? != {LOCK_IS_TAKEN} ] || exit 0\n\
              else\n  : >>{STARTED}\nfi\n",
@@ -78,6 +88,20 @@ impl Elsewhere<'_> {
         }
         script.push_str("[ -e rc ] || mv rc.tmp rc\nexit 0\n");
         script
+    }
+
+    /// Starts the script once more in the root. The variable tells which script is in its root already: a task may start others.
+    fn in_root(&self, words: &[String]) -> String {
+        let dir = quote(&self.execution_dir.to_string_lossy());
+        let script = quote(&self.execution_dir.join("script").to_string_lossy());
+        let words: Vec<String> = words.iter().map(|word| quote(word)).collect();
+        format!(
+            "if [ \"${{{IN_ROOT}:-}}\" != {dir} ]; then\n  export {IN_ROOT}={dir}\n  trap : 1 2 10 12 15 24\n\
+             \x20 {} {} {script} 2>{ROOT_STDERR}\n  status=$?\n  [ ! -e rc ] && [ \"$status\" != 0 ] || exit 0\n\
+             \x20 cat {ROOT_STDERR} >>stderr\n  echo \"$status\" >rc.tmp && mv rc.tmp rc\n  exit 0\nfi\n",
+            words.join(" "),
+            self.shell,
+        )
     }
 }
 
@@ -109,6 +133,7 @@ mod tests {
             temporary_directory: TMP,
             env: &env,
             path_prefix: &["/opt/x y".into()],
+            root: None,
             container: true,
             afterwards: &["find . -type d -name none -exec false {} \\;".into(), "echo done >after".into()],
         };
@@ -130,6 +155,37 @@ mod tests {
             assert_eq!(fs::read_to_string(dir.path().join("after")).unwrap(), "done\n");
             assert!(!dir.path().join("rc.tmp").exists() && dir.path().join(STARTED).exists());
         }
+    }
+
+    #[test]
+    fn in_a_root_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let render = |words: &[String]| {
+            Elsewhere {
+                command: "echo \"$MADE\"; exit 5",
+                execution_dir: dir.path(),
+                shell: "/bin/sh",
+                temporary_directory: TMP,
+                env: &[],
+                path_prefix: &[],
+                root: Some(words),
+                container: false,
+                afterwards: &[],
+            }
+            .render()
+        };
+        let run = |words: [&str; 3]| {
+            let path = dir.path().join("script");
+            fs::write(&path, render(&words.map(str::to_owned))).unwrap();
+            assert!(Command::new("/bin/sh").arg(&path).status().unwrap().success());
+            let rc = read_rc(&dir.path().join("rc"));
+            fs::remove_file(dir.path().join("rc")).unwrap();
+            (rc, ["stdout", "stderr"].map(|name| fs::read_to_string(dir.path().join(name)).unwrap_or_default()))
+        };
+        let (rc, texts) = run(["sh", "-c", "echo no root >&2; exit 126"]);
+        assert_eq!((rc, texts), (Some(126), [String::new(), "no root\n".to_owned()]));
+        let (rc, [stdout, _]) = run(["env", "MADE=it's made", "nice"]);
+        assert_eq!((rc, stdout.as_str()), (Some(5), "it's made\n"));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What there is to run for an attempt: our own script, or the script and commands of a provider.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, io, path::Path, sync::Arc, time::Duration};
 
 use batchyard_runner::{
     Control, Job, Launch, Order, Trace,
     dispatch::{self, JobIdPattern},
     local::trace_given,
+    root::Root,
     script::{Elsewhere, quote},
     trace,
 };
@@ -15,6 +16,7 @@ use super::{Attempt, Failed, SCRATCH};
 use crate::{
     documents::Failure,
     glob,
+    identity::text_hash,
     provider::{Desk, Mode, Site},
     settings::Settings,
 };
@@ -54,7 +56,8 @@ impl Attempt {
         let Some(site) = site else {
             env.push(("TMPDIR".to_owned(), self.temporary_folder().map_err(failed)?));
             env.extend(self.place.env.iter().cloned());
-            return Ok(Work::Here(Box::new(self.job(settings, command, env, Launch::Own))));
+            let root = self.root_words(settings).map_err(failed)?;
+            return Ok(Work::Here(Box::new(Job { root, ..self.job(settings, command, env, Launch::Own) })));
         };
         env.extend(self.place.env.iter().cloned());
         self.at_site(settings, &site, command, env).map_err(failed)
@@ -69,6 +72,32 @@ impl Attempt {
             self.scratch.clone()
         };
         Ok(folder.to_string_lossy().into_owned())
+    }
+
+    /// What gives the command a root of its own, where a tree of programs is laid over this machine's. All attempts of the run
+    /// with the same tree share the description, and the folder that each covers for itself.
+    fn root_words(&self, settings: &Settings) -> Result<Option<Vec<String>>, Failure> {
+        let Some(tree) = self.place.tree.as_deref() else { return Ok(None) };
+        let problem = |error: io::Error| Failure::new(format!("cannot make a root for {}: {error}", self.tag));
+        if settings.root_words.is_empty() {
+            return Err(problem(io::Error::other("nothing that makes roots is known here")));
+        }
+        let root = Root {
+            base: self.scratch.join("root"),
+            in_memory: true,
+            laid_over: vec![tree.to_owned()],
+            image: None,
+            mounts: Vec::new(),
+            own: Vec::new(),
+            env: None,
+        };
+        let text = serde_json::to_string(&root).map_err(|error| problem(error.into()))?;
+        let file = self.scratch.join(format!("root-{}.json", text_hash(&text)));
+        if !file.exists() {
+            write_whole(&file, &text).map_err(problem)?;
+        }
+        let file = file.to_string_lossy().into_owned();
+        Ok(Some(settings.root_words.iter().cloned().chain([file]).collect()))
     }
 
     fn job(&self, settings: &Settings, command: String, env: Vec<(String, String)>, launch: Launch) -> Job {
@@ -95,6 +124,7 @@ impl Attempt {
     fn at_site(&mut self, settings: &Settings, site: &Site, command: String, env: Vec<(String, String)>) -> Result<Work, Failure> {
         let dir = self.frame.host.execution_dir().to_owned();
         let collecting = self.collecting(site);
+        let root = self.root_words(settings)?;
         let script = Elsewhere {
             command: &command,
             execution_dir: &dir,
@@ -102,6 +132,7 @@ impl Attempt {
             temporary_directory: site.temporary_directory(),
             env: &env,
             path_prefix: &self.place.path,
+            root: root.as_deref(),
             container: site.in_container(),
             afterwards: &site.afterwards(collecting),
         }
@@ -166,4 +197,13 @@ impl Attempt {
         }
         commands
     }
+}
+
+/// A file that is there as a whole or not at all.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let part = tempfile::NamedTempFile::new_in(folder)?;
+    fs::write(part.path(), text)?;
+    part.persist(path)?;
+    Ok(())
 }

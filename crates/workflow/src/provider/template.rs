@@ -14,7 +14,7 @@ use batchyard_wdl::{
 };
 use indexmap::IndexMap;
 
-use crate::{documents::Failure, host::WorkflowHost, limits::ReadBytes};
+use crate::{documents::Failure, fetch::Remote, host::WorkflowHost, limits::ReadBytes};
 
 /// Values by the names that templates use.
 pub(super) type Values = IndexMap<Arc<str>, Value>;
@@ -57,7 +57,7 @@ impl Snippet {
         dir: &Path,
         work: impl FnOnce(&Evaluator<'_>) -> Result<T, EvalError>,
     ) -> Result<T, String> {
-        let host = WorkflowHost { written: dir.into(), read_bytes: ReadBytes::default(), reads_files: true };
+        let host = WorkflowHost { written: dir.into(), read_bytes: ReadBytes::default(), reads_files: true, remote: Remote::default() };
         let evaluator =
             Evaluator { module: &self.module, scope: values, host: &host, version: Version::Draft2, dialect: Dialect::Cromwell };
         work(&evaluator).map_err(|e| match &e.hint {

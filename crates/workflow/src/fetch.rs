@@ -1,0 +1,69 @@
+//! Files that are elsewhere: given with a run, or met while it goes on (a line of a list, a text that becomes a `File`).
+
+use std::{fmt, io, path::PathBuf, sync::Arc};
+
+use batchyard_wdl::{inputs, value::Value};
+use indexmap::IndexMap;
+
+use crate::{documents::Failure, host::is_remote};
+
+/// Brings files from other places to this machine.
+pub trait Fetch: fmt::Debug {
+    /// Whether it can be asked for what is behind a URL.
+    fn knows(&self, url: &str) -> bool {
+        url.starts_with("http://") || url.starts_with("https://")
+    }
+
+    /// The local copy of what is behind a URL, for whom the place may want to know. Files of one folder come to lie in one
+    /// folder, under their names.
+    ///
+    /// # Errors
+    /// Why there is none, in words that go on after the URL.
+    fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String>;
+}
+
+/// Who brings the files of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Remote {
+    /// The one who can; without him URLs are only texts.
+    pub fetch: Option<Arc<dyn Fetch + Send + Sync>>,
+    /// For whom, see [`Fetch::fetch`].
+    pub on_behalf: Option<String>,
+}
+
+impl Remote {
+    /// Where the file behind a URL is here; `None` for what is no such URL.
+    pub(crate) fn local(&self, path: &str) -> Option<Result<PathBuf, String>> {
+        let fetch = self.fetch.as_ref().filter(|fetch| is_remote(path) && fetch.knows(path))?;
+        Some(fetch.fetch(path, self.on_behalf.as_deref()))
+    }
+
+    /// The same for whoever reads it.
+    pub(crate) fn readable(&self, path: &str) -> Option<io::Result<PathBuf>> {
+        self.local(path).map(|found| found.map_err(|why| io::Error::other(format!("`{path}` {why}"))))
+    }
+
+    /// Inputs of a call with everything that is elsewhere brought here.
+    ///
+    /// # Errors
+    /// The first file that cannot be had.
+    pub(crate) fn bring(&self, inputs: &Arc<IndexMap<Arc<str>, Value>>) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
+        let mut has_remote = false;
+        if self.fetch.is_some() {
+            inputs.values().for_each(|value| inputs::files(value, &mut |path, _| has_remote |= is_remote(path)));
+        }
+        if !has_remote {
+            return Ok(Arc::clone(inputs));
+        }
+        let mut brought = IndexMap::with_capacity(inputs.len());
+        for (name, value) in inputs.iter() {
+            let value = inputs::map_files(value, &mut |path: &Arc<str>, _| match self.local(path) {
+                None => Ok(Some(Arc::clone(path))),
+                Some(Ok(local)) => Ok(Some(local.to_string_lossy().into())),
+                Some(Err(why)) => Err(Failure::new(format!("file `{path}` of input `{name}` {why}"))),
+            })?;
+            brought.insert(Arc::clone(name), value);
+        }
+        Ok(Arc::new(brought))
+    }
+}

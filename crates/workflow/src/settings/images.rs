@@ -1,0 +1,191 @@
+//! Images that tasks name, and what they get instead: a container, another image, or an environment on the host.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use batchyard_runner::root::fingerprint;
+
+use super::{ContainerPolicy, Place, Settings};
+use crate::{
+    documents::{Failure, ImageUse},
+    identity::text_hash,
+    provider::{Mode, Provider},
+    runtime::Runtime,
+};
+
+/// What stands in for images whose name matches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageRule {
+    /// Pattern on the image name, `*` and `?` as in file names.
+    pub pattern: glob::Pattern,
+    /// What is used instead.
+    pub stand_in: StandIn,
+}
+
+/// What is used instead of an image.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StandIn {
+    /// Another image.
+    Image(String),
+    /// The host.
+    Host(HostEnvironment),
+}
+
+/// The host, made to look like an image as far as tasks need it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostEnvironment {
+    /// What it is called where people read it.
+    pub name: Option<String>,
+    /// Folders put before `PATH`.
+    pub path: Vec<String>,
+    /// Variables.
+    pub env: Vec<(String, String)>,
+    /// Programs at the paths where the image has them.
+    pub tree: Option<Tree>,
+}
+
+/// A tree of programs that is laid over the host's root.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    path: PathBuf,
+    fingerprint: Arc<OnceLock<Result<String, String>>>,
+}
+
+impl PartialEq for Tree {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path
+    }
+}
+
+impl Tree {
+    /// The tree in this folder.
+    pub fn new(path: PathBuf) -> Self {
+        Tree { path, fingerprint: Arc::default() }
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it holds; read once.
+    fn fingerprint(&self) -> Result<&str, Failure> {
+        let read = || fingerprint(&self.path).map(|text| text_hash(&text)).map_err(|error: io::Error| error.to_string());
+        self.fingerprint.get_or_init(read).as_deref().map_err(|problem| {
+            Failure::new(format!("the tree of programs that stands in for an image cannot be used: {problem}"))
+                .hint("mend `root` of the `[[images]]` entry in the configuration, or install what it should hold")
+        })
+    }
+}
+
+impl HostEnvironment {
+    /// The place of tasks for whose image it stands in.
+    fn place(&self, requested: &str, pattern: &str) -> Result<Place, Failure> {
+        let used = self.name.clone().unwrap_or_else(|| format!("host environment for `{pattern}`"));
+        let mut environment = String::new();
+        if let Some(tree) = &self.tree {
+            environment = format!("{environment}tree {}\n", tree.fingerprint()?);
+        }
+        for (name, value) in &self.env {
+            environment = format!("{environment}{name}={value}\n");
+        }
+        Ok(Place {
+            path: self.path.clone(),
+            env: self.env.clone(),
+            tree: self.tree.as_ref().map(|tree| tree.path.clone()),
+            environment: (!environment.is_empty()).then_some(environment),
+            image: Some(ImageUse { requested: requested.to_owned(), used, mode: "host".into() }),
+            ..Place::default()
+        })
+    }
+}
+
+impl Settings {
+    /// The first of these images that a rule is for, and the rule.
+    fn rule_for<'a>(&'a self, images: &'a [String]) -> Option<(&'a String, &'a ImageRule)> {
+        images.iter().find_map(|image| Some((image, self.images.iter().find(|rule| rule.pattern.matches(image))?)))
+    }
+
+    /// The environment on the host of a task that names no image to be run, but one to be found on its machine (`dockerTag`,
+    /// the image of a cluster).
+    fn place_by_tags(&self, tags: &[String]) -> Result<Place, Failure> {
+        match self.rule_for(tags) {
+            Some((image, ImageRule { pattern, stand_in: StandIn::Host(environment) })) => environment.place(image, pattern.as_str()),
+            _ => Ok(Place::default()),
+        }
+    }
+
+    /// Where a task that asks for this runs.
+    ///
+    /// # Errors
+    /// Images are required and there is neither engine nor mapping, or what stands in is not there.
+    pub fn place(&self, runtime: &Runtime) -> Result<Place, Failure> {
+        let Some(first) = runtime.images.first() else { return self.place_by_tags(&runtime.image_tags) };
+        let engine = if self.containers == ContainerPolicy::Off { None } else { self.engine.get() };
+        let in_container = |requested: &str, used: &str| {
+            engine.map(|engine| Place {
+                container: Some((engine.clone(), used.to_owned())),
+                image: Some(ImageUse { requested: requested.to_owned(), used: used.to_owned(), mode: "container".into() }),
+                ..Place::default()
+            })
+        };
+        match self.rule_for(&runtime.images) {
+            Some((image, ImageRule { pattern, stand_in: StandIn::Host(environment) })) => {
+                return environment.place(image, pattern.as_str());
+            }
+            Some((image, ImageRule { stand_in: StandIn::Image(other), .. })) => {
+                if let Some(place) = in_container(image, other) {
+                    return Ok(place);
+                }
+            }
+            None => {}
+        }
+        if let Some(place) = in_container(first, first) {
+            return Ok(place);
+        }
+        if self.containers == ContainerPolicy::Required {
+            return Err(Failure::new(format!("no container engine for image `{first}`")).hint(
+                "install docker, podman or apptainer, map the image under `[[images]]` in the configuration, or set `containers.policy = \"optional\"`",
+            ));
+        }
+        let why = if self.containers == ContainerPolicy::Off { "containers are switched off" } else { "no container engine was found" };
+        let note = format!("image `{first}` is not used: {why}; its tasks run with the programs of this machine");
+        let image = ImageUse { requested: first.clone(), used: "host".into(), mode: "host".into() };
+        Ok(Place { image: Some(image), note: Some(note), ..Place::default() })
+    }
+
+    /// The place of a task that asks for this at a provider of the configuration, and the image that it gets there.
+    ///
+    /// # Errors
+    /// Images are required and the provider cannot run them.
+    pub fn place_at(&self, provider: &Provider, runtime: &Runtime) -> Result<(Place, Option<String>), Failure> {
+        if provider.mode() == Mode::BuiltIn {
+            return Ok((self.place(runtime)?, None));
+        }
+        let Some(first) = runtime.images.first() else { return Ok((self.place_by_tags(&runtime.image_tags)?, None)) };
+        let (requested, used) = match self.rule_for(&runtime.images) {
+            Some((image, ImageRule { stand_in: StandIn::Image(other), .. })) => (image, other),
+            Some((image, ImageRule { pattern, stand_in: StandIn::Host(environment) })) => {
+                return Ok((environment.place(image, pattern.as_str())?, None));
+            }
+            None => (first, first),
+        };
+        let why = if self.containers == ContainerPolicy::Off {
+            "containers are switched off".to_owned()
+        } else if provider.knows_images() {
+            let image = ImageUse { requested: requested.clone(), used: used.clone(), mode: "container".into() };
+            return Ok((Place { image: Some(image), ..Place::default() }, Some(used.clone())));
+        } else {
+            format!("provider `{}` declares neither `docker` nor `container` in its `runtime-attributes`", provider.name())
+        };
+        if self.containers == ContainerPolicy::Required {
+            return Err(Failure::new(format!("image `{requested}` cannot be used: {why}")).hint("set `containers.policy = \"optional\"`"));
+        }
+        let image = ImageUse { requested: requested.clone(), used: "host".into(), mode: "host".into() };
+        let note = format!("image `{requested}` is not used: {why}; its tasks run with the programs they find");
+        Ok((Place { image: Some(image), note: Some(note), ..Place::default() }, None))
+    }
+}
