@@ -164,7 +164,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = dir.path().join("inner").join(RunId::random().to_string()).join("call-t/shard-3/attempt-2");
         fs::create_dir_all(run.join("execution")).unwrap();
-        fs::write(run.join("execution/stderr"), format!("{}\nlast words\n", "x".repeat(5000))).unwrap();
+        fs::write(run.join("execution/stderr"), format!("{}last words\n\tat a.b(C.java:1)\n", format!("{}\n", "x".repeat(900)).repeat(9))).unwrap();
         let failure = Failure {
             call: Some("t[3]#2".into()),
             dir: Some(run.to_string_lossy().into_owned()),
@@ -179,7 +179,8 @@ mod tests {
             ),
             "{told:?}"
         );
-        assert!(told[0].ends_with("/call-t/shard-3/attempt-2/execution/stderr ends with:\nlast words"), "{told:?}");
+        let said = told[0].split_once("/call-t/shard-3/attempt-2/execution/stderr ends with:\n").unwrap().1;
+        assert!(said.ends_with("x\nlast words") && said.len() < STDERR_BYTES, "{told:?}");
         let missing = Failure {
             message: "bad output `f`: could not process output, file not found: `/a/b`".into(),
             place: Some("w.wdl:1:2".into()),
