@@ -1,9 +1,10 @@
 #!/bin/bash
-# Installs what is missing to build Batchyard, to run its demo, or to run all its tests. Says what it installed and
-# nothing else; run it as often as you like.
+# Installs what is missing to build Batchyard, to run its demo, to run GATK's pipelines, or to run all its tests. Says what
+# it installed and nothing else; run it as often as you like.
 #
 #   scripts/setup.sh            what the build needs
 #   scripts/setup.sh demo       and what the demo needs: aligners, Java, example reads
+#   scripts/setup.sh gatk       and GATK itself, from Maven, with what its pipelines call
 #   scripts/setup.sh test       and what the tests can use: database servers, a container engine, schedulers, clients
 set -euo pipefail
 
@@ -159,6 +160,7 @@ demo=(
   bwa=bwa samtools=samtools bcftools=bcftools tabix=tabix java=default-jre-headless
   /usr/share/java/picard.jar=picard-tools python3=python3
 )
+gatk=(mvn=maven "/usr/lib/*/libgomp.so.1=libgomp1" flock=util-linux)
 test=(
   mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap busybox=busybox-static pip3=python3-pip
   javac=default-jdk-headless /usr/share/java/typesafe-config.jar=libtypesafe-config-java
@@ -173,12 +175,17 @@ case ${1:-build} in
     mapfile -t needed < <(missing_packages "${build[@]}" "${demo[@]}") && install_packages "${needed[@]}"
     fetch_example_reads
     ;;
+  gatk)
+    mapfile -t needed < <(missing_packages "${build[@]}" "${demo[@]}" "${gatk[@]}") && install_packages "${needed[@]}"
+    fetch_published_pipelines
+    "$root/scripts/gatk/install.sh"
+    ;;
   test)
     mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}"
     mapfile -t wanted < <(missing_packages "${demo[@]}" "${test[@]}") && install_if_possible "${wanted[@]}"
     fetch_published_pipelines
     install_clients
     ;;
-  *) fail "unknown argument \`$1\`" "usage: $0 [demo|test]" ;;
+  *) fail "unknown argument \`$1\`" "usage: $0 [demo|gatk|test]" ;;
 esac
 check_rust

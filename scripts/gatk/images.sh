@@ -13,7 +13,7 @@ fi
 root=$(cd "$2" && pwd)
 # Of the files of 2018 (draft-2), of those in WDL 1.0, and of the pipelines that followed them.
 images=(
-  'broadinstitute/genomes-in-the-cloud:*' 'broadinstitute/gatk:*' 'python:2.7*'
+  'broadinstitute/genomes-in-the-cloud:*' 'broadinstitute/gatk:*' 'python:*'
   'us.gcr.io/broad-gatk/gatk:*' 'us.gcr.io/broad-gotc-prod/*' 'ubuntu:*'
 )
 for image in "${images[@]}"; do
