@@ -36,8 +36,8 @@ workflow PairedFastqToUnmappedBam {
     if (!defined(row.ubam)) {
       call FastqToUnmappedBam {
         input:
-          fastq_1 = select_first([row.fastq_1]),
-          fastq_2 = select_first([row.fastq_2]),
+          fastq_1 = row.fastq_1,
+          fastq_2 = row.fastq_2,
           sample = row.sample,
           read_group = row.read_group,
           library = select_first([row.library, row.sample]),
@@ -49,19 +49,27 @@ workflow PairedFastqToUnmappedBam {
       }
     }
     File unmapped_bam = select_first([row.ubam, FastqToUnmappedBam.unmapped_bam])
+    String path = "~{unmapped_bam}"
+  }
+
+  call ListFiles {
+    input:
+      files = path,
+      docker_image = gatk_docker,
   }
 
   output {
     # In the order of the rows.
     Array[File] unmapped_bams = unmapped_bam
-    File unmapped_bams_list = write_lines(unmapped_bam)
+    File unmapped_bams_list = ListFiles.list
   }
 }
 
 task FastqToUnmappedBam {
   input {
-    File fastq_1
-    File fastq_2
+    # Without both there is nothing to do, which the command tells.
+    File? fastq_1
+    File? fastq_2
     String sample
     String read_group
     String library
@@ -79,13 +87,23 @@ task FastqToUnmappedBam {
   }
 
   # Reads are sorted by name in memory and on the disk.
-  Float memory_gb = select_first([mem_size_gb, min(7.0, 2 + 0.2 * size([fastq_1, fastq_2], "GiB"))])
+  Float memory_gb = select_first([
+    mem_size_gb,
+    min(7.0, 2 + 0.2 * size(select_all([fastq_1, fastq_2]), "GiB"))
+  ])
   Int heap_mb = floor(820 * memory_gb)
-  Int disk_gb = select_first([disk_size, ceil(5 * size([fastq_1, fastq_2], "GiB")) + 40])
+  Int disk_gb = select_first([
+    disk_size,
+    ceil(5 * size(select_all([fastq_1, fastq_2]), "GiB")) + 40
+  ])
   String bam_name = read_group + ".unmapped.bam"
 
   command <<<
     set -e
+    if [ -z "~{fastq_1}" ] || [ -z "~{fastq_2}" ]; then
+      echo "read group ~{read_group} of ~{sample} has neither fastq_1 and fastq_2 nor a ubam" >&2
+      exit 1
+    fi
     ~{gatk_path} --java-options "~{select_first([java_opt, "-Xmx~{heap_mb}m"])}" FastqToSam \
       --FASTQ "~{fastq_1}" \
       --FASTQ2 "~{fastq_2}" \
@@ -109,5 +127,32 @@ task FastqToUnmappedBam {
 
   output {
     File unmapped_bam = bam_name
+  }
+}
+
+# Takes the names, not the files: what is in the list must be of use to another workflow.
+task ListFiles {
+  input {
+    Array[String] files
+    String list_name = "unmapped_bams.list"
+    String docker_image
+    String? cluster_config
+    Int preemptible_tries = 3
+  }
+
+  command <<<
+    cp "~{write_lines(files)}" "~{list_name}"
+  >>>
+
+  runtime {
+    docker: sub(docker_image, " .*", "")
+    dockerTag: docker_image
+    cluster: cluster_config
+    memory: "1 GiB"
+    preemptible: preemptible_tries
+  }
+
+  output {
+    File list = list_name
   }
 }

@@ -433,6 +433,10 @@ task MarkDuplicates {
 
   command <<<
     set -e
+    if [ ~{length(input_bams)} = 0 ]; then
+      echo "there are no reads: flowcell_unmapped_bams_list names no file" >&2
+      exit 1
+    fi
     java -Dsamjdk.compression_level=~{compression_level} ~{select_first([java_opt, "-Xmx~{heap_mb}m"])} \
       -jar ~{picard_path}picard.jar MarkDuplicates \
       ~{sep(" ", prefix("INPUT=", quote(input_bams)))} \

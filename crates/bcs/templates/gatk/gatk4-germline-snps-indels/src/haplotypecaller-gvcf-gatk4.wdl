@@ -149,6 +149,10 @@ task MergeGVCFs {
 
   command <<<
     set -e
+    if [ ~{length(input_vcfs)} = 0 ]; then
+      echo "nothing was called: scattered_calling_intervals_list names no interval list" >&2
+      exit 1
+    fi
     ~{gatk_path} --java-options "~{select_first([java_opt, "-Xmx~{heap_mb}m"])}" MergeVcfs \
       ~{sep(" ", prefix("--INPUT ", quote(input_vcfs)))} \
       --OUTPUT "~{vcf_name}"
