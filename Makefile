@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PATH := $(PATH):$(HOME)/.cargo/bin
 export PATH
 
-.PHONY: demo test check run bench clean
+.PHONY: demo test gatk check run bench clean
 
 ## build, then run the example pipeline and show what came out
 demo:
@@ -23,6 +23,13 @@ test:
 	$(CARGO) test --workspace --quiet 2>&1 | tee "$$log" || status=$$?; \
 	grep -oh 'not tested: .*' "$$log" | sort -u || true; \
 	rm -f "$$log"; exit $$status
+
+## the GATK pipelines with real GATK by every door, against data whose truth is known (PARTS=run,mistakes for some of it)
+gatk:
+	@scripts/setup.sh gatk
+	@$(CARGO) build --quiet
+	@tests/gatk/main.py --program $(TARGET)/debug/batchyard --gatk .cache/gatk/4.6.2.0 --work $(TARGET)/gatk \
+		--figures $(TARGET)/gatk-figures.json $(if $(PARTS),--only $(PARTS))
 
 ## format and lints, warnings are errors
 check:
