@@ -15,6 +15,8 @@ root=$(cd "$2" && pwd)
 images=(
   'broadinstitute/genomes-in-the-cloud:*' 'broadinstitute/gatk:*' 'python:*'
   'us.gcr.io/broad-gatk/gatk:*' 'us.gcr.io/broad-gotc-prod/*' 'ubuntu:*'
+  # Of our own pipelines, and of clusters of the BatchCompute service.
+  'python:3*' 'multiqc/multiqc:*' 'img-gatk4'
 )
 for image in "${images[@]}"; do
   printf '[[images]]\nmatch = "%s"\nname = "%s"\nroot = "%s"\n\n' "$image" "$1" "$root"
