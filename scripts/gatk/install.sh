@@ -75,7 +75,7 @@ fetch_jars() {
 # A small run of the whole chain shows that the installation works, and which classes it loads.
 archive_classes() {
   local stamp part=$target/classes.part
-  stamp=$(cat "$target/gatk.jar" "$here/gatk" "$here/jars.sha256" | sha256sum; stat -c '%n %s %Y' "$machine")
+  stamp=$(cat "$target/gatk.jar" "$here/jars.sha256" | sha256sum; stat -c '%n %s %Y' "$machine")
   if [ -e "$target/classes.jsa" ] && is_current classes.txt "$stamp"; then return; fi
   rm -rf "$part" "$target"/classes.{jsa,txt}
   mkdir -p "$part"

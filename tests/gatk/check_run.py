@@ -21,7 +21,7 @@ import truth
 
 # A read group that lies about its qualities has so much less mean quality than the others after recalibration. Little
 # is left of the lie, since the workflows round qualities to 10, 20 and 30.
-DROP_SEEN = 0.5
+DROP_SEEN = 0.2
 # How far recalibration may be off, in Phred: it rounds, and it sees only part of the bases.
 QUALITY_SLACK, DROP_SLACK = 1.5, 1.6
 
