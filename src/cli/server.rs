@@ -5,6 +5,7 @@ mod encrypted;
 pub mod job_provider;
 mod services;
 mod stored_files;
+mod workflow_tree;
 mod workflows_app;
 
 use std::{
