@@ -66,6 +66,14 @@ impl Store {
         self.read(async |reader| reader.instances(job, task, from, limit, None).await)
     }
 
+    /// How many instances of a task are recorded, from a number on and before another one.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn count_instances(&self, job: &JobId, task: &str, from: u32, before: u32) -> Result<u64, StoreError> {
+        self.read(async |reader| reader.instance_count(job, task, from, before).await)
+    }
+
     /// Recorded instances of a task in a state, from a number on.
     ///
     /// # Errors
@@ -181,6 +189,12 @@ impl Reader<'_> {
             }
         }
         Ok(found)
+    }
+
+    async fn instance_count(&mut self, job: &JobId, task: &str, from: u32, before: u32) -> Read<u64> {
+        let sql = "SELECT COUNT(*) FROM job_instances WHERE job_id = ? AND task = ? AND number >= ? AND number < ?".to_owned();
+        let values = Values::default().text(job.as_str()).text(task).integer(from).integer(before).take();
+        self.first(sql, values).await?.map_or(Ok(0), |row| Columns::of(&row).narrow())
     }
 
     async fn instances(&mut self, job: &JobId, task: &str, from: u32, limit: u32, state: Option<JobState>) -> Read<Vec<InstanceRecord>> {

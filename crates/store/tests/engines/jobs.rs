@@ -119,6 +119,7 @@ pub fn instances_are_replaced(fresh: Fresh<'_>) {
     put(&store, vec![BatchWrite::PutInstance(instance(3, JobState::Finished)), BatchWrite::PutTask(moved.clone())]).unwrap();
     let numbers: Vec<u32> = store.list_instances(&job.id, "a", 68, 10).unwrap().iter().map(|i| i.number).collect();
     assert_eq!(numbers, [68, 69]);
+    assert_eq!((store.count_instances(&job.id, "a", 60, 68).unwrap(), store.count_instances(&job.id, "a", 68, 1000).unwrap()), (8, 2));
     assert_eq!(store.list_instances_in(&job.id, "a", JobState::Finished, 0, 10).unwrap(), [instance(3, JobState::Finished)]);
     assert_eq!(store.list_tasks(std::slice::from_ref(&job.id)).unwrap()[&job.id][1].counts, counts);
 }
