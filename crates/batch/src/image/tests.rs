@@ -231,7 +231,8 @@ fn what_dead_processes_have_left_is_removed() {
     let store = Store::new();
     let part = store.images.part(&"ab".repeat(32)).unwrap();
     let busy = store.images.part(&"cd".repeat(32)).unwrap();
-    let _lock = store.images.lock_image(&"cd".repeat(32)).unwrap();
+    let lock = store.images.lock_file("image", &"cd".repeat(32)).unwrap();
+    lock.lock().unwrap();
     let fresh = store.images.scratch().unwrap().join("open-1-1");
     fs::write(&fresh, "").unwrap();
     let old = store.images.scratch().unwrap().join("open-1-2");
