@@ -7,6 +7,7 @@
 
 mod archive;
 mod error;
+mod expiry;
 mod locate;
 mod manifest;
 mod reference;
@@ -23,7 +24,7 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use batchyard_runner::container::{Engine, EngineKind};
@@ -51,9 +52,9 @@ const KNOWN: &str = "known";
 const MAX_NOTES: usize = 10_000;
 /// Folder for locks.
 const LOCKS: &str = "locks";
-/// Folder for files without a name.
 /// Pause between two tries to get a lock: unlike a wait for it they end with the attempt.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// Folder for files without a name.
 const SCRATCH: &str = "scratch";
 /// Names in the folder of an image.
 const ROOTFS: &str = "rootfs";
@@ -168,7 +169,8 @@ impl Images {
         let text = fs::read(self.folder.join(id).join(ABOUT)).ok()?;
         let about: About = serde_json::from_slice(&text).ok()?;
         let rootfs = self.folder.join(id).join(ROOTFS);
-        rootfs.is_dir().then_some(Unpacked { rootfs, env: about.env, has_bash: about.has_bash })
+        let is_there = expiry::note_use(&self.folder.join(id), SystemTime::now()) && rootfs.is_dir();
+        is_there.then_some(Unpacked { rootfs, env: about.env, has_bash: about.has_bash })
     }
 
     fn unpack(&self, located: &Located, image: &Image) -> Result<(), ImageError> {

@@ -6,7 +6,7 @@ use batchyard_model::{Counts, JobId, JobState};
 use sqlx::any::AnyRow;
 
 use super::{
-    AuditRecord, InstanceRecord, JobFilter, JobRecord, JobSummary, ResourceKind, ResourceRecord, TaskRecord,
+    AuditFilter, AuditRecord, InstanceRecord, JobFilter, JobRecord, JobSummary, ResourceKind, ResourceRecord, TaskRecord,
     apply::{INSTANCE_COLUMNS, JOB_COLUMNS, RESOURCE_COLUMNS, TASK_COLUMNS},
 };
 use crate::{
@@ -111,12 +111,12 @@ impl Store {
         self.read(async |reader| reader.resources(kind, owner, after, limit).await)
     }
 
-    /// The newest changes, newest first.
+    /// The newest changes that meet the filter, newest first.
     ///
     /// # Errors
     /// As above.
-    pub fn list_audit(&self, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
-        self.read(async |reader| reader.audit(limit).await)
+    pub fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        self.read(async |reader| reader.audit(filter).await)
     }
 }
 
@@ -229,14 +229,24 @@ impl Reader<'_> {
         self.rows(sql, values).await?.iter().map(resource_from).collect()
     }
 
-    async fn audit(&mut self, limit: u32) -> Read<Vec<AuditRecord>> {
-        let sql = "SELECT id, at_ms, account, action, resource, detail FROM audit ORDER BY id DESC LIMIT ?".to_owned();
+    async fn audit(&mut self, filter: &AuditFilter) -> Read<Vec<AuditRecord>> {
+        let mut sql = "SELECT id, at_ms, account, action, resource, detail FROM audit WHERE at_ms >= ?".to_owned();
+        let mut values = Values::default();
+        values.integer(filter.since_ms.unwrap_or(i64::MIN));
+        for (column, wanted) in [("account", &filter.account), ("action", &filter.action)] {
+            if let Some(text) = wanted {
+                sql += &format!(" AND {column} = ?");
+                values.text(text);
+            }
+        }
+        sql += " ORDER BY id DESC LIMIT ?";
+        values.integer(filter.limit);
         let read = |row: &AnyRow| {
             let mut columns = Columns::of(row);
             let (id, at_ms, account) = (columns.text()?, columns.integer()?, columns.text()?);
             Ok(AuditRecord { id, at_ms, account, action: columns.text()?, resource: columns.text()?, detail: columns.text()? })
         };
-        self.rows(sql, Values::default().integer(limit).take()).await?.iter().map(read).collect()
+        self.rows(sql, values).await?.iter().map(read).collect()
     }
 }
 
