@@ -1,6 +1,7 @@
 //! The command line.
 
 mod app;
+mod audit;
 pub mod bcs;
 mod cache;
 mod check;
@@ -102,6 +103,8 @@ enum Command {
     /// Make, list and disable access keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Show who has changed what of jobs, clusters, images, apps and keys
+    Audit(audit::AuditArgs),
     /// Try the images of apps
     #[command(subcommand)]
     App(app::AppCommand),
@@ -211,6 +214,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Bcsgen(args) => Ok(bcs::bcs("bcsgen", args)),
         Command::Server(args) => server::server(&args, config()?),
         Command::Key(command) => key::key(&command, &config()?),
+        Command::Audit(args) => audit::audit(&args, &config()?),
         Command::App(command) => app::app(&command, &config()?),
         Command::Why(args) => why::why(&args, &config()?),
         Command::Cache(command) => cache::cache(&command, &config()?),

@@ -10,9 +10,11 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use batchyard_batch::expiry::Keeping;
 use batchyard_cromwell::{config::CromwellConfig, language::Accepted, remote::Downloads};
 use batchyard_store::Location;
 use batchyard_workflow::settings::Settings;
@@ -79,6 +81,8 @@ pub struct Server {
     pub max_workflows: usize,
     /// Whether what runs is ended with the server.
     pub abort_on_exit: bool,
+    /// How long things are kept that nobody needs any more.
+    pub keeping: Keeping,
 }
 
 /// The configuration in force.
@@ -121,6 +125,10 @@ const LOOPBACK: &str = "127.0.0.1";
 const PORT: u16 = 8000;
 const API_PORT: u16 = 8001;
 const OSS_PORT: u16 = 8002;
+/// Days for which it is remembered who has changed what, unless another number is given.
+const AUDIT_DAYS: u32 = 365;
+/// Days after which an unpacked image that nobody uses is removed, unless another number is given.
+const IMAGE_DAYS: u32 = 30;
 /// Workflows carried out at once unless another number is given; each has a thread that mostly sleeps.
 const MAX_WORKFLOWS: usize = 1000;
 /// Name of the environment variable for the home folder.
@@ -293,6 +301,10 @@ impl Loader {
         }
         let abort = ("system.abort-jobs-on-terminate", |config: &CromwellConfig| config.system.abort_jobs_on_terminate);
         let abort_on_exit = self.take_with("server.abort_on_exit", file.abort_on_exit, abort, false, bool::to_string);
+        let keeping = Keeping {
+            audit: days(self.take("server.audit_days", file.audit_days, AUDIT_DAYS, u32::to_string)),
+            images: days(self.take("server.image_days", file.image_days, IMAGE_DAYS, u32::to_string)),
+        };
         Ok(Server {
             listen,
             listens_by_default,
@@ -307,6 +319,7 @@ impl Loader {
             opened,
             max_workflows,
             abort_on_exit,
+            keeping,
         })
     }
 
@@ -334,6 +347,11 @@ fn without_password(url: &str) -> String {
         user.contains(':').then(|| format!("{scheme}://{name}:***@{host}"))
     });
     hidden.unwrap_or_else(|| url.into())
+}
+
+/// So many days; 0 stands for ever.
+fn days(number: u32) -> Option<Duration> {
+    (number > 0).then(|| Duration::from_secs(u64::from(number) * 24 * 3600))
 }
 
 fn config_home() -> Option<PathBuf> {

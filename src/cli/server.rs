@@ -5,6 +5,7 @@ mod encrypted;
 pub mod job_provider;
 mod services;
 mod stored_files;
+mod workflow_tree;
 mod workflows_app;
 
 use std::{
@@ -157,7 +158,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
         let mut serving = tokio::task::JoinSet::new();
         for (listener, tls, routes) in doors {
             let mut begun = told.subscribe();
-            serving.spawn(serve(listener, tls, routes, limits.idle, async move {
+            serving.spawn(serve(listener, tls, routes, limits, async move {
                 // The sender lives until the end of this block.
                 let _ = begun.wait_for(|end| *end).await;
             }));

@@ -49,6 +49,8 @@ pub struct ServerFile {
     pub allow_remote: Option<bool>,
     pub max_workflows: Option<usize>,
     pub abort_on_exit: Option<bool>,
+    pub audit_days: Option<u32>,
+    pub image_days: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

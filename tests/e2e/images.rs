@@ -515,3 +515,32 @@ fn images_that_cannot_be_used_are_explained() {
         assert!(body["Message"].as_str().unwrap().contains(words), "{body}");
     }
 }
+
+/// The load of an image by an engine may take hours: who stops its job ends it.
+#[test]
+fn a_job_is_stopped_while_its_image_is_loaded() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let yard = Yard::new();
+    let number = yard.unique_number();
+    let fake = format!("#!/bin/bash\ncase $1 in image) exit 1 ;; load) sleep {number} ;; esac\n");
+    let program = yard.write("docker", &fake);
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let service = started(&yard, &format!("engine = \"docker\"\ncommand = [{:?}]", program.display().to_string()));
+    service.put("data", "images/demo_1.tar", &saved("localhost:5000/demo:1", &[&layer(&[("bin/sh", 0o755, b"")])]));
+    let more = json!({"Parameters": {"Command": {"EnvVars": {
+        "BATCH_COMPUTE_DOCKER_IMAGE": "localhost:5000/demo:1", "BATCH_COMPUTE_DOCKER_REGISTRY_OSS_PATH": "oss://data/images/"
+    }}}});
+    let id = service.create("/jobs", &job("true", 1, &more));
+    // Another one waits for the same image.
+    let other = service.create("/jobs", &job("true", 1, &more));
+    wait_for("the load", || processes_with(&["sleep", &number]) == 1);
+    for job in [&other, &id] {
+        assert_eq!(service.ask("POST", &format!("/jobs/{job}/stop"), None).0, 201);
+        assert_eq!(service.wait(job), "Stopped");
+    }
+    wait_for("the end of the load", || processes_with(&["sleep", &number]) == 0);
+    // What it held is free again.
+    let next = service.create("/jobs", &job("true", 4, &json!({})));
+    assert_eq!(service.wait(&next), "Finished");
+}

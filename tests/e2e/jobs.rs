@@ -328,3 +328,26 @@ fn others_are_told() {
     let last: Json = serde_json::from_str(&crate::yard::lines(&file)[6]).unwrap();
     assert_eq!((&last["Event"], &last["JobId"], &last["Priority"]), (&json!("OnPriorityChange"), &json!(id), &json!(7)));
 }
+
+/// Those that have ended and have rows are passed over, not looked at one by one.
+#[test]
+fn waiting_instances_are_found_behind_those_that_have_ended() {
+    let (_yard, service) = started();
+    let document = job("[ $BATCH_COMPUTE_DAG_INSTANCE_ID -lt 150 ] || sleep 600", 400, &json!({}));
+    let id = service.create("/jobs", &document);
+    wait_for("the first ones to end", || service.get(&format!("/jobs/{id}"))["InstanceMetrics"]["FinishedCount"] == 150);
+    wait_for("as many as can to run", || {
+        service.get(&format!("/jobs/{id}/tasks/task/instances?Marker&MaxItemCount=10&State=Running"))["Items"] != json!([])
+    });
+    let mut numbers: Vec<u64> = Vec::new();
+    let mut marker = String::from("0");
+    while !marker.is_empty() {
+        let page = service.get(&format!("/jobs/{id}/tasks/task/instances?Marker={marker}&MaxItemCount=10&State=Waiting"));
+        numbers.extend(page["Items"].as_array().unwrap().iter().map(|instance| instance["InstanceId"].as_u64().unwrap()));
+        marker = page["NextMarker"].as_str().unwrap().to_owned();
+    }
+    let first = numbers[0];
+    assert!(first > 150 && first < 200, "{first}");
+    assert_eq!(numbers, (first..400).collect::<Vec<_>>());
+    assert_eq!(service.ask("POST", &format!("/jobs/{id}/stop"), None).0, 201);
+}

@@ -436,3 +436,29 @@ fn events_of_clusters_are_told() {
     let (code, answer) = service.ask("POST", "/clusters", Some(&document));
     assert!(code == 400 && answer["Message"].as_str().unwrap().contains("Notification.Topic.Endpoint"), "{answer}");
 }
+
+#[test]
+fn changes_are_noted_and_shown() {
+    let (yard, service) = started();
+    let id = service.create("/jobs", &job("true", 1, &json!({})));
+    service.create("/clusters", &cluster(0));
+    let shown = |more: &[&str]| {
+        let done = yard.call(&[["audit", "--json"].as_slice(), more].concat());
+        assert_eq!(done.code, 0, "{}", done.err);
+        serde_json::from_str::<Vec<Json>>(&done.out).unwrap()
+    };
+    let kinds = |more: &[&str]| shown(more).iter().map(|change| change["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    let all = kinds(&[]);
+    assert_eq!((all[0].as_str(), all[1].as_str()), ("CreateCluster", "CreateJob"), "the newest first: {all:?}");
+    let created = &shown(&["--kind", "CreateJob"])[0];
+    assert_eq!((&created["account"], &created["what"], &created["key"]), (&json!("admin"), &json!(id), &json!(service.keys.id)));
+    // The first key was made by the server itself.
+    assert!(
+        kinds(&["--account", "-"]).contains(&"CreateKey".to_owned()) && !kinds(&["--account", "admin"]).contains(&"CreateKey".to_owned())
+    );
+    assert_eq!(kinds(&["--since", "1h", "-n", "1"]), ["CreateCluster"]);
+    assert!(kinds(&["--since", "2999-01-01"]).is_empty());
+    assert!(yard.call(&["audit"]).out.contains("CreateCluster"));
+    let wrong = yard.call(&["audit", "--account", "nobody"]);
+    assert!(wrong.code == 2 && wrong.err.contains("there are admin"), "{}", wrong.err);
+}

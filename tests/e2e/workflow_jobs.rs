@@ -57,6 +57,15 @@ fn a_workflow_is_a_job() {
     let workflow = metadata["id"].as_str().unwrap();
     assert_eq!(first, format!("oss://data/tree/wf/{workflow}/call-count/shard-0/execution/out.txt"));
     assert_eq!(service.text("data", first.strip_prefix("oss://data/").unwrap()), "1 3\n");
+    // Of each call the whole folder, but not its inputs.
+    let execution = format!("tree/wf/{workflow}/call-count/shard-2/execution");
+    assert!(service.text("data", &format!("{execution}/script")).contains("tee out.txt"));
+    assert_eq!(service.text("data", &format!("{execution}/rc")), "0\n");
+    assert_eq!(service.text("data", &format!("{execution}/stdout")), "3 3\n");
+    assert_eq!(service.text("data", &format!("{execution}/stderr")), "");
+    assert_eq!(metadata["calls"]["wf.count"][2]["stdout"], json!(format!("oss://data/{execution}/stdout")));
+    let (_, listed) = service.object("GET", "data", "", b"");
+    assert!(listed.contains("/execution/rc</Key>") && !listed.contains("/inputs/"), "{listed}");
     assert!(service.text("data", &format!("logs/stdout.{id}.task.0")).contains("is Succeeded"));
 }
 

@@ -174,6 +174,15 @@ impl Accounts {
         Ok(first.map(|id| id.to_string()))
     }
 
+    /// The accounts: id and name.
+    ///
+    /// # Errors
+    /// What kept the store from answering.
+    pub fn names(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let accounts = self.store.list_resources(ResourceKind::Account, None, "", MAX_KEYS)?;
+        Ok(accounts.into_iter().map(|account| (account.id, account.name)).collect())
+    }
+
     /// All keys.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use batchyard_model::{
     JobId, JobState,
     state::job::{InstanceEvent, JobEvent, next_of_job},
 };
-use batchyard_runner::Control;
+use batchyard_runner::{Control, EndedBy};
 use batchyard_store::{BatchWrite, JobMove, Store, StoreError, Write};
 
 use self::{job::Turn, request::Reply};
@@ -274,7 +274,7 @@ impl Engine {
             let _ = outbox.send(message);
         };
         let work = move || {
-            let ready = attempt.prepare();
+            let ready = attempt.prepare(&control);
             let end = match ready {
                 // Nobody sends when it was withdrawn.
                 Ok(ready) => match wait.recv() {
@@ -340,6 +340,8 @@ impl Engine {
     /// An attempt was taken out of the line before it began.
     fn withdrawn(&mut self, number: u64) {
         let Some(under_way) = self.attempts.remove(&number) else { return };
+        // What gets it ready is ended, too.
+        under_way.control.end(EndedBy::Abort, self.parts.surroundings.grace);
         self.waiting.remove(&number);
         self.at_gate = self.at_gate.saturating_sub(usize::from(!under_way.begun));
         self.give_back(&under_way.node);

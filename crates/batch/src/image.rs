@@ -7,6 +7,7 @@
 
 mod archive;
 mod error;
+mod expiry;
 mod locate;
 mod manifest;
 mod reference;
@@ -18,12 +19,12 @@ mod tests;
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use batchyard_runner::container::{Engine, EngineKind};
@@ -51,6 +52,8 @@ const KNOWN: &str = "known";
 const MAX_NOTES: usize = 10_000;
 /// Folder for locks.
 const LOCKS: &str = "locks";
+/// Pause between two tries to get a lock: unlike a wait for it they end with the attempt.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// Folder for files without a name.
 const SCRATCH: &str = "scratch";
 /// Names in the folder of an image.
@@ -104,7 +107,7 @@ impl Images {
             return Ok(kept);
         }
         let image = self.read(located)?;
-        let _lock = self.lock_image(&image.id)?;
+        let _lock = self.lock_image(located, &image.id)?;
         if let Some(kept) = self.kept(&image.id) {
             self.remember(located, &image.id)?;
             return Ok(kept);
@@ -129,7 +132,7 @@ impl Images {
         }
         let image = self.read(located)?;
         let name = self.engine_name(engine, &image.id);
-        let _lock = self.lock_image(&image.id)?;
+        let _lock = self.lock_image(located, &image.id)?;
         if !self.engine_has(engine, &image.id) {
             self.give(located, &image, engine, &name)?;
         }
@@ -166,7 +169,8 @@ impl Images {
         let text = fs::read(self.folder.join(id).join(ABOUT)).ok()?;
         let about: About = serde_json::from_slice(&text).ok()?;
         let rootfs = self.folder.join(id).join(ROOTFS);
-        rootfs.is_dir().then_some(Unpacked { rootfs, env: about.env, has_bash: about.has_bash })
+        let is_there = expiry::note_use(&self.folder.join(id), SystemTime::now()) && rootfs.is_dir();
+        is_there.then_some(Unpacked { rootfs, env: about.env, has_bash: about.has_bash })
     }
 
     fn unpack(&self, located: &Located, image: &Image) -> Result<(), ImageError> {
@@ -235,7 +239,9 @@ impl Images {
             // A file that is half made must not have the name.
             let made =
                 if engine.kind == EngineKind::Apptainer { part.join("image.sif").to_string_lossy().into_owned() } else { name.to_owned() };
-            engine.load(&file, &made, &part).map_err(|source| ImageError::Engine { place: located.address(), source })?;
+            engine
+                .load(&file, &made, &part, located.attempt.as_ref())
+                .map_err(|source| ImageError::Engine { place: located.address(), source })?;
             if made != name {
                 fs::rename(&made, name).map_err(ImageError::file(format!("make `{name}`")))?;
             }
@@ -262,18 +268,26 @@ impl Images {
     /// Keeps everybody else, also of other processes, from reading what lies there. Whoever holds it may lock an image, not
     /// the other way round.
     fn lock_place(&self, located: &Located) -> Result<File, ImageError> {
-        self.lock("place", &digest_of(&located.stamp))
+        self.lock(located, "place", &digest_of(&located.stamp))
     }
 
     /// Keeps everybody else, also of other processes, from making the same image out of what lies elsewhere.
-    fn lock_image(&self, id: &str) -> Result<File, ImageError> {
-        self.lock("image", id)
+    fn lock_image(&self, located: &Located, id: &str) -> Result<File, ImageError> {
+        self.lock(located, "image", id)
     }
 
-    fn lock(&self, kind: &str, digest: &str) -> Result<File, ImageError> {
+    fn lock(&self, located: &Located, kind: &str, digest: &str) -> Result<File, ImageError> {
         let file = self.lock_file(kind, digest)?;
-        file.lock().map_err(ImageError::file(format!("lock the {kind} in `{}`", self.folder.display())))?;
-        Ok(file)
+        loop {
+            located.check_wanted()?;
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) => {
+                    return Err(ImageError::file(format!("lock the {kind} in `{}`", self.folder.display()))(error));
+                }
+            }
+        }
     }
 
     /// There are few locks: now and then somebody waits for another image.

@@ -180,15 +180,18 @@ impl Attempt {
         format!("{}/{}/{}/{}", self.job, self.task.name, self.number, self.count)
     }
 
-    /// Puts everything in place.
+    /// Puts everything in place, unless it is ended meanwhile.
     ///
     /// # Errors
     /// How it has ended instead.
-    pub fn prepare(self) -> Result<Ready, End> {
-        self.placed().map_err(|(code, error)| End::failed(code, error.to_string()))
+    pub fn prepare(self, control: &Arc<Control>) -> Result<Ready, End> {
+        self.placed(control).map_err(|(code, error)| match control.ended_by() {
+            Some(EndedBy::Abort) => End { stopped: true, ..End::default() },
+            _ => End::failed(code, error.to_string()),
+        })
     }
 
-    fn placed(self) -> Result<Ready, (&'static str, PlaceError)> {
+    fn placed(self, control: &Arc<Control>) -> Result<Ready, (&'static str, PlaceError)> {
         if self.task.system.is_some() {
             let made = fs::create_dir_all(&self.dir);
             made.map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", self.dir.display()), source }))?;
@@ -201,7 +204,7 @@ impl Attempt {
         if left == Trace::Gone {
             clear(&self.dir).map_err(|e| ("InternalError", e))?;
         }
-        let world = World::of(&self, under_way).map_err(|e| ("InvalidImage", e))?;
+        let world = World::of(&self, under_way, control).map_err(|e| ("InvalidImage", e))?;
         let view = View::of(&self, world).map_err(|e| ("InvalidMount", e))?;
         if !under_way {
             self.fill(&view)?;

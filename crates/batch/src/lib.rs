@@ -10,6 +10,7 @@ pub mod engine;
 pub mod error;
 pub mod events;
 pub mod expand;
+pub mod expiry;
 pub mod http;
 pub mod image;
 pub mod instance;

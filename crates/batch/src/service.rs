@@ -29,6 +29,7 @@ use crate::{
     engine::{Engine, Message, Parts, Request},
     error::ApiError,
     events::{Herald, Post},
+    expiry::{self, Keeping},
     http::Nonces,
     image::Images,
     instance::{FindEngine, Shipper, Surroundings},
@@ -55,6 +56,8 @@ pub struct Options {
     pub systems: Arc<dyn Systems>,
     /// Folder for images of containers.
     pub images: PathBuf,
+    /// How long things are kept that nobody needs any more.
+    pub keeping: Keeping,
     /// Posts messages.
     pub post: Post,
     /// Where Picard is for `:fastq_to_ubam`; empty for its usual places.
@@ -114,8 +117,7 @@ impl Service {
         let nodes = Arc::new(Nodes::load(Arc::clone(&store), herald.clone())?);
         let shipper = Shipper::new(objects.clone())?;
         let images = Arc::new(Images::new(options.images));
-        let left = Arc::clone(&images);
-        std::thread::Builder::new().name("images".into()).spawn(move || left.tidy())?;
+        expiry::watch(Arc::clone(&store), Arc::clone(&images), options.keeping)?;
         let surroundings = Arc::new(Surroundings {
             objects,
             oss_endpoint: options.oss_endpoint,

@@ -44,11 +44,19 @@ pub struct Limits {
     pub answer: Option<Duration>,
     /// Longest pause within a request.
     pub idle: Duration,
+    /// Longest time in which somebody who is answered takes nothing.
+    pub stalled: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { body_bytes: 512 << 20, held_bytes: 1 << 30, answer: Some(Duration::from_secs(20)), idle: Duration::from_secs(60) }
+        Limits {
+            body_bytes: 512 << 20,
+            held_bytes: 1 << 30,
+            answer: Some(Duration::from_secs(20)),
+            idle: Duration::from_secs(60),
+            stalled: Duration::from_secs(300),
+        }
     }
 }
 

@@ -139,6 +139,11 @@ impl Control {
         }
     }
 
+    /// What ran elsewhere before the attempt itself has ended.
+    pub(crate) fn comes_back(&self) {
+        self.lock().elsewhere = None;
+    }
+
     /// An attempt that runs elsewhere has ended: nobody need end it any more.
     pub(crate) fn over(&self) {
         let mut state = self.lock();

@@ -6,6 +6,7 @@ use std::{
     os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +15,10 @@ use rustix::{
     process::Pid,
 };
 
-use crate::{control::Control, local::SHELL};
+use crate::{
+    control::{Control, EndedBy},
+    local::SHELL,
+};
 
 /// Time between the polite signal and the hard one for a command that hangs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,6 +33,8 @@ pub(crate) enum Ended {
     Status(i32),
     /// We ended it because it took too long.
     TooLong,
+    /// We ended it because its attempt was ended.
+    Unwanted,
 }
 
 /// Writes `script.<name>`.
@@ -38,6 +44,11 @@ pub(crate) fn write(dir: &Path, name: &str, text: &str) -> io::Result<()> {
 
 /// Runs `script.<name>` with bash and waits for it, at most `limit`. Its processes hold a lock on `stdout.<name>`.
 pub(crate) fn run(dir: &Path, name: &str, limit: Duration) -> io::Result<Ended> {
+    run_for(dir, name, limit, None)
+}
+
+/// The same for an attempt: who ends it ends the command, too.
+pub(crate) fn run_for(dir: &Path, name: &str, limit: Duration, attempt: Option<&Arc<Control>>) -> io::Result<Ended> {
     let stdout = fs::OpenOptions::new().create(true).write(true).truncate(false).open(dir.join(format!("stdout.{name}")))?;
     flock(&stdout, FlockOperation::LockExclusive)?;
     stdout.set_len(0)?;
@@ -51,11 +62,23 @@ pub(crate) fn run(dir: &Path, name: &str, limit: Duration) -> io::Result<Ended> 
     let control = Control::new(format!("{name} {}", dir.display()));
     control.started(Some(Pid::from_child(&child)));
     control.limit(limit, GRACE);
+    if let Some(attempt) = attempt {
+        let command = Arc::clone(&control);
+        attempt.runs_elsewhere(GRACE, move |within| match within {
+            Some(grace) => command.end(EndedBy::Abort, grace),
+            None => command.kill(EndedBy::Abort),
+        });
+    }
     let status = child.wait();
     control.leader_gone();
+    if let Some(attempt) = attempt {
+        attempt.comes_back();
+    }
     let status = status?;
-    if control.ended_by().is_some() {
-        return Ok(Ended::TooLong);
+    match control.ended_by() {
+        Some(EndedBy::Abort) => return Ok(Ended::Unwanted),
+        Some(EndedBy::TimeLimit) => return Ok(Ended::TooLong),
+        None => {}
     }
     Ok(Ended::Status(status.code().or_else(|| status.signal().map(|n| 128 + n)).unwrap_or(-1)))
 }
@@ -107,5 +130,25 @@ mod tests {
         let start = Instant::now();
         assert_eq!(run(dir.path(), "kill", Duration::from_millis(50)).unwrap(), Ended::TooLong);
         assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn who_ends_an_attempt_ends_its_commands() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "load", "touch begun; sleep 300").unwrap();
+        let attempt = Control::new(format!("attempt {}", dir.path().display()));
+        let ender = Arc::clone(&attempt);
+        let begun = dir.path().join("begun");
+        let ending = std::thread::spawn(move || {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !begun.exists() && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            ender.end(EndedBy::Abort, GRACE);
+        });
+        assert_eq!(run_for(dir.path(), "load", Duration::from_secs(60), Some(&attempt)).unwrap(), Ended::Unwanted);
+        ending.join().unwrap();
+        // The next one is not even begun in earnest.
+        assert_eq!(run_for(dir.path(), "load", Duration::from_secs(60), Some(&attempt)).unwrap(), Ended::Unwanted);
     }
 }

@@ -183,6 +183,19 @@ pub struct AuditRecord {
     pub detail: String,
 }
 
+/// Which changes to list.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Only those of this account; the empty text is the machine's own command line.
+    pub account: Option<String>,
+    /// Only those of this kind, for example `CreateJob`.
+    pub action: Option<String>,
+    /// Only those from this moment on, epoch milliseconds.
+    pub since_ms: Option<i64>,
+    /// At most this many, the newest.
+    pub limit: u32,
+}
+
 /// Which jobs to list.
 #[derive(Clone, Debug, Default)]
 pub struct JobFilter {
@@ -237,6 +250,10 @@ pub enum BatchWrite {
     DeleteResource(ResourceKind, String),
     /// Notes a change.
     InsertAudit(AuditRecord),
+    /// Forgets changes that were made before this moment, epoch milliseconds.
+    ForgetAudit(i64),
+    /// Removes all resources of a kind that were made before this moment, epoch milliseconds.
+    ExpireResources(ResourceKind, i64),
 }
 
 impl BatchWrite {
@@ -248,7 +265,12 @@ impl BatchWrite {
             BatchWrite::PutInstance(instance) => instance.result.len(),
             BatchWrite::InsertResource(resource) | BatchWrite::UpdateResource(resource) => resource.doc.len(),
             BatchWrite::InsertAudit(audit) => audit.detail.len(),
-            BatchWrite::SetPriority { .. } | BatchWrite::PutTask(_) | BatchWrite::DeleteJob { .. } | BatchWrite::DeleteResource(..) => 0,
+            BatchWrite::SetPriority { .. }
+            | BatchWrite::PutTask(_)
+            | BatchWrite::DeleteJob { .. }
+            | BatchWrite::DeleteResource(..)
+            | BatchWrite::ForgetAudit(_)
+            | BatchWrite::ExpireResources(..) => 0,
         }
     }
 }

@@ -22,7 +22,8 @@ mod store;
 mod writer;
 
 pub use batch::{
-    AuditRecord, BatchWrite, InstanceRecord, JobFilter, JobMove, JobRecord, JobSummary, ResourceKind, ResourceRecord, TaskRecord,
+    AuditFilter, AuditRecord, BatchWrite, InstanceRecord, JobFilter, JobMove, JobRecord, JobSummary, ResourceKind, ResourceRecord,
+    TaskRecord,
 };
 pub use connect::{Durability, Location, Options};
 pub use error::StoreError;

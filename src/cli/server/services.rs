@@ -91,6 +91,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         engine: Arc::new(move || choice.get().filter(|_| allowed).cloned()),
         images: config.home.join("images"),
         systems: app,
+        keeping: config.server.keeping,
         post: Arc::new(post),
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
     };

@@ -1,7 +1,7 @@
 //! The app `:cromwell`: a job that carries out a WDL workflow whose documents and data lie in the object store.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -24,7 +24,7 @@ use batchyard_objects::Put;
 use batchyard_store::{Parentage, RunFilter};
 use serde_json::{Value as Json, json};
 
-use super::{billing, job_provider::BCS, stored_files::on_behalf_of};
+use super::{billing, job_provider::BCS, stored_files::on_behalf_of, workflow_tree};
 
 /// Name of the app.
 const APP: &str = "cromwell";
@@ -192,23 +192,16 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     let mut text = Vec::new();
     metadata::write(context(service), id, &Query::default(), &mut text).map_err(|e| format!("the metadata cannot be read: {e}"))?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    if let Some((bucket, prefix)) = call.values.get("WORKING_DIR").and_then(|url| bucket_and_key(url)) {
+    let place = call.values.get("WORKING_DIR").and_then(|url| bucket_and_key(url));
+    // One that could not begin has no folder.
+    if let Some((bucket, prefix)) = place.filter(|_| Path::new(&run.dir).is_dir()) {
         let prefix = if prefix.is_empty() || prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") };
         let there = format!("{prefix}{}/{id}", run.name);
         call.access.write(&format!("oss://{bucket}/{there}")).map_err(|e| e.to_string())?;
-        let outputs = metadata::outputs(context(service), id).unwrap_or_default();
-        let mut files = BTreeMap::new();
-        files_of(&outputs, Path::new(&run.dir), &mut files);
-        for (file, inner) in &files {
-            let key = format!("{there}/{inner}");
-            let stored = call.access.objects.put_file(bucket, &key, file, false, Put::default());
-            stored.map_err(|e| format!("cannot store `{}` as `oss://{bucket}/{key}`: {e}", file.display()))?;
-            log.line(&format!("stored oss://{bucket}/{key}"));
-        }
+        let count = workflow_tree::store(call.access, Path::new(&run.dir), bucket, &there)?;
+        log.line(&format!("stored {count} files below oss://{bucket}/{there}/"));
         // What was stored is named by its place there.
-        for (file, inner) in &files {
-            text = text.replace(&json!(file).to_string(), &json!(format!("oss://{bucket}/{there}/{inner}")).to_string());
-        }
+        text = text.replace(&begin_of(&format!("{}/", run.dir)), &begin_of(&format!("oss://{bucket}/{there}/")));
     }
     if let Some((bucket, prefix)) = call.values.get("OUTPUTS_DIR").and_then(|url| bucket_and_key(url)) {
         let key = format!("{prefix}workflow_metadata.json");
@@ -219,21 +212,10 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     Ok(())
 }
 
-/// Files of the outputs that lie in the run's folder, and their places in it.
-fn files_of(value: &Json, dir: &Path, files: &mut BTreeMap<PathBuf, String>) {
-    match value {
-        Json::String(text) => {
-            let path = Path::new(text);
-            if let Ok(inner) = path.strip_prefix(dir)
-                && path.is_file()
-            {
-                files.insert(path.to_owned(), inner.to_string_lossy().into_owned());
-            }
-        }
-        Json::Array(items) => items.iter().for_each(|item| files_of(item, dir, files)),
-        Json::Object(map) => map.values().for_each(|item| files_of(item, dir, files)),
-        Json::Null | Json::Bool(_) | Json::Number(_) => {}
-    }
+/// How a text that begins like this begins in JSON.
+fn begin_of(text: &str) -> String {
+    let quoted = json!(text).to_string();
+    quoted.strip_suffix('"').unwrap_or(&quoted).to_owned()
 }
 
 /// What views are made from.

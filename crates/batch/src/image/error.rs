@@ -21,6 +21,8 @@ pub enum ImageError {
     File { what: String, source: io::Error },
     #[error("`{folder}` holds {count} images, as many as are kept: remove the folders of those that nobody needs")]
     TooMany { folder: String, count: usize },
+    #[error("the attempt that wanted the image was ended")]
+    Unwanted,
     #[error("the engine did not take the image at `{place}`: {source}")]
     Engine { place: String, source: LoadError },
 }

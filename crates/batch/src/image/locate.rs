@@ -3,10 +3,14 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use batchyard_objects::{ObjectError, Objects};
+use batchyard_runner::Control;
 
 use super::{ImageError, Reference};
 
@@ -108,9 +112,26 @@ pub struct Located {
     pub form: Form,
     /// Changes with the content.
     pub stamp: String,
+    /// Who wants it; whoever ends that attempt ends the work on the image.
+    pub attempt: Option<Arc<Control>>,
 }
 
 impl Located {
+    /// The same for an attempt.
+    #[must_use]
+    pub fn wanted_by(self, attempt: &Arc<Control>) -> Located {
+        Located { attempt: Some(Arc::clone(attempt)), ..self }
+    }
+
+    /// Whether nobody wants it any more.
+    ///
+    /// # Errors
+    /// [`ImageError::Unwanted`].
+    pub(super) fn check_wanted(&self) -> Result<(), ImageError> {
+        let ended = self.attempt.as_ref().is_some_and(|attempt| attempt.ended_by().is_some());
+        if ended { Err(ImageError::Unwanted) } else { Ok(()) }
+    }
+
     /// What people call the place.
     pub fn address(&self) -> String {
         match &self.form {
@@ -170,7 +191,9 @@ impl Located {
             }
         }
         match found {
-            Some((form, stamp)) => Ok(Located { stamp: format!("{stamp} {}:{}", reference.name, reference.tag), reference, place, form }),
+            Some((form, stamp)) => {
+                Ok(Located { stamp: format!("{stamp} {}:{}", reference.name, reference.tag), reference, place, form, attempt: None })
+            }
             None => Err(ImageError::NotFound { image: reference.text, place: place.address(key), looked }),
         }
     }

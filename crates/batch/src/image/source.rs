@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use batchyard_runner::Control;
 use flate2::read::MultiGzDecoder;
 
 use super::{
@@ -34,12 +35,24 @@ pub struct Blob {
     start: u64,
     /// How many there are.
     pub size: u64,
+    attempt: Attempt,
+}
+
+/// The attempt that wants an image.
+type Attempt = Option<Arc<Control>>;
+
+/// Nobody reads on for an attempt that was ended.
+fn check_wanted(attempt: &Attempt) -> io::Result<()> {
+    match attempt.as_ref().and_then(|attempt| attempt.ended_by()) {
+        Some(_) => Err(io::Error::other("the attempt that wanted the image was ended")),
+        None => Ok(()),
+    }
 }
 
 impl Blob {
     /// Reads it from its begin.
     pub fn reader(&self) -> BlobReader {
-        BlobReader { file: Arc::clone(&self.file), at: self.start, left: self.size }
+        BlobReader { file: Arc::clone(&self.file), at: self.start, left: self.size, attempt: self.attempt.clone() }
     }
 
     /// All of a text.
@@ -59,10 +72,12 @@ pub struct BlobReader {
     file: Arc<File>,
     at: u64,
     left: u64,
+    attempt: Attempt,
 }
 
 impl Read for BlobReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        check_wanted(&self.attempt)?;
         let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         let Some(buffer) = buffer.get_mut(..wanted).filter(|buffer| !buffer.is_empty()) else { return Ok(0) };
         let read = self.file.read_at(buffer, self.at)?;
@@ -89,6 +104,7 @@ pub struct Archive {
     file: Arc<File>,
     files: HashMap<String, (u64, u64)>,
     links: HashMap<String, String>,
+    attempt: Attempt,
 }
 
 /// A layout or a registry's storage.
@@ -97,13 +113,15 @@ pub struct Folder {
     base: String,
     is_registry: bool,
     scratch: std::path::PathBuf,
+    attempt: Attempt,
 }
 
 impl Source {
     /// Opens what was found. `scratch` is a folder for files that have no name any more when this returns.
     pub fn open(located: &Located, scratch: &Path) -> Result<Source, ImageError> {
         let folder = |base: &str, is_registry| {
-            Source::Folder(Folder { place: located.place.clone(), base: base.to_owned(), is_registry, scratch: scratch.to_owned() })
+            let (base, scratch, attempt) = (base.to_owned(), scratch.to_owned(), located.attempt.clone());
+            Source::Folder(Folder { place: located.place.clone(), base, is_registry, scratch, attempt })
         };
         match &located.form {
             Form::Layout(base) => Ok(folder(base, false)),
@@ -113,8 +131,8 @@ impl Source {
                 let gone = || ImageError::malformed(&address, "it was removed just now");
                 let opened = located.place.open(file, scratch)?.ok_or_else(gone)?;
                 let failed = |source: io::Error| ImageError::malformed(&address, source.to_string());
-                let plain = plain(opened, scratch).map_err(failed)?;
-                Archive::index(plain, address.clone()).map(Source::Archive).map_err(failed)
+                let plain = plain(opened, scratch, &located.attempt).map_err(failed)?;
+                Archive::index(plain, address.clone(), located.attempt.clone()).map(Source::Archive).map_err(failed)
             }
         }
     }
@@ -161,12 +179,12 @@ impl Folder {
     fn open(&self, name: &str) -> Result<Option<Blob>, ImageError> {
         let Some(file) = self.place.open(name, &self.scratch)? else { return Ok(None) };
         let size = file.metadata().map_err(ImageError::file(format!("read `{}`", self.place.address(name))))?.len();
-        Ok(Some(Blob { file: Arc::new(file), start: 0, size }))
+        Ok(Some(Blob { file: Arc::new(file), start: 0, size, attempt: self.attempt.clone() }))
     }
 }
 
 impl Archive {
-    fn index(file: File, address: String) -> io::Result<Archive> {
+    fn index(file: File, address: String, attempt: Attempt) -> io::Result<Archive> {
         let (mut files, mut links) = (HashMap::new(), HashMap::new());
         let mut archive = tar::Archive::new(&file);
         for (count, entry) in archive.entries_with_seek()?.enumerate() {
@@ -189,14 +207,14 @@ impl Archive {
                 _ => {}
             }
         }
-        Ok(Archive { address, file: Arc::new(file), files, links })
+        Ok(Archive { address, file: Arc::new(file), files, links, attempt })
     }
 
     fn find(&self, name: &str) -> Option<Blob> {
         let mut name = tidy(Path::new(name));
         for _ in 0..MAX_LINKS {
             if let Some((start, size)) = self.files.get(&name) {
-                return Some(Blob { file: Arc::clone(&self.file), start: *start, size: *size });
+                return Some(Blob { file: Arc::clone(&self.file), start: *start, size: *size, attempt: self.attempt.clone() });
             }
             name = self.links.get(&name)?.clone();
         }
@@ -218,7 +236,7 @@ fn tidy(path: &Path) -> String {
 }
 
 /// The file, or an unpacked copy of it without a name.
-fn plain(mut file: File, scratch: &Path) -> io::Result<File> {
+fn plain(file: File, scratch: &Path, attempt: &Attempt) -> io::Result<File> {
     let mut head = [0; 2];
     if file.read_at(&mut head, 0)? < head.len() || head != GZIP {
         return Ok(file);
@@ -226,8 +244,9 @@ fn plain(mut file: File, scratch: &Path) -> io::Result<File> {
     let path = scratch.join(format!("plain-{}-{}", std::process::id(), uuid::Uuid::new_v4()));
     let mut copy = File::options().read(true).write(true).create_new(true).open(&path)?;
     fs::remove_file(&path)?;
-    file.rewind()?;
-    let written = io::copy(&mut MultiGzDecoder::new(io::BufReader::new(file)).take(MAX_BYTES), &mut copy)?;
+    let size = file.metadata()?.len();
+    let packed = BlobReader { file: Arc::new(file), at: 0, left: size, attempt: attempt.clone() };
+    let written = io::copy(&mut MultiGzDecoder::new(io::BufReader::new(packed)).take(MAX_BYTES), &mut copy)?;
     if written >= MAX_BYTES {
         return Err(io::Error::other(format!("it holds more than {MAX_BYTES} bytes")));
     }

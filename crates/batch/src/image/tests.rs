@@ -231,7 +231,8 @@ fn what_dead_processes_have_left_is_removed() {
     let store = Store::new();
     let part = store.images.part(&"ab".repeat(32)).unwrap();
     let busy = store.images.part(&"cd".repeat(32)).unwrap();
-    let _lock = store.images.lock_image(&"cd".repeat(32)).unwrap();
+    let lock = store.images.lock_file("image", &"cd".repeat(32)).unwrap();
+    lock.lock().unwrap();
     let fresh = store.images.scratch().unwrap().join("open-1-1");
     fs::write(&fresh, "").unwrap();
     let old = store.images.scratch().unwrap().join("open-1-2");
@@ -258,4 +259,63 @@ fn apptainer_gets_a_file() {
     let problem = store.images.in_engine(&located, &broken).unwrap_err().to_string();
     assert!(problem.contains("did not take the image at `oss://data/i/tool_1.tar`") && problem.contains("no room"), "{problem}");
     assert!(!Path::new(&name).exists());
+}
+
+#[test]
+fn images_that_nobody_uses_are_removed() {
+    use std::time::{Duration, SystemTime};
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let store = Store::new();
+    for name in ["one", "two"] {
+        store.put(&format!("{name}.tar"), &Small::new(name).saved(&["tool:1"]));
+    }
+    let kept = |name: &str| store.images.unpacked(&store.find("tool:1", &format!("oss://data/{name}.tar")).unwrap()).unwrap();
+    let (one, two) = (kept("one").rootfs, kept("two").rootfs);
+    let now = SystemTime::now();
+    assert_eq!(store.images.forget_unused(now + DAY * 29, DAY * 30), 0);
+    // The second was used a moment ago, the first long before.
+    let used = |rootfs: &Path, at| {
+        fs::File::options().write(true).open(rootfs.parent().unwrap().join("image.json")).unwrap().set_modified(at).unwrap();
+    };
+    used(&one, now - DAY * 40);
+    assert_eq!(store.images.forget_unused(now, DAY * 30), 1);
+    assert!(!one.parent().unwrap().exists() && two.exists());
+    // It is unpacked again when somebody wants it, and a use keeps it.
+    assert_eq!(store.word("tool:1", "oss://data/one.tar").unwrap(), "one");
+    used(&one, now - DAY * 40);
+    kept("one");
+    assert_eq!(store.images.forget_unused(now, DAY * 30), 0);
+    assert_eq!(
+        fs::read_dir(one.parent().unwrap().parent().unwrap()).unwrap().flatten().filter(|e| e.path().extension().is_some()).count(),
+        0
+    );
+}
+
+#[test]
+fn nobody_goes_on_for_an_attempt_that_was_ended() {
+    use std::time::Duration;
+
+    use batchyard_runner::{Control, EndedBy};
+
+    let store = Store::new();
+    let small = Small::new("one");
+    for (name, bytes) in [("one.tar", small.saved(&["tool:1"])), ("packed.tar.gz", packed(&small.saved(&["tool:1"])))] {
+        store.put(name, &bytes);
+        let attempt = Control::new(name);
+        let located = store.find("tool:1", &format!("oss://data/{name}")).unwrap().wanted_by(&attempt);
+        // Somebody else is at it, for longer than anybody would wait.
+        let held = store.images.lock_place(&store.find("tool:1", &format!("oss://data/{name}")).unwrap()).unwrap();
+        let error = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| store.images.unpacked(&located));
+            attempt.end(EndedBy::Abort, Duration::from_secs(1));
+            waiting.join().unwrap().unwrap_err()
+        });
+        assert!(matches!(error, ImageError::Unwanted), "{error}");
+        drop(held);
+        let read = Source::open(&located, &store.images.scratch().unwrap()).and_then(|source| Image::read(&source, &located));
+        assert!(read.err().unwrap().to_string().contains("was ended"), "{name}");
+    }
+    assert!(fs::read_dir(&store.images.folder).unwrap().flatten().all(|entry| entry.path().extension().is_none()));
+    assert_eq!(store.word("tool:1", "oss://data/packed.tar.gz").unwrap(), "one");
 }

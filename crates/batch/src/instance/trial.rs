@@ -56,7 +56,7 @@ impl Trial {
     /// # Errors
     /// The image cannot be used, or the command not be started.
     pub fn run(&self, images: &Images, engine: Option<Engine>, wrapper: &[String], control: &Arc<Control>) -> Result<Outcome, TrialError> {
-        let world = self.world(images, engine.as_ref())?;
+        let world = self.world(images, engine.as_ref(), control)?;
         let env = [base(&world), self.env.clone()].concat();
         let work = Mount { source: self.work.clone(), destination: CONTAINED_WORK.into(), mode: Mode::Writable };
         let mounts: Vec<Mount> = self.mounts.iter().cloned().chain([work]).collect();
@@ -90,7 +90,7 @@ impl Trial {
         Ok(LocalRunner.run(&job, control)?)
     }
 
-    fn world(&self, images: &Images, engine: Option<&Engine>) -> Result<World, PlaceError> {
+    fn world(&self, images: &Images, engine: Option<&Engine>, control: &Arc<Control>) -> Result<World, PlaceError> {
         let path = Path::new(&self.image);
         if !path.exists() {
             if path.is_absolute() || self.image.ends_with(".tar") || self.image.ends_with(".gz") {
@@ -99,7 +99,7 @@ impl Trial {
             return World::by_name(&self.image, engine);
         }
         let reference = Reference::parse(self.name.as_deref().unwrap_or("image"))?;
-        let located = Located::on_machine(reference, path, &images.scratch()?)?;
+        let located = Located::on_machine(reference, path, &images.scratch()?)?.wanted_by(control);
         Ok(match engine {
             Some(engine) => World::Engine { kind: engine.kind, image: images.in_engine(&located, engine)?, is_given: true },
             None => World::Image(images.unpacked(&located)?),

@@ -1,8 +1,11 @@
 //! What the command of an attempt runs in: this machine, an unpacked image, or a container.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
-use batchyard_runner::container::{Engine, EngineKind};
+use batchyard_runner::{
+    Control,
+    container::{Engine, EngineKind},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{Attempt, PlaceError};
@@ -45,13 +48,13 @@ pub fn image_of(command: &Command) -> (&str, &str) {
 
 impl World {
     /// What this attempt runs in. Brings the image in place if need be, and writes the answer down.
-    pub fn of(attempt: &Attempt, under_way: bool) -> Result<World, PlaceError> {
+    pub fn of(attempt: &Attempt, under_way: bool, control: &Arc<Control>) -> Result<World, PlaceError> {
         let path = attempt.dir.join(FILE);
         let written = || serde_json::from_slice(&fs::read(&path).ok()?).ok();
         if let Some(world) = under_way.then(written).flatten() {
             return Ok(world);
         }
-        let world = Self::found(attempt)?;
+        let world = Self::found(attempt, control)?;
         if world != World::Machine {
             let text = serde_json::to_vec(&world).map_err(|error| PlaceError::Impossible(error.to_string()))?;
             let write = fs::create_dir_all(&attempt.dir).and_then(|()| fs::write(&path, text));
@@ -60,7 +63,7 @@ impl World {
         Ok(world)
     }
 
-    fn found(attempt: &Attempt) -> Result<World, PlaceError> {
+    fn found(attempt: &Attempt, control: &Arc<Control>) -> Result<World, PlaceError> {
         let surroundings = &attempt.surroundings;
         let (image, registry) = image_of(&attempt.task.description.parameters.command);
         if image.is_empty() {
@@ -73,7 +76,7 @@ impl World {
         let images: &Images = &surroundings.images;
         let access = &attempt.access;
         access.read(registry)?;
-        let located = Located::in_bucket(&access.objects, image, registry, &images.scratch()?)?;
+        let located = Located::in_bucket(&access.objects, image, registry, &images.scratch()?)?.wanted_by(control);
         // An archive has rights of its own.
         access.read(&located.address())?;
         Ok(match engine {

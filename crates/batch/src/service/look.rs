@@ -174,7 +174,7 @@ impl Service {
         while next < total && found.len() < limit as usize {
             let rows = self.store.list_instances(&job.id, &planned.name, next, limit)?;
             let until = rows.last().filter(|_| rows.len() >= limit as usize).map_or(total, |row| row.number + 1);
-            let mut rows = rows.into_iter().peekable();
+            let (mut rows, before) = (rows.into_iter().peekable(), found.len());
             while next < until && found.len() < limit as usize {
                 let instance = match rows.next_if(|row| row.number == next) {
                     Some(row) => row,
@@ -185,8 +185,28 @@ impl Service {
                 }
                 next += 1;
             }
+            // Those that wait come after all that have ended: they are not looked for row by row.
+            if let Some(state) = only.filter(|_| found.len() == before && next < total) {
+                let row = self.store.list_instances_in(&job.id, &planned.name, state, next, 1)?.first().map_or(total, |row| row.number);
+                next = row.min(self.first_rowless(&job.id, &planned.name, next, total)?);
+            }
         }
         Ok(found)
+    }
+
+    /// The first instance from a number on that has no row; `total` if all have one.
+    fn first_rowless(&self, job: &JobId, task: &str, from: u32, total: u32) -> Result<u32, ApiError> {
+        let (mut low, mut high) = (from, total);
+        // All before `low` have rows, and one before `high` has none, unless that is the end.
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if self.store.count_instances(job, task, low, middle)? == u64::from(middle - low) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        Ok(low)
     }
 
     fn planned_task(&self, job: &JobSummary, name: &str) -> Result<PlannedTask, ApiError> {

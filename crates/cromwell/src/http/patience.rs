@@ -184,7 +184,13 @@ mod tests {
     }
 
     fn app(work: Duration) -> Router {
-        let limits = Limits { body_bytes: 100, held_bytes: 50, answer: Some(Duration::from_secs(20)), idle: Duration::from_secs(60) };
+        let limits = Limits {
+            body_bytes: 100,
+            held_bytes: 50,
+            answer: Some(Duration::from_secs(20)),
+            idle: Duration::from_secs(60),
+            ..Limits::default()
+        };
         let held = Held::default();
         let answer = move |body: Bytes| async move {
             tokio::time::sleep(work).await;

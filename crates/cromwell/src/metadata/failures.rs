@@ -164,7 +164,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let run = dir.path().join("inner").join(RunId::random().to_string()).join("call-t/shard-3/attempt-2");
         fs::create_dir_all(run.join("execution")).unwrap();
-        fs::write(run.join("execution/stderr"), format!("{}last words\n\tat a.b(C.java:1)\n", format!("{}\n", "x".repeat(900)).repeat(9))).unwrap();
+        fs::write(run.join("execution/stderr"), format!("{}last words\n\tat a.b(C.java:1)\n", format!("{}\n", "x".repeat(900)).repeat(9)))
+            .unwrap();
         let failure = Failure {
             call: Some("t[3]#2".into()),
             dir: Some(run.to_string_lossy().into_owned()),

@@ -4,11 +4,13 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{Engine, EngineKind};
 use crate::{
+    control::Control,
     helper::{self, Ended},
     script::quote,
 };
@@ -28,6 +30,8 @@ pub enum LoadError {
     Failed { line: String, status: i32, words: String },
     #[error("`{line}` did not end within {} s", LOAD_LIMIT.as_secs())]
     TooLong { line: String },
+    #[error("`{line}` was ended with its attempt")]
+    Unwanted { line: String },
 }
 
 impl Engine {
@@ -43,11 +47,11 @@ impl Engine {
     }
 
     /// Has the engine take the image in a file as `docker save` writes it; the file names it `name`, which for Apptainer is
-    /// the file to be made. `dir` is a folder for what is written meanwhile.
+    /// the file to be made. `dir` is a folder for what is written meanwhile; the end of `attempt` ends it.
     ///
     /// # Errors
     /// [`LoadError`] with the engine's own words.
-    pub fn load(&self, archive: &Path, name: &str, dir: &Path) -> Result<(), LoadError> {
+    pub fn load(&self, archive: &Path, name: &str, dir: &Path, attempt: Option<&Arc<Control>>) -> Result<(), LoadError> {
         let archive = archive.to_string_lossy();
         let more: Vec<String> = match self.kind {
             EngineKind::Docker | EngineKind::Podman => ["load", "--input", &archive].map(String::from).into(),
@@ -57,10 +61,11 @@ impl Engine {
         let program = || self.command.first().cloned().unwrap_or_default();
         let failed = |source| LoadError::Start { program: program(), dir: dir.to_owned(), source };
         helper::write(dir, LOAD, &format!("exec {line}")).map_err(failed)?;
-        match helper::run(dir, LOAD, LOAD_LIMIT).map_err(failed)? {
+        match helper::run_for(dir, LOAD, LOAD_LIMIT, attempt).map_err(failed)? {
             Ended::Status(0) => Ok(()),
             Ended::Status(status) => Err(LoadError::Failed { line, status, words: helper::last_words(dir, LOAD) }),
             Ended::TooLong => Err(LoadError::TooLong { line }),
+            Ended::Unwanted => Err(LoadError::Unwanted { line }),
         }
     }
 }
@@ -78,10 +83,10 @@ mod tests {
             |kind, text: &str| Engine { kind, command: ["bash", "-c", text, "engine"].map(String::from).into(), arguments: Vec::new() };
         let docker = engine(EngineKind::Docker, &fake);
         assert!(docker.has_image("known") && !docker.has_image("other"));
-        docker.load(Path::new("/a b.tar"), "known", dir.path()).unwrap();
+        docker.load(Path::new("/a b.tar"), "known", dir.path(), None).unwrap();
         assert!(std::fs::read_to_string(&calls).unwrap().ends_with("load --input /a b.tar\n"));
         let broken = engine(EngineKind::Podman, "echo no room >&2; exit 7");
-        let error = broken.load(Path::new("/a"), "n", dir.path()).unwrap_err().to_string();
+        let error = broken.load(Path::new("/a"), "n", dir.path(), None).unwrap_err().to_string();
         assert!(error.ends_with("ended with 7: no room"), "{error}");
     }
 }

@@ -289,7 +289,7 @@ fn submit_anew(order: &Order) -> Result<String, RunError> {
         (Ended::Status(0) | Ended::TooLong, Some(id)) => return Ok(id),
         (Ended::Status(0), None) => words = format!("what it printed has no job id: {}", String::from_utf8_lossy(&printed).trim()),
         (Ended::TooLong, None) => words = format!("it did not end within {} s", SUBMIT_LIMIT.as_secs()),
-        (Ended::Status(_), _) => {}
+        (Ended::Status(_) | Ended::Unwanted, _) => {}
     }
     Err(RunError::Submit { stderr: dir.join("stderr.submit"), words })
 }

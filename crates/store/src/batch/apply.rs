@@ -41,6 +41,16 @@ impl<'w> Group<'_, 'w> {
                 Ok(())
             }
             BatchWrite::InsertAudit(audit) => self.insert_audit(audit).await,
+            BatchWrite::ForgetAudit(before_ms) => {
+                execute(self.db, self.dialect.sql("DELETE FROM audit WHERE at_ms < ?"), Values::default().integer(*before_ms).take())
+                    .await?;
+                Ok(())
+            }
+            BatchWrite::ExpireResources(kind, before_ms) => {
+                let sql = self.dialect.sql("DELETE FROM resources WHERE kind = ? AND created_ms < ?");
+                execute(self.db, sql, Values::default().text(kind.name()).integer(*before_ms).take()).await?;
+                Ok(())
+            }
         }
     }
 

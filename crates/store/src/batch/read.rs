@@ -6,7 +6,7 @@ use batchyard_model::{Counts, JobId, JobState};
 use sqlx::any::AnyRow;
 
 use super::{
-    AuditRecord, InstanceRecord, JobFilter, JobRecord, JobSummary, ResourceKind, ResourceRecord, TaskRecord,
+    AuditFilter, AuditRecord, InstanceRecord, JobFilter, JobRecord, JobSummary, ResourceKind, ResourceRecord, TaskRecord,
     apply::{INSTANCE_COLUMNS, JOB_COLUMNS, RESOURCE_COLUMNS, TASK_COLUMNS},
 };
 use crate::{
@@ -66,6 +66,14 @@ impl Store {
         self.read(async |reader| reader.instances(job, task, from, limit, None).await)
     }
 
+    /// How many instances of a task are recorded, from a number on and before another one.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn count_instances(&self, job: &JobId, task: &str, from: u32, before: u32) -> Result<u64, StoreError> {
+        self.read(async |reader| reader.instance_count(job, task, from, before).await)
+    }
+
     /// Recorded instances of a task in a state, from a number on.
     ///
     /// # Errors
@@ -103,12 +111,12 @@ impl Store {
         self.read(async |reader| reader.resources(kind, owner, after, limit).await)
     }
 
-    /// The newest changes, newest first.
+    /// The newest changes that meet the filter, newest first.
     ///
     /// # Errors
     /// As above.
-    pub fn list_audit(&self, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
-        self.read(async |reader| reader.audit(limit).await)
+    pub fn list_audit(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, StoreError> {
+        self.read(async |reader| reader.audit(filter).await)
     }
 }
 
@@ -183,6 +191,12 @@ impl Reader<'_> {
         Ok(found)
     }
 
+    async fn instance_count(&mut self, job: &JobId, task: &str, from: u32, before: u32) -> Read<u64> {
+        let sql = "SELECT COUNT(*) FROM job_instances WHERE job_id = ? AND task = ? AND number >= ? AND number < ?".to_owned();
+        let values = Values::default().text(job.as_str()).text(task).integer(from).integer(before).take();
+        self.first(sql, values).await?.map_or(Ok(0), |row| Columns::of(&row).narrow())
+    }
+
     async fn instances(&mut self, job: &JobId, task: &str, from: u32, limit: u32, state: Option<JobState>) -> Read<Vec<InstanceRecord>> {
         let mut sql = format!("SELECT {INSTANCE_COLUMNS} FROM job_instances WHERE job_id = ? AND task = ? AND number >= ?");
         let mut values = Values::default();
@@ -215,14 +229,24 @@ impl Reader<'_> {
         self.rows(sql, values).await?.iter().map(resource_from).collect()
     }
 
-    async fn audit(&mut self, limit: u32) -> Read<Vec<AuditRecord>> {
-        let sql = "SELECT id, at_ms, account, action, resource, detail FROM audit ORDER BY id DESC LIMIT ?".to_owned();
+    async fn audit(&mut self, filter: &AuditFilter) -> Read<Vec<AuditRecord>> {
+        let mut sql = "SELECT id, at_ms, account, action, resource, detail FROM audit WHERE at_ms >= ?".to_owned();
+        let mut values = Values::default();
+        values.integer(filter.since_ms.unwrap_or(i64::MIN));
+        for (column, wanted) in [("account", &filter.account), ("action", &filter.action)] {
+            if let Some(text) = wanted {
+                sql += &format!(" AND {column} = ?");
+                values.text(text);
+            }
+        }
+        sql += " ORDER BY id DESC LIMIT ?";
+        values.integer(filter.limit);
         let read = |row: &AnyRow| {
             let mut columns = Columns::of(row);
             let (id, at_ms, account) = (columns.text()?, columns.integer()?, columns.text()?);
             Ok(AuditRecord { id, at_ms, account, action: columns.text()?, resource: columns.text()?, detail: columns.text()? })
         };
-        self.rows(sql, Values::default().integer(limit).take()).await?.iter().map(read).collect()
+        self.rows(sql, values).await?.iter().map(read).collect()
     }
 }
 

@@ -2,8 +2,8 @@
 
 use batchyard_model::{Counts, JobId, JobState};
 use batchyard_store::{
-    AuditRecord, BatchWrite, InstanceRecord, JobFilter, JobMove, JobRecord, JobSummary, ResourceKind, ResourceRecord, Store, StoreError,
-    TaskRecord, Write,
+    AuditFilter, AuditRecord, BatchWrite, InstanceRecord, JobFilter, JobMove, JobRecord, JobSummary, ResourceKind, ResourceRecord, Store,
+    StoreError, TaskRecord, Write,
 };
 
 use crate::{Fresh, rows::open};
@@ -119,6 +119,7 @@ pub fn instances_are_replaced(fresh: Fresh<'_>) {
     put(&store, vec![BatchWrite::PutInstance(instance(3, JobState::Finished)), BatchWrite::PutTask(moved.clone())]).unwrap();
     let numbers: Vec<u32> = store.list_instances(&job.id, "a", 68, 10).unwrap().iter().map(|i| i.number).collect();
     assert_eq!(numbers, [68, 69]);
+    assert_eq!((store.count_instances(&job.id, "a", 60, 68).unwrap(), store.count_instances(&job.id, "a", 68, 1000).unwrap()), (8, 2));
     assert_eq!(store.list_instances_in(&job.id, "a", JobState::Finished, 0, 10).unwrap(), [instance(3, JobState::Finished)]);
     assert_eq!(store.list_tasks(std::slice::from_ref(&job.id)).unwrap()[&job.id][1].counts, counts);
 }
@@ -156,5 +157,17 @@ pub fn resources_are_versioned(fresh: Fresh<'_>) {
         detail: String::new(),
     };
     put(&store, vec![BatchWrite::InsertAudit(audit("1")), BatchWrite::InsertAudit(audit("2"))]).unwrap();
-    assert_eq!(store.list_audit(1).unwrap(), [audit("2")]);
+    let other = AuditRecord { at_ms: 5, account: "two".into(), action: "StopJob".into(), ..audit("3") };
+    put(&store, vec![BatchWrite::InsertAudit(other.clone())]).unwrap();
+    let listed = |filter: AuditFilter| store.list_audit(&AuditFilter { limit: 2, ..filter }).unwrap();
+    assert_eq!(listed(AuditFilter::default()), [other.clone(), audit("2")]);
+    assert_eq!(listed(AuditFilter { account: Some("one".into()), ..AuditFilter::default() }), [audit("2"), audit("1")]);
+    assert_eq!(listed(AuditFilter { action: Some("StopJob".into()), ..AuditFilter::default() }), std::slice::from_ref(&other));
+    assert_eq!(listed(AuditFilter { since_ms: Some(2), ..AuditFilter::default() }), std::slice::from_ref(&other));
+    put(&store, vec![BatchWrite::ForgetAudit(5)]).unwrap();
+    assert_eq!(listed(AuditFilter::default()), [other]);
+    put(&store, vec![BatchWrite::ExpireResources(ResourceKind::Image, 9), BatchWrite::ExpireResources(ResourceKind::Cluster, 1)]).unwrap();
+    assert!(store.load_resource(ResourceKind::Cluster, "cls-1").unwrap().is_some(), "neither of another kind nor as young");
+    put(&store, vec![BatchWrite::ExpireResources(ResourceKind::Cluster, 2)]).unwrap();
+    assert!(store.load_resource(ResourceKind::Cluster, "cls-1").unwrap().is_none());
 }
