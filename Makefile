@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CARGO ?= cargo
+GATK := $(or $(BATCHYARD_GATK),.cache/gatk/$(shell sed -n 's,.*<gatk.version>\(.*\)</gatk.version>.*,\1,p' scripts/gatk/pom.xml))
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PATH := $(PATH):$(HOME)/.cargo/bin
 export PATH
@@ -23,12 +24,13 @@ test:
 	$(CARGO) test --workspace --quiet 2>&1 | tee "$$log" || status=$$?; \
 	grep -oh 'not tested: .*' "$$log" | sort -u || true; \
 	rm -f "$$log"; exit $$status
+	@python3 -m unittest discover --quiet --start-directory tests/gatk
 
 ## the GATK pipelines with real GATK by every door, against data whose truth is known (PARTS=run,mistakes for some of it)
 gatk:
 	@scripts/setup.sh gatk
 	@$(CARGO) build --quiet
-	@tests/gatk/main.py --program $(TARGET)/debug/batchyard --gatk .cache/gatk/4.6.2.0 --work $(TARGET)/gatk \
+	@tests/gatk/main.py --program $(TARGET)/debug/batchyard --gatk $(GATK) --work $(TARGET)/gatk \
 		--figures $(TARGET)/gatk-figures.json $(if $(PARTS),--only $(PARTS))
 
 ## format and lints, warnings are errors

@@ -155,12 +155,31 @@ install_client() {
   "$folder/bin/pip" "${options[@]}" -r "$list"
 }
 
+# MultiQC, which the quality report starts, in an environment of its own; tasks see it where an image has it.
+install_multiqc() {
+  local list=$root/scripts/gatk/multiqc.txt folder=$cache/gatk/multiqc version gatk
+  version=$(sed -n 's,.*<gatk.version>\(.*\)</gatk.version>.*,\1,p' "$root/scripts/gatk/pom.xml")
+  gatk=${BATCHYARD_GATK:-$cache/gatk/$version}
+  if [ "$(cat "$list")" != "$(cat "$folder/installed.txt" 2> /dev/null)" ]; then
+    rm -rf "$folder"
+    if install_client "$list" "$folder" > "$log" 2>&1; then
+      cp "$list" "$folder/installed.txt"
+      echo "installed: multiqc"
+    else
+      rm -rf "$folder"
+      echo "not installed, reports go without it: multiqc (see $log)"
+      return
+    fi
+  fi
+  ln -sfn "$folder/bin/multiqc" "$gatk/root/usr/local/bin/multiqc"
+}
+
 build=(cc=build-essential make=build-essential)
 demo=(
   bwa=bwa samtools=samtools bcftools=bcftools tabix=tabix java=default-jre-headless
   /usr/share/java/picard.jar=picard-tools python3=python3
 )
-gatk=(mvn=maven "/usr/lib/*/libgomp.so.1=libgomp1" flock=util-linux)
+gatk=("/usr/lib/python3*/ensurepip/__init__.py=python3-venv" mvn=maven "/usr/lib/*/libgomp.so.1=libgomp1" flock=util-linux)
 test=(
   mariadbd=mariadb-server "/usr/lib/postgresql/*/bin/initdb=postgresql" podman=podman crun=crun newuidmap=uidmap busybox=busybox-static pip3=python3-pip
   javac=default-jdk-headless /usr/share/java/typesafe-config.jar=libtypesafe-config-java
@@ -179,6 +198,7 @@ case ${1:-build} in
     mapfile -t needed < <(missing_packages "${build[@]}" "${demo[@]}" "${gatk[@]}") && install_packages "${needed[@]}"
     fetch_published_pipelines
     "$root/scripts/gatk/install.sh"
+    install_multiqc
     ;;
   test)
     mapfile -t needed < <(missing_packages "${build[@]}") && install_packages "${needed[@]}"
