@@ -1,6 +1,8 @@
 //! `batchyard app run-local`: a command in an image as an instance of a job would run it, to try images before they are
 //! used.
 
+mod typed;
+
 use std::{
     fs,
     io::{self, Write},
@@ -22,6 +24,7 @@ use batchyard_runner::{
 use batchyard_workflow::settings::ContainerPolicy;
 use clap::{Args, Subcommand};
 
+use self::typed::Typed;
 use super::{EXIT_FAILED, exec_root, say};
 use crate::config::Config;
 
@@ -43,8 +46,17 @@ pub struct RunLocalArgs {
     /// What `docker save` has written (also compressed), an OCI archive or an OCI layout; otherwise a name for the container engine
     image: String,
     /// What the shell runs
-    #[arg(long, value_name = "LINE")]
-    command: String,
+    #[arg(long, value_name = "LINE", required_unless_present = "app")]
+    command: Option<String>,
+    /// Run the app that this file describes, as `bcs create_app --file` takes it, instead of a command
+    #[arg(long, value_name = "FILE", conflicts_with = "command")]
+    app: Option<PathBuf>,
+    /// A value for a parameter of the app; a file or folder where it has a `LocalPath`
+    #[arg(long = "input", value_name = "NAME=VALUE", requires = "app")]
+    inputs: Vec<String>,
+    /// Where to keep an output of the app
+    #[arg(long = "output", value_name = "NAME=PATH", requires = "app")]
+    outputs: Vec<String>,
     /// Show a file or folder to the command; `SRC:DST:rw` lets it be changed, a DST that ends with `/` must be a folder
     #[arg(long = "mount", value_name = "SRC:DST")]
     mounts: Vec<String>,
@@ -62,11 +74,17 @@ pub struct RunLocalArgs {
 /// Does it.
 pub fn app(command: &AppCommand, config: &Config) -> Result<u8> {
     let AppCommand::RunLocal(args) = command;
-    let mounts = args.mounts.iter().map(|text| mount(text)).collect::<Result<Vec<_>>>()?;
+    let mut mounts = args.mounts.iter().map(|text| mount(text)).collect::<Result<Vec<_>>>()?;
     let pair = |text: &String| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let env =
+    let mut env: Vec<(String, String)> =
         args.env.iter().map(|text| pair(text).with_context(|| format!("`--env {text}` must be NAME=VALUE"))).collect::<Result<_>>()?;
     let folder = Folder::new(&config.home.join("trials"))?;
+    let typed = args.app.as_ref().map(|file| Typed::of(file, &args.inputs, &args.outputs, &folder.path)).transpose()?;
+    if let Some(typed) = &typed {
+        mounts.splice(0..0, typed.mounts.iter().cloned());
+        env.splice(0..0, typed.env.iter().cloned());
+    }
+    let command = typed.as_ref().map(|typed| typed.command.clone()).or_else(|| args.command.clone()).unwrap_or_default();
     let work = match &args.workdir {
         Some(given) => given.clone(),
         None => folder.path.join("work"),
@@ -75,7 +93,7 @@ pub fn app(command: &AppCommand, config: &Config) -> Result<u8> {
     let trial = Trial {
         image: args.image.clone(),
         name: args.name.clone(),
-        command: args.command.clone(),
+        command,
         mounts,
         env,
         dir: folder.path.clone(),
@@ -88,7 +106,11 @@ pub fn app(command: &AppCommand, config: &Config) -> Result<u8> {
     let handle = end_by_signals(&control)?;
     let done = followed(&folder.path, || trial.run(&Images::new(config.home.join("images")), engine, &wrapper, &control));
     handle.close();
-    Ok(u8::try_from(done?.exit.number()).unwrap_or(EXIT_FAILED))
+    let status = u8::try_from(done?.exit.number()).unwrap_or(EXIT_FAILED);
+    if let Some(typed) = typed.filter(|_| status == 0) {
+        typed.keep()?;
+    }
+    Ok(status)
 }
 
 fn mount(text: &str) -> Result<Mount> {

@@ -480,6 +480,48 @@ fn an_image_is_tried_on_this_machine() {
     }
 }
 
+/// An app in an archive's image with files for its parameters.
+fn app_tried(yard: &Yard) {
+    fs::write(yard.path("demo.tar"), demo(&base(yard), "0.1")).unwrap();
+    yard.write("in/a.txt", "hello\n");
+    let app = json!({
+        "Name": "a", "Docker": {"Image": "localhost:5000/demo:0.1"}, "EnvVars": {"WHERE": "${one}"},
+        "CommandLine": "tool > ${res}; cat ${one} $WHERE >> ${res}; echo ${text} $n > ${all}x; mkdir ${all}d; echo deep > ${all}d/y",
+        "InputParameters": {"one": {"LocalPath": "/data/"}, "n": {"Type": "Number", "Default": 3}, "text": {}},
+        "OutputParameters": {"res": {"LocalPath": "/out/res.txt"}, "all": {"LocalPath": "/all/"}}
+    });
+    yard.write("app.json", &app.to_string());
+    let call = |words: &[&str]| yard.call(&[["app", "run-local", "demo.tar", "--app", "app.json"].as_slice(), words].concat());
+    let done = call(&["--input", "one=in/a.txt", "--input", "text=some words", "--output", "res=kept/r.txt", "--output", "all=kept/all"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert_eq!(yard.read("kept/r.txt"), "tool 0.1\nhello\nhello\n");
+    assert_eq!((yard.read("kept/all/x"), yard.read("kept/all/d/y")), ("some words 3\n".into(), "deep\n".into()));
+    assert_eq!(fs::read_dir(yard.path("home/trials")).unwrap().count(), 0);
+    for (words, told) in [
+        (["--input", "one=in/a.txt", "--input", "n=many"].as_slice(), "`--input n` must be a Number"),
+        (&["--input", "one=none", "--input", "text=x"], "cannot show `none`"),
+        (&["--input", "two=x", "--output", "other=x"], "`--output.other` is no parameter of the app"),
+        (&["--input", "one"], "must be NAME=VALUE"),
+    ] {
+        let done = call(words);
+        assert!(done.code == 2 && done.err.contains(told), "{words:?}: {}", done.err);
+    }
+}
+
+#[test]
+fn an_app_is_tried_on_this_machine() {
+    let with_podman = Yard::new();
+    if let Some(containers) = podman(&with_podman, "podman") {
+        with_podman.write("config/batchyard/config.toml", &format!("[containers]\n{containers}\n"));
+        app_tried(&with_podman);
+    }
+    if has_namespaces() {
+        let yard = Yard::new();
+        yard.write("config/batchyard/config.toml", "[containers]\npolicy = \"off\"\n");
+        app_tried(&yard);
+    }
+}
+
 #[test]
 fn images_that_cannot_be_used_are_explained() {
     let yard = Yard::new();

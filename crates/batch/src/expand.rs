@@ -1,10 +1,13 @@
 //! From an app and its use by a job to the one task that is carried out.
 
+mod local;
+
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde_json::Value;
 
+pub use self::local::{Local, expand_locally};
 use crate::wire::{
     AppCall, AppDescription, JobDescription, MountEntry, Parameter, Problems, TaskDescription, app::check_setting, cluster::Disk,
     job::Text, mounts::check_oss,

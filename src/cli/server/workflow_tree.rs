@@ -18,8 +18,8 @@ use batchyard_objects::Put;
 const AT_ONCE: usize = 8;
 /// Most files of a tree.
 const MAX_FILES: usize = 1_000_000;
-/// What a call's folder holds besides its own: inputs are somebody else's files, the others are of no use afterwards.
-const LEFT_OUT: [&str; 4] = ["inputs", "cached-inputs", "tmp", "tmp.batchyard"];
+/// What a call's folder holds besides its own: inputs are somebody else's files, temporary ones of no use afterwards.
+const LEFT_OUT: [&str; 2] = ["inputs", "tmp"];
 
 /// Stores the regular files below `dir`, each at its place below `prefix`. How many.
 ///
@@ -63,9 +63,10 @@ fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
             let (inner, kind) = (folder.join(entry.file_name()), entry.file_type()?);
             // Keys are texts.
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let is_left_out = LEFT_OUT.contains(&name.as_str()) && !is_execution(&folder);
             if kind.is_file() {
                 found.push(inner);
-            } else if kind.is_dir() && !(LEFT_OUT.contains(&name.as_str()) && !is_execution(&folder)) {
+            } else if kind.is_dir() && !is_left_out {
                 folders.push(inner);
             }
             if found.len() > MAX_FILES {
