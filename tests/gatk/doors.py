@@ -137,10 +137,10 @@ class Doors:
         self.checks.step("another padding of intervals")
         name = [key for key in calling if key.endswith("HaplotypeCaller.interval_padding")][0]
         changed = self.house.run(self.calling, self.house.write("in/hc-150.json", dict(calling, **{name: 150})))
-        states = {(call["call"], call["cached"]) for call in json.loads(self.house.call("show", "last", "--json").out)["calls"]}
+        states = {(task_of(call), call["cached"]) for call in json.loads(self.house.call("show", "last", "--json").out)["calls"]}
         changed.document()
         self.checks("changed parameter: what depends on it runs again", states == {("HaplotypeCaller", False), ("MergeGVCFs", False)}, sorted(states))
-        why = json.loads(self.house.call("why", "last", "HaplotypeCaller", "--json").out)
+        why = json.loads(self.house.call("why", "last", "HaplotypeCaller[0]", "--json").out)
         parts = [difference["part"] for difference in why[0]["differences"]]
         self.checks("changed parameter: `why` names it", parts == ["input interval_padding"], parts)
         again = self.house.run(self.processing, self.house.path("in/dp.json"))
@@ -177,7 +177,7 @@ class Doors:
     def _has_begun(self, run, name):
         shown = self.house.call("show", run, "--json")
         calls = json.loads(shown.out)["calls"] if shown.code == 0 else []
-        return any(call["call"] == name and call["state"] == "Running" for call in calls)
+        return any(task_of(call) == name and call["state"] == "Running" for call in calls)
 
     def _rest(self, server):
         options = {"read_from_cache": False}
@@ -267,6 +267,11 @@ class Doors:
         path = server.fetch(gvcf, "bcs.g.vcf.gz")
         tool("tabix", "-f", "-p", "vcf", path)
         self.variants("bcs", path)
+
+
+def task_of(call):
+    """The name of a call without the place in its scatter."""
+    return call["call"].split("[")[0]
 
 
 class Attempt:
