@@ -1,9 +1,14 @@
-version 1.0
+version 1.1
 
-# Calls germline variants of one sample, interval list by interval list, and merges them into one gVCF.
+# Calls germline variants of one sample, interval list by interval list, and merges them into one
+# gVCF.
 #
-# Needs an analysis-ready BAM of one sample with its index, a reference with index and dictionary, and a text file that names
-# the interval lists to scatter over. Every GATK from 4.0 on will do.
+# Needs an analysis-ready BAM (or CRAM) of one sample with its index, a reference with index and
+# dictionary, and a text file that names the interval lists to scatter over. Every GATK from 4.0 on
+# will do.
+#
+# Takes the inputs of the published versions, draft-2 as well as 1.0. Memory, heap and disks follow
+# the sizes of the inputs where they are not given.
 
 workflow HaplotypeCallerGvcf_GATK4 {
   input {
@@ -13,8 +18,10 @@ workflow HaplotypeCallerGvcf_GATK4 {
     File ref_fasta
     File ref_fasta_index
     File scattered_calling_intervals_list
-    String gatk_docker
-    String gatk_path
+    # Otherwise an ordinary VCF of the sample alone.
+    Boolean make_gvcf = true
+    String gatk_docker = "broadinstitute/gatk:4.6.2.0"
+    String gatk_path = "/gatk/gatk"
   }
 
   meta {
@@ -22,7 +29,8 @@ workflow HaplotypeCallerGvcf_GATK4 {
   }
 
   Array[File] scattered_calling_intervals = read_lines(scattered_calling_intervals_list)
-  String gvcf_name = basename(input_bam, ".bam") + ".g.vcf.gz"
+  String sample_basename = sub(basename(input_bam), "\\.(bam|cram)$", "")
+  String gvcf_name = sample_basename + (if make_gvcf then ".g.vcf.gz" else ".vcf.gz")
 
   scatter (interval_file in scattered_calling_intervals) {
     call HaplotypeCaller {
@@ -31,11 +39,13 @@ workflow HaplotypeCallerGvcf_GATK4 {
         input_bam_index = input_bam_index,
         interval_list = interval_file,
         gvcf_name = gvcf_name,
+        make_gvcf = make_gvcf,
+        shards = length(scattered_calling_intervals),
         ref_dict = ref_dict,
         ref_fasta = ref_fasta,
         ref_fasta_index = ref_fasta_index,
         docker_image = gatk_docker,
-        gatk_path = gatk_path
+        gatk_path = gatk_path,
     }
   }
 
@@ -45,7 +55,7 @@ workflow HaplotypeCallerGvcf_GATK4 {
       vcf_name = gvcf_name,
       vcf_index = gvcf_name + ".tbi",
       docker_image = gatk_docker,
-      gatk_path = gatk_path
+      gatk_path = gatk_path,
   }
 
   output {
@@ -63,38 +73,55 @@ task HaplotypeCaller {
     File ref_fasta_index
     File interval_list
     String gvcf_name
-    Int interval_padding = 100
-    Float contamination = 0
-    Int max_alt_alleles = 3
+    Boolean make_gvcf = true
+    Int? interval_padding
+    Float? contamination
+    Int? max_alt_alleles
 
-    String docker_image
+    # How many parts the calling has.
+    Int shards = 1
     String gatk_path
-    String java_opt
-    String cluster_config
-    Int disk_size
-    Int preemptible_tries
+    String? java_opt
+    Float? mem_size_gb
+    String docker_image
+    String? cluster_config
+    Int? disk_size
+    Int preemptible_tries = 3
   }
+
+  # The assembly of an active region needs room for its reads, whatever the part of the genome.
+  Float memory_gb = select_first([
+    mem_size_gb,
+    min(7.0, 2 + size(ref_fasta, "GiB") + 0.1 * size(input_bam, "GiB")),
+  ])
+  Int heap_mb = floor(820 * memory_gb)
+  Int disk_gb = select_first([
+    disk_size,
+    ceil(size(input_bam, "GiB") * (1 + 1.0 / shards) + size(ref_fasta, "GiB")) + 40,
+  ])
 
   command <<<
     set -e
-    # The tools look for these beside the files they belong to.
-    test -e "~{input_bam_index}" && test -e "~{ref_fasta_index}" && test -e "~{ref_dict}"
-    ~{gatk_path} --java-options "~{java_opt}" HaplotypeCaller \
+    ~{gatk_path} --java-options "~{select_first([java_opt, "-Xmx~{heap_mb}m"])}" HaplotypeCaller \
       -R "~{ref_fasta}" \
       -I "~{input_bam}" \
       -L "~{interval_list}" \
-      -ip ~{interval_padding} \
-      -contamination ~{contamination} \
-      --max-alternate-alleles ~{max_alt_alleles} \
-      -ERC GVCF \
+      -ip ~{select_first([interval_padding, 100])} \
+      -contamination ~{select_first([contamination, 0])} \
+      --max-alternate-alleles ~{select_first([max_alt_alleles, 3])} \
+      ~{if make_gvcf then "-ERC GVCF" else ""} \
       -O "~{gvcf_name}"
   >>>
 
   runtime {
+    docker: sub(docker_image, " .*", "")
     dockerTag: docker_image
     cluster: cluster_config
-    systemDisk: "cloud_efficiency " + disk_size
-    maxRetries: preemptible_tries
+    cpu: 2
+    memory: "~{memory_gb} GiB"
+    disks: "local-disk ~{disk_gb} HDD"
+    systemDisk: "cloud_efficiency ~{disk_gb}"
+    preemptible: preemptible_tries
   }
 
   output {
@@ -104,30 +131,41 @@ task HaplotypeCaller {
 
 task MergeGVCFs {
   input {
-    Array[File]+ input_vcfs
+    Array[File] input_vcfs
     String vcf_name
     String vcf_index
 
-    String docker_image
     String gatk_path
-    String java_opt
-    String cluster_config
-    Int disk_size
-    Int preemptible_tries
+    String? java_opt
+    Float mem_size_gb = 2
+    String docker_image
+    String? cluster_config
+    Int? disk_size
+    Int preemptible_tries = 3
   }
+
+  Int heap_mb = floor(820 * mem_size_gb)
+  Int disk_gb = select_first([disk_size, ceil(2.5 * size(input_vcfs, "GiB")) + 40])
 
   command <<<
     set -e
-    ~{gatk_path} --java-options "~{java_opt}" MergeVcfs \
-      --INPUT ~{sep=" --INPUT " input_vcfs} \
+    if [ ~{length(input_vcfs)} = 0 ]; then
+      echo "nothing was called: scattered_calling_intervals_list names no interval list" >&2
+      exit 1
+    fi
+    ~{gatk_path} --java-options "~{select_first([java_opt, "-Xmx~{heap_mb}m"])}" MergeVcfs \
+      ~{sep(" ", prefix("--INPUT ", quote(input_vcfs)))} \
       --OUTPUT "~{vcf_name}"
   >>>
 
   runtime {
+    docker: sub(docker_image, " .*", "")
     dockerTag: docker_image
     cluster: cluster_config
-    systemDisk: "cloud_efficiency " + disk_size
-    maxRetries: preemptible_tries
+    memory: "~{mem_size_gb} GiB"
+    disks: "local-disk ~{disk_gb} HDD"
+    systemDisk: "cloud_efficiency ~{disk_gb}"
+    preemptible: preemptible_tries
   }
 
   output {
