@@ -46,21 +46,27 @@ fn generated_workflows_check_clean_with_their_inputs() {
     assert_eq!(demo.code, 0, "{}", demo.out);
     let small = done(called(&yard, "bcs").args(["gen", "small", "-t", "wdl", "--offline"]));
     assert_eq!(small.code, 0, "{}", small.out);
+    let sizes = ["inputs.json", "inputs.30x.ondemand.json", "inputs.30x.spot.json"].map(|name| format!("hg38.wgs.{name}"));
     for (document, inputs) in [
-        ("small/src/echo.wdl", vec!["small/src/inputs.json"]),
-        (
-            "demo/gatk4-data-processing/src/processing-for-variant-discovery-gatk4.wdl",
-            vec!["inputs.json", "inputs.30x.ondemand.json", "inputs.30x.spot.json"],
-        ),
-        (
-            "demo/gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.wdl",
-            vec!["inputs.json", "inputs.30x.ondemand.json", "inputs.30x.spot.json"],
-        ),
+        ("demo/gatk4-data-processing/src/processing-for-variant-discovery-gatk4", &sizes[..]),
+        ("demo/gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4", &sizes),
+        ("demo/gatk4-joint-genotyping/src/joint-genotyping-gatk4", &sizes[..1]),
+        ("demo/gatk4-quality-report/src/quality-report-gatk4", &sizes[..1]),
+        ("demo/gatk4-germline-pipeline/src/germline-pipeline-gatk4", &sizes[..1]),
+        ("demo/fastq-to-ubam/src/paired-fastq-to-unmapped-bam", &["inputs.json".to_owned()]),
+        ("small/src/echo", &["".to_owned()]),
     ] {
+        let wdl = format!("{document}.wdl");
+        // Of the published inputs one has no effect, and the small one runs anywhere; nothing else is to be told.
+        let allowed = if document.starts_with("small") { "no-container" } else { "unused-input" };
+        let plain = yard.call(&["check", &wdl, "--deny", "all", "--allow", allowed]);
+        assert_eq!(plain.code, 0, "{wdl}:\n{}\n{}", plain.out, plain.err);
+        let laid_out = yard.call(&["format", "--check", &wdl]);
+        assert_eq!(laid_out.code, 0, "{wdl}: {}", laid_out.out);
         for name in inputs {
-            let path = if name.contains('/') { name.to_owned() } else { document.replace(".wdl", &format!(".hg38.wgs.{name}")) };
-            let checked = yard.call(&["check", document, "--inputs", &path]);
-            assert_eq!(checked.code, 0, "{document} with {path}:\n{}\n{}", checked.out, checked.err);
+            let path = if name.is_empty() { "small/src/inputs.json".to_owned() } else { format!("{document}.{name}") };
+            let checked = yard.call(&["check", &wdl, "--inputs", &path]);
+            assert_eq!(checked.code, 0, "{wdl} with {path}:\n{}\n{}", checked.out, checked.err);
         }
     }
 }

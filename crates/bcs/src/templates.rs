@@ -59,24 +59,51 @@ const JAVA: &[(&str, &str)] = files!("java": "Readme.md", "job.json", "project.j
     "src/main/java/com/aliyun/batchcompute/job/logcount/util/Store.java",
     "src/main/java/com/aliyun/batchcompute/job/logcount/pojo/Counts.java");
 const WDL: &[(&str, &str)] = files!("wdl": "Readme.md", "main.sh", "src/echo.wdl", "src/inputs.json", "src/options.json");
+/// The folder that copies what it imports from the others: a workflow goes to a server with all of its documents. Published files
+/// do not take the place of these, or it would import other versions than it was written for.
+pub const PIPELINE: &str = "gatk4-germline-pipeline/";
 const GATK: &[(&str, &str)] = files!("gatk": "Readme.md",
     "fastq-to-ubam/main.sh",
+    "fastq-to-ubam/src/paired-fastq-to-unmapped-bam.inputs.json",
+    "fastq-to-ubam/src/paired-fastq-to-unmapped-bam.wdl",
     "gatk4-data-processing/main.sh",
     "gatk4-data-processing/src/LICENSE",
     "gatk4-data-processing/src/README.md",
     "gatk4-data-processing/src/generic.batchcompute-papi.options.json",
-    "gatk4-data-processing/src/processing-for-variant-discovery-gatk4.wdl",
-    "gatk4-data-processing/src/processing-for-variant-discovery-gatk4.hg38.wgs.inputs.json",
     "gatk4-data-processing/src/processing-for-variant-discovery-gatk4.hg38.wgs.inputs.30x.ondemand.json",
     "gatk4-data-processing/src/processing-for-variant-discovery-gatk4.hg38.wgs.inputs.30x.spot.json",
+    "gatk4-data-processing/src/processing-for-variant-discovery-gatk4.hg38.wgs.inputs.json",
+    "gatk4-data-processing/src/processing-for-variant-discovery-gatk4.wdl",
     "gatk4-germline-snps-indels/main.sh",
     "gatk4-germline-snps-indels/src/LICENSE",
     "gatk4-germline-snps-indels/src/README.md",
     "gatk4-germline-snps-indels/src/generic.batchcompute-papi.options.json",
-    "gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.wdl",
-    "gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.hg38.wgs.inputs.json",
     "gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.hg38.wgs.inputs.30x.ondemand.json",
-    "gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.hg38.wgs.inputs.30x.spot.json");
+    "gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.hg38.wgs.inputs.30x.spot.json",
+    "gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.hg38.wgs.inputs.json",
+    "gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.wdl",
+    "gatk4-joint-genotyping/main.sh",
+    "gatk4-joint-genotyping/src/README.md",
+    "gatk4-joint-genotyping/src/generic.batchcompute-papi.options.json",
+    "gatk4-joint-genotyping/src/joint-genotyping-gatk4.hg38.wgs.inputs.json",
+    "gatk4-joint-genotyping/src/joint-genotyping-gatk4.wdl",
+    "gatk4-quality-report/main.sh",
+    "gatk4-quality-report/src/README.md",
+    "gatk4-quality-report/src/generic.batchcompute-papi.options.json",
+    "gatk4-quality-report/src/quality-page-gatk4.wdl",
+    "gatk4-quality-report/src/quality-report-gatk4.hg38.wgs.inputs.json",
+    "gatk4-quality-report/src/quality-report-gatk4.wdl",
+    "gatk4-germline-pipeline/main.sh",
+    "gatk4-germline-pipeline/src/README.md",
+    "gatk4-germline-pipeline/src/generic.batchcompute-papi.options.json",
+    "gatk4-germline-pipeline/src/germline-pipeline-gatk4.hg38.wgs.inputs.json",
+    "gatk4-germline-pipeline/src/germline-pipeline-gatk4.wdl",
+    "gatk4-germline-pipeline/src/haplotypecaller-gvcf-gatk4.wdl",
+    "gatk4-germline-pipeline/src/joint-genotyping-gatk4.wdl",
+    "gatk4-germline-pipeline/src/paired-fastq-to-unmapped-bam.wdl",
+    "gatk4-germline-pipeline/src/processing-for-variant-discovery-gatk4.wdl",
+    "gatk4-germline-pipeline/src/quality-page-gatk4.wdl",
+    "gatk4-germline-pipeline/src/quality-report-gatk4.wdl");
 
 /// The files of a kind: path and text.
 pub fn files(kind: Kind) -> &'static [(&'static str, &'static str)] {

@@ -7,7 +7,12 @@ use std::{
 };
 
 use super::package::files_of;
-use crate::{api::agent, failure::Failure, session::Session, templates::Kind};
+use crate::{
+    api::agent,
+    failure::Failure,
+    session::Session,
+    templates::{Kind, PIPELINE},
+};
 
 /// Largest archive, and largest file of one.
 const MAX_BYTES: u64 = 64 << 20;
@@ -29,7 +34,7 @@ impl Published {
         }
         // Scripts are ours: they fit our way to submit. What is published are workflows and their inputs.
         let base = name.rsplit('/').next().unwrap_or(name);
-        if kind != Kind::Gatk || !(base.ends_with(".wdl") || base.ends_with(".json")) {
+        if kind != Kind::Gatk || name.starts_with(PIPELINE) || !(base.ends_with(".wdl") || base.ends_with(".json")) {
             return None;
         }
         let mut same = self.files.iter().filter(|(path, _)| path.rsplit('/').next() == Some(base));

@@ -55,6 +55,15 @@ fn bcsgen_writes_the_pipelines_of_the_guide() {
             assert!(!text.contains("#{{"), "{base} {name}");
         }
     }
+    for base in ["joint-genotyping", "quality-report", "germline-pipeline"] {
+        let folder = format!("demo/gatk4-{base}");
+        let options: Value = serde_json::from_str(&person.read(&format!("{folder}/src/generic.batchcompute-papi.options.json"))).unwrap();
+        assert_eq!(options["default_runtime_attributes"]["cluster"], "OnDemand bcs.b4.5xlarge img-gatk4");
+        assert!(person.read(&format!("{folder}/main.sh")).contains(&format!("--input_from_file_WDL src/{base}-gatk4.wdl")));
+        assert!(!person.read(&format!("{folder}/src/{base}-gatk4.hg38.wgs.inputs.json")).contains("#{{"));
+    }
+    let same = "src/joint-genotyping-gatk4.wdl";
+    assert_eq!(person.read(&format!("demo/gatk4-germline-pipeline/{same}")), person.read(&format!("demo/gatk4-joint-genotyping/{same}")));
     let inputs = person.read("demo/gatk4-data-processing/src/processing-for-variant-discovery-gatk4.hg38.wgs.inputs.json");
     assert!(inputs.contains("OnDemand bcs.b4.5xlarge img-gatk4") && inputs.contains("oss://genomics-public-data-test/"), "{inputs}");
 }
@@ -75,6 +84,8 @@ fn published_files_take_the_place_of_ours() {
     person.write(&format!("repository/{name}"), published);
     person.done("gen g1 -t gatk --source repository");
     assert_eq!(person.read(&format!("g1/gatk4-germline-snps-indels/src/{name}")), published);
+    // What imports it was written for ours.
+    assert!(person.read(&format!("g1/gatk4-germline-pipeline/src/{name}")).starts_with("version 1.1"));
     // The original package: a tar.gz that holds templates as zip archives.
     let mut zipped = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();

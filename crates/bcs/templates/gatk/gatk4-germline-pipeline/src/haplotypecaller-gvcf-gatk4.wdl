@@ -1,0 +1,1 @@
+../../gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.wdl

@@ -1,0 +1,1 @@
+../../gatk4-joint-genotyping/src/joint-genotyping-gatk4.wdl

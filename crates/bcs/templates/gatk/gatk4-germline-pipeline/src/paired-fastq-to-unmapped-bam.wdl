@@ -1,0 +1,1 @@
+../../fastq-to-ubam/src/paired-fastq-to-unmapped-bam.wdl

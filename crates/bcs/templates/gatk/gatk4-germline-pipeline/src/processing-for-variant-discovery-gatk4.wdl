@@ -1,0 +1,1 @@
+../../gatk4-data-processing/src/processing-for-variant-discovery-gatk4.wdl

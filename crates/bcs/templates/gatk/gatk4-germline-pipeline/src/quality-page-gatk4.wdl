@@ -1,0 +1,1 @@
+../../gatk4-quality-report/src/quality-page-gatk4.wdl

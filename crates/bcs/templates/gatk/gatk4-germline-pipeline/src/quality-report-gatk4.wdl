@@ -1,0 +1,1 @@
+../../gatk4-quality-report/src/quality-report-gatk4.wdl
