@@ -23,6 +23,7 @@ mod metadata;
 mod originals;
 mod providers;
 mod published;
+mod quality_page;
 mod recovery;
 mod requests;
 mod resources;
