@@ -26,7 +26,6 @@ mod originals;
 mod providers;
 mod published;
 mod quality_page;
-mod reads_jobs;
 mod recovery;
 mod requests;
 mod resources;
