@@ -26,6 +26,7 @@ mod originals;
 mod providers;
 mod published;
 mod quality_page;
+mod reads_jobs;
 mod recovery;
 mod requests;
 mod resources;

@@ -63,6 +63,8 @@ def pipeline(house, checks, doors, demo):
     wdl = os.path.join(demo, "gatk4-germline-pipeline/src/germline-pipeline-gatk4.wdl")
     common = house.inputs("inputs.germline-pipeline.json")
     common.pop("GermlinePipeline_GATK4.read_groups")
+    # More parts than contigs, so that there are borders within them.
+    common["GermlinePipeline_GATK4.scatter_count"] = 4
     has_multiqc = os.path.exists(os.path.join(house.gatk, "root/usr/local/bin/multiqc"))
     if has_multiqc:
         common["GermlinePipeline_GATK4.run_multiqc"] = True

@@ -55,7 +55,7 @@ fn is_frame(line: &str) -> bool {
 }
 
 /// Words of programs, and what to do when one of them says so. The first entry that fits counts.
-const ADVICE: [(&[&str], &str); 13] = [
+const ADVICE: [(&[&str], &str); 14] = [
     (
         &[
             "some input files are not indexed",
@@ -108,6 +108,11 @@ const ADVICE: [(&[&str], &str); 13] = [
         &["Duplicate sample", "Can only be used in single sample mode", "duplicate sample name", "multiple samples"],
         "a sample is there twice, or a file holds several: give each sample one file, and samples of different people different names \
          (`samtools reheader` or `gatk RenameSampleInVcf` change one)",
+    ),
+    (
+        &["two lines with the same genomic position", "Incorrect cell order found"],
+        "a gVCF holds records twice, as calling in overlapping parts leaves them: call it without padding of intervals, or combine with \
+         `gatk CombineGVCFs`, which takes such files",
     ),
     (
         &[

@@ -74,6 +74,8 @@ task HaplotypeCaller {
     File interval_list
     String gvcf_name
     Boolean make_gvcf = true
+    # Without it parts of the genome do not overlap: overlapping ones leave records twice, which
+    # GenomicsDBImport refuses.
     Int? interval_padding
     Float? contamination
     Int? max_alt_alleles
@@ -102,11 +104,16 @@ task HaplotypeCaller {
 
   command <<<
     set -e
+    # GATK takes a list that only has a header for a success, and a part of the genome is missing.
+    if ! grep -qv -e '^@' -e '^[[:space:]]*$' "~{interval_list}"; then
+      echo "~{basename(interval_list)} contains no intervals" >&2
+      exit 1
+    fi
     ~{gatk_path} --java-options "~{select_first([java_opt, "-Xmx~{heap_mb}m"])}" HaplotypeCaller \
       -R "~{ref_fasta}" \
       -I "~{input_bam}" \
       -L "~{interval_list}" \
-      -ip ~{select_first([interval_padding, 100])} \
+      ~{if defined(interval_padding) then "-ip ~{interval_padding}" else ""} \
       -contamination ~{select_first([contamination, 0])} \
       --max-alternate-alleles ~{select_first([max_alt_alleles, 3])} \
       ~{if make_gvcf then "-ERC GVCF" else ""} \
