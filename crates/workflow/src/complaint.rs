@@ -11,10 +11,13 @@ use std::{
 
 /// Bytes read from the end of a log.
 const TAIL_BYTES: u64 = 64 << 10;
+/// By them lines that speak of an error are known.
+const ERROR_WORDS: [&str; 8] = ["Exception", "USER ERROR", "ERROR", "Error:", "error:", "[E::", "FATAL", "Fatal"];
 /// Longest line shown, in characters.
 const MAX_LINE: usize = 600;
 
-/// The last lines of a log that tell something, at most so many. Bytes that are no text are replaced.
+/// The last lines of a log that tell something, at most so many, and before them the line that tells the reason, where it is
+/// further up: in a row of programs the others go on talking. Bytes that are no text are replaced.
 pub fn telling(path: &Path, lines: usize) -> Vec<String> {
     let Ok(text) = tail(path) else { return Vec::new() };
     let kept: Vec<&str> = text.lines().filter(|line| !is_frame(line)).collect();
@@ -29,7 +32,18 @@ pub fn telling(path: &Path, lines: usize) -> Vec<String> {
     while told.last().is_some_and(|line| line.trim().is_empty()) {
         told.pop();
     }
-    told.split_off(told.len().saturating_sub(lines))
+    let rest = told.split_off(told.len().saturating_sub(lines));
+    match reason(&told).filter(|_| reason(&rest).is_none()) {
+        Some(reason) => [reason.clone(), "...".into()].into_iter().chain(rest).collect(),
+        None => rest,
+    }
+}
+
+/// The line that tells why: one that there is advice about, or the last one that speaks of an error.
+fn reason(told: &[String]) -> Option<&String> {
+    let known = |line: &&String| ADVICE.iter().any(|(words, _)| words.iter().any(|word| line.contains(word)));
+    let speaks = |line: &&String| ERROR_WORDS.iter().any(|word| line.contains(word));
+    told.iter().rfind(known).or_else(|| told.iter().rfind(speaks))
 }
 
 /// What to do about what the log tells, where it is known.
@@ -172,6 +186,10 @@ mod tests {
             "Exception in thread \"main\" htsjdk.samtools.FileTruncatedException: Premature end of file: /a.bam"
         );
         assert!(advice(file.path()).unwrap().contains("cut off"));
+        let others = format!("{text}{}", (0..20).map(|n| format!("[M::mem] line {n}\n")).collect::<String>());
+        let told = telling(log(&others).path(), 3);
+        assert_eq!(told.len(), 5, "{told:?}");
+        assert!(told[0].contains("Premature end of file") && told[1] == "..." && told[4] == "[M::mem] line 19", "{told:?}");
         // What only begins like a frame is none.
         assert_eq!(telling(log("at noon (or later)\nat last\n").path(), 5), ["at noon (or later)", "at last"]);
         assert_eq!(telling(log("x\nx\n\n\ny\n").path(), 5), ["x", "", "y"]);
