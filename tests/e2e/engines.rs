@@ -14,7 +14,9 @@ use tempfile::TempDir;
 use crate::{
     cluster::SGE,
     containers::not_tested,
+    environments,
     providers::SLURM,
+    service::has_namespaces,
     yard::{Done, Yard, done, lines, wait_for},
 };
 
@@ -316,6 +318,19 @@ fn drive(engine: &Engine, stanza: &str, lose: &dyn Fn(&str)) {
     );
     let bad = done(&mut command(&["run", "bad.wdl", "-d", "bad-run"]));
     assert!(bad.code == 1 && bad.err.contains("Unable to start job. Check the stderr file"), "{}", bad.err);
+
+    if has_namespaces() {
+        environments::tree(&yard);
+        environments::configure(&yard, stanza);
+        yard.write(
+            "image.wdl",
+            "version 1.0\ntask t { command { /usr/gitc/align here } runtime { docker: \"tools/aligner:1\" } output { String said = read_string(stdout()) } }\n\
+             workflow w { call t output { String said = t.said } }",
+        );
+        let run = done(&mut command(&["run", "image.wdl"]));
+        assert_eq!(run.code, 0, "{}", run.err);
+        assert!(run.out.contains("aligner 1 fast here"), "{}", run.out);
+    }
 }
 
 #[test]

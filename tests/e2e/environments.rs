@@ -43,14 +43,16 @@ fn program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-fn tree(yard: &Yard) {
+/// Makes the tree, and [`configure`] has it stand in for images.
+pub fn tree(yard: &Yard) {
     program(&yard.path("tree/usr/gitc/align"), "#!/bin/bash\necho \"aligner 1 $MODE $1\"\n");
     program(&yard.path("tree/aligner/align"), "#!/bin/bash\nexec /usr/gitc/align \"$@\"\n");
     fs::create_dir_all(yard.path("tree/usr/local/bin")).unwrap();
     symlink("/usr/bin/env", yard.path("tree/usr/local/bin/python")).unwrap();
 }
 
-fn configure(yard: &Yard, more: &str) {
+/// The configuration of a yard with the tree and something more, which comes first.
+pub fn configure(yard: &Yard, more: &str) {
     let tree = yard.path("tree");
     let entry = "[[images]]\nmatch = \"tools/aligner:*\"\nname = \"aligner 1 of this machine\"\n";
     yard.write("config/batchyard/config.toml", &format!("{more}\n{entry}root = {tree:?}\nenv = {{ MODE = \"fast\" }}\n"));
