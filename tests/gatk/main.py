@@ -79,8 +79,8 @@ def pipeline(house, checks, doors, demo):
     sorted_bam = glob.glob(house.path("pipeline/**/call-SortAndFixTags/execution/%s*.bam" % SAMPLE), recursive=True)
     ready = next(bam for bam in outputs["analysis_ready_bams"] if os.path.basename(bam).startswith(SAMPLE))
     doors.records("pipeline", sorted_bam[0], ready)
-    doors.truth("pipeline, joint", outputs["joint_vcf"], SAMPLES)
-    with open(outputs["report"]) as file:
+    doors.truth("pipeline, joint", outputs["vcf"], SAMPLES)
+    with open(outputs["quality_page"]) as file:
         page = file.read()
     checks("pipeline: the report shows every sample, with pictures", all(name in page for name in SAMPLES) and page.count("<svg") >= 5)
     if has_multiqc:
