@@ -51,6 +51,9 @@ use crate::{
 use call::Call;
 pub use live::Live;
 
+/// Steps taken before what has come in meanwhile is looked at.
+const STEPS_AT_ONCE: usize = 32;
+
 /// What an engine's thread is told.
 #[derive(Debug)]
 pub enum Message {
@@ -324,8 +327,14 @@ impl<'p> Engine<'p> {
     /// The store cannot record any more; processes that run are left alone and will be found by a resumed run.
     pub fn work(&mut self) -> Result<(), EngineError> {
         loop {
+            let mut steps = 0;
             while let Some((frame, step)) = self.frames.next_ready() {
                 self.step(frame, step);
+                steps += 1;
+                // A wide scatter must not keep what is ready from starting.
+                if steps % STEPS_AT_ONCE == 0 {
+                    self.handle_waiting();
+                }
             }
             self.end_idle_roots();
             if self.roots.iter().all(|root| root.finished.is_some()) {
@@ -357,6 +366,10 @@ impl<'p> Engine<'p> {
             // The engine itself holds a sender, so the channel is never closed.
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
         }
+        self.handle_waiting();
+    }
+
+    fn handle_waiting(&mut self) {
         while let Ok(message) = self.inbox.try_recv() {
             self.handle(message);
         }
