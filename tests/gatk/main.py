@@ -147,7 +147,7 @@ def main():
     original = published(house, checks)
     demo = house.path("demo")
     checks("bcs gen -t gatk writes our pipelines", house.call("bcs", "gen", demo, "-t", "gatk", "--offline").code == 0)
-    doors = Doors(house, checks, original)
+    doors = Doors(house, checks, os.path.join(PROJECT, ".cache", PACKAGE), original)
     own = [os.path.join(demo, name) for name in ("gatk4-germline-snps-indels/src/haplotypecaller-gvcf-gatk4.wdl",
                                                  "gatk4-joint-genotyping/src/joint-genotyping-gatk4.wdl")]
     steps = {
