@@ -6,7 +6,9 @@ use std::{
     process::Command,
 };
 
-use crate::{containers::not_tested, yard::Yard};
+use serde_json::Value as Json;
+
+use crate::{containers::not_tested, service::has_namespaces, yard::Yard};
 
 /// Document inside the bundle and its MD5 sum.
 const PIPELINES: [(&str, &str); 2] = [
@@ -80,4 +82,54 @@ fn a_wrong_input_of_a_published_pipeline_is_found() {
     let check = yard.call(&["check", document.to_str().unwrap(), "--inputs", "wrong.json"]);
     assert_eq!(check.code, 2, "{}", check.err);
     assert!(check.err.contains(&format!("`{key}s` is given and means nothing")), "{}", check.err);
+}
+
+/// What the published files need besides GATK.
+const PROGRAMS: [&str; 6] = ["bwa", "samtools", "bcftools", "tabix", "java", "python3"];
+
+/// The published pair from reads to calls, with a stand-in for GATK: `make gatk` does the same with GATK itself.
+#[test]
+fn the_published_pair_finds_the_variants_with_a_stand_in_for_gatk() {
+    let yard = Yard::new();
+    let folder = match unpack(&yard) {
+        Ok(folder) => folder,
+        Err(reason) => return not_tested("gatk", &reason),
+    };
+    let picard = Path::new("/usr/share/java/picard.jar");
+    let missing = PROGRAMS.into_iter().find(|program| quietly(Command::new("which").arg(program)).is_err());
+    if let Some(missing) = missing.or((!picard.exists()).then_some("picard.jar")) {
+        return not_tested(missing, "run scripts/setup.sh demo");
+    }
+    if !has_namespaces() {
+        return;
+    }
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = |program: &str, words: &[&str]| quietly(Command::new(project.join(program)).args(words)).unwrap();
+    let (data, tree) = (yard.path("data").display().to_string(), yard.path("tree").display().to_string());
+    run("examples/gatk/data/make_data.py", &[&data, "--contigs", "chrA:20000,chrB:15000", "--jackpots", "3", "--scatter", "2"]);
+    run("examples/gatk/data/index.sh", &[&data]);
+    run("scripts/gatk/layout.sh", &[&tree, project.join("tests/gatk/stand_in.py").to_str().unwrap()]);
+    let images = run("scripts/gatk/images.sh", &["stand-in for GATK", &tree]);
+    yard.write("config/batchyard/config.toml", &images);
+
+    let (processing, calling) = (folder.join(PIPELINES[0].0), folder.join(PIPELINES[1].0));
+    let inputs = yard.path("data/inputs.data-processing.draft2.SIM001.json");
+    let outputs = yard.outputs(&["run", processing.to_str().unwrap(), "-i", inputs.to_str().unwrap()]);
+    let of = |name: &str| outputs[format!("PreProcessingForVariantDiscovery_GATK4.{name}")].as_str().unwrap().to_owned();
+    let (bam, index) = (of("analysis_ready_bam"), of("analysis_ready_bam_index"));
+    let inputs = yard.path("data/inputs.haplotypecaller.draft2.SIM001.json");
+    let mut calls: Json = serde_json::from_str(&fs::read_to_string(inputs).unwrap()).unwrap();
+    calls["HaplotypeCallerGvcf_GATK4.input_bam"] = bam.clone().into();
+    calls["HaplotypeCallerGvcf_GATK4.input_bam_index"] = index.into();
+    let inputs = yard.write("calling.json", &calls.to_string());
+    let called = yard.outputs(&["run", calling.to_str().unwrap(), "-i", inputs.to_str().unwrap()]);
+    let gvcf = called["HaplotypeCallerGvcf_GATK4.output_merged_gvcf"].as_str().unwrap();
+    let (metrics, recalibration) = (of("duplication_metrics"), of("bqsr_report"));
+    let seen = run(
+        "tests/gatk/check_run.py",
+        &["--data", &data, "--sample", "SIM001", "--bam", &bam, "--metrics", &metrics, "--bqsr", &recalibration, "--vcf", gvcf],
+    );
+    assert!(seen.contains("calls: snp") && seen.contains("calls: indel") && !seen.contains("FAIL"), "{seen}");
+    let shown = yard.call(&["show", "last", "--json"]).out;
+    assert!(shown.contains("stand-in for GATK"), "{shown}");
 }
