@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Tasks that are got ready while others run, so that no core waits for a directory to be made.
-const AHEAD: usize = 2;
+const AHEAD: usize = 4;
 /// Most worker threads; more tasks than this at once wait for a thread.
 const MAX_WORKERS: usize = 4096;
 /// Most threads that each carry out a run.
