@@ -32,6 +32,7 @@ gatk:
 	@$(CARGO) build --quiet
 	@tests/gatk/main.py --program $(TARGET)/debug/batchyard --gatk $(GATK) --work $(TARGET)/gatk \
 		--figures $(TARGET)/gatk-figures.json $(if $(PARTS),--only $(PARTS))
+	@BATCHYARD_GATK=$(abspath $(GATK)) $(CARGO) test --quiet --test e2e -- --ignored --nocapture real_gatk
 
 ## format and lints, warnings are errors
 check:

@@ -16,6 +16,7 @@ use crate::{
     containers::not_tested,
     environments,
     providers::SLURM,
+    published,
     service::has_namespaces,
     yard::{Done, Yard, done, lines, wait_for},
 };
@@ -357,4 +358,45 @@ fn grid_engine_runs_the_documented_stanza() {
     drive(&engine, &grid_engine(), &|job| {
         engine.tell(Path::new("/usr/lib/gridengine/qdel"), &[job]).unwrap();
     });
+}
+
+/// Where `scripts/setup.sh gatk` and `tests/gatk/main.py` leave GATK and its data.
+const GATK_DATA: &str = ".cache/gatk/data";
+
+/// The published workflow with real GATK as jobs of a scheduler: its records are those of the reference.
+fn drive_gatk(engine: &Engine, stanza: &str) {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let gatk = std::env::var_os("BATCHYARD_GATK").map_or_else(|| project.join(".cache/gatk/4.6.2.0"), PathBuf::from);
+    let images = fs::read_to_string(gatk.join("images.toml")).expect("`make gatk` installs GATK first");
+    let yard = Yard::new();
+    yard.write("config/batchyard/config.toml", &format!("{stanza}\n{images}"));
+    let folder = published::unpack(&yard).unwrap();
+    let inputs = project.join(GATK_DATA).join("inputs.data-processing.draft2.SIM001.json");
+    let mut command = yard.command(&["run", folder.join(published::PROCESSING).to_str().unwrap(), "-i", inputs.to_str().unwrap()]);
+    let run = done(command.envs(engine.env.iter().map(|(k, v)| (k, v))));
+    assert_eq!(run.code, 0, "{}", run.err);
+    let outputs: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let bam = outputs["outputs"]["PreProcessingForVariantDiscovery_GATK4.analysis_ready_bam"].as_str().unwrap();
+    let records = Command::new("bash").args(["-c", "samtools view -x PG \"$0\" | md5sum", bam]).output().unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&fs::read_to_string(project.join("tests/gatk/expected.json")).unwrap()).unwrap();
+    let seen = String::from_utf8_lossy(&records.stdout).into_owned();
+    assert_eq!(seen.split_whitespace().next(), expected["analysis_ready_records_md5"].as_str());
+}
+
+#[test]
+#[ignore = "`make gatk` runs it, after it has installed GATK and made the data"]
+fn slurm_runs_real_gatk() {
+    match Engine::slurm() {
+        Ok(engine) => drive_gatk(&engine, &slurm()),
+        Err(reason) => not_tested("slurm", &reason),
+    }
+}
+
+#[test]
+#[ignore = "`make gatk` runs it, after it has installed GATK and made the data"]
+fn grid_engine_runs_real_gatk() {
+    match Engine::grid_engine() {
+        Ok(engine) => drive_gatk(&engine, &grid_engine()),
+        Err(reason) => not_tested("gridengine", &reason),
+    }
 }

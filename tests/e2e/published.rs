@@ -20,7 +20,11 @@ const PACKAGE: &str = ".cache/batchcompute-cli-1.7.7.tar.gz";
 /// The bundle inside the package.
 const BUNDLE: &str = "batchcompute-cli-1.7.7/src/batchcompute_cli/templates/gatk.zip";
 
-fn unpack(yard: &Yard) -> Result<PathBuf, String> {
+/// The first of them, from unmapped reads to a BAM.
+pub const PROCESSING: &str = PIPELINES[0].0;
+
+/// The bundle, unpacked in a folder of the yard.
+pub fn unpack(yard: &Yard) -> Result<PathBuf, String> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join(PACKAGE);
     if !package.exists() {
         return Err(format!("no {PACKAGE}: run scripts/setup.sh test"));
