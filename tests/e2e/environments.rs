@@ -10,6 +10,7 @@ use std::{
 use serde_json::{Value as Json, json};
 
 use crate::{
+    http::Server,
     service::has_namespaces,
     yard::{Yard, done, processes_with, wait_for},
 };
@@ -150,4 +151,23 @@ fn a_task_in_such_a_root_is_adopted_and_ended() {
     assert!(processes_with(&[&number]) == 0);
     let show = yard.show("last");
     assert_eq!(show["calls"][0]["end"]["outputs"]["said"], "aligner 1 fast end", "{show}");
+}
+
+/// Programs are installed anew while a server goes on: what they make is made again.
+#[test]
+fn a_server_notices_other_programs() {
+    if !has_namespaces() {
+        return;
+    }
+    let yard = Yard::new();
+    tree(&yard);
+    configure(&yard, "");
+    let server = Server::start(&yard, &[]);
+    let said = || {
+        let id = server.run(WDL, &json!({}), &[]);
+        server.about(&id, "outputs")["outputs"]["w.said"][0].clone()
+    };
+    assert_eq!(said(), "aligner 1 fast once");
+    program(&yard.path("tree/usr/gitc/align"), "#!/bin/bash\necho \"aligner 2 $MODE $1\"\n");
+    assert_eq!(said(), "aligner 2 fast once");
 }

@@ -3,7 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
 use batchyard_runner::root::fingerprint;
@@ -47,11 +47,12 @@ pub struct HostEnvironment {
     pub tree: Option<Tree>,
 }
 
-/// A tree of programs that is laid over the host's root.
+/// A tree of programs that is laid over the host's root. What it holds is read once for each run, whose settings are a copy of
+/// the server's: programs may be installed anew while that goes on.
 #[derive(Clone, Debug)]
 pub struct Tree {
     path: PathBuf,
-    fingerprint: Arc<OnceLock<Result<String, String>>>,
+    fingerprint: OnceLock<Result<String, String>>,
 }
 
 impl PartialEq for Tree {
@@ -63,7 +64,7 @@ impl PartialEq for Tree {
 impl Tree {
     /// The tree in this folder.
     pub fn new(path: PathBuf) -> Self {
-        Tree { path, fingerprint: Arc::default() }
+        Tree { path, fingerprint: OnceLock::new() }
     }
 
     /// Its folder.
@@ -71,7 +72,7 @@ impl Tree {
         &self.path
     }
 
-    /// What it holds; read once.
+    /// What it holds.
     fn fingerprint(&self) -> Result<&str, Failure> {
         let read = || fingerprint(&self.path).map(|text| text_hash(&text)).map_err(|error: io::Error| error.to_string());
         self.fingerprint.get_or_init(read).as_deref().map_err(|problem| {
