@@ -338,17 +338,7 @@ fn signal_name(signal: i32) -> &'static str {
 }
 
 fn tail_contains(path: &Path, words: &[impl AsRef<str>]) -> bool {
-    use std::io::{Read, Seek, SeekFrom};
-    let Ok(mut file) = fs::File::open(path) else { return false };
-    let length = file.metadata().map_or(0, |m| m.len());
-    let mut text = Vec::new();
-    if file.seek(SeekFrom::Start(length.saturating_sub(STDERR_TAIL_BYTES))).is_err()
-        || file.take(STDERR_TAIL_BYTES).read_to_end(&mut text).is_err()
-    {
-        return false;
-    }
-    let text = String::from_utf8_lossy(&text);
-    words.iter().any(|word| text.contains(word.as_ref()))
+    complaint::tail(path, STDERR_TAIL_BYTES).is_ok_and(|text| words.iter().any(|word| text.contains(word.as_ref())))
 }
 
 /// Roughly how long a value is as text.

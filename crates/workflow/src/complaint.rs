@@ -19,7 +19,7 @@ const MAX_LINE: usize = 600;
 /// The last lines of a log that tell something, at most so many, and before them the line that tells the reason, where it is
 /// further up: in a row of programs the others go on talking. Bytes that are no text are replaced.
 pub fn telling(path: &Path, lines: usize) -> Vec<String> {
-    let Ok(text) = tail(path) else { return Vec::new() };
+    let Ok(text) = tail(path, TAIL_BYTES) else { return Vec::new() };
     let kept: Vec<&str> = text.lines().filter(|line| !is_frame(line)).collect();
     let mut told: Vec<String> = Vec::new();
     for line in kept {
@@ -48,16 +48,17 @@ fn reason(told: &[String]) -> Option<&String> {
 
 /// What to do about what the log tells, where it is known.
 pub fn advice(path: &Path) -> Option<&'static str> {
-    let text = tail(path).ok()?;
+    let text = tail(path, TAIL_BYTES).ok()?;
     ADVICE.iter().find(|(words, _)| words.iter().any(|word| text.contains(word))).map(|(_, advice)| *advice)
 }
 
-fn tail(path: &Path) -> io::Result<String> {
+/// The end of a log, at most so many bytes of it.
+pub(crate) fn tail(path: &Path, most: u64) -> io::Result<String> {
     let mut file = fs::File::open(path)?;
     let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
     let mut bytes = Vec::new();
-    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -87,7 +88,6 @@ const ADVICE: [(&[&str], &str); 14] = [
             "have incompatible contigs",
             "No overlapping contigs found",
             "sequence dictionaries are not the same",
-            "Sequence dictionaries",
             "do not have the same number of contigs",
             "not found in sequence dictionary",
             "not in the sequence dictionary",
@@ -103,7 +103,7 @@ const ADVICE: [(&[&str], &str); 14] = [
             "Truncated file",
             "truncated file",
             "Premature EOF",
-            "unexpected end of file",
+            ".gz: unexpected end of file",
         ],
         "a file is cut off: bring it here again and compare its size or checksum; `samtools quickcheck` finds such files",
     ),
@@ -119,7 +119,7 @@ const ADVICE: [(&[&str], &str); 14] = [
         "the unmapped BAM must hold the reads that were aligned, in the order of their names: `gatk SortSam --SORT_ORDER queryname` sorts it",
     ),
     (
-        &["Duplicate sample", "Can only be used in single sample mode", "duplicate sample name", "multiple samples"],
+        &["Duplicate sample", "Can only be used in single sample mode", "duplicate sample name"],
         "a sample is there twice, or a file holds several: give each sample one file, and samples of different people different names \
          (`samtools reheader` or `gatk RenameSampleInVcf` change one)",
     ),
@@ -208,6 +208,9 @@ mod tests {
         ] {
             assert!(advice(log(text).path()).is_some_and(|advice| advice.contains(part)), "{text}");
         }
-        assert_eq!(advice(log("all is well\n").path()), None);
+        // Of bash, about a command that is written wrong.
+        for other in ["all is well\n", "script: line 9: syntax error: unexpected end of file\n"] {
+            assert_eq!(advice(log(other).path()), None);
+        }
     }
 }
