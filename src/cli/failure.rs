@@ -1,13 +1,15 @@
 //! What a failed run ends with: the first failing call, its command, its exit status, the end of its standard error.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use batchyard_workflow::{complaint::telling, documents::Failure};
+use batchyard_workflow::{complaint::telling, documents::Failure, layout::read_command};
 
 use super::say;
 
 /// Lines of standard error shown.
 const TAIL_LINES: usize = 15;
+/// What is read of either end of a script that is very long.
+const COMMAND_BYTES: usize = 16 << 10;
 /// Lines of the command shown.
 const COMMAND_LINES: usize = 12;
 
@@ -26,7 +28,7 @@ pub fn tell(failures: &[Failure]) {
         say(&format!("  exit status: {code}"));
     }
     if let Some(dir) = &first.dir {
-        tell_files(&Path::new(dir).join("execution"));
+        tell_files(Path::new(dir));
     }
     if let Some(hint) = &first.hint {
         say(&format!("  hint: {hint}"));
@@ -36,10 +38,11 @@ pub fn tell(failures: &[Failure]) {
     }
 }
 
-fn tell_files(execution: &Path) {
-    if let Some(command) = command_of(&execution.join("script")) {
+fn tell_files(call_dir: &Path) {
+    let execution = call_dir.join("execution");
+    if let Some(command) = read_command(call_dir, COMMAND_BYTES) {
         say("  command:");
-        let lines: Vec<&str> = command.lines().collect();
+        let lines: Vec<&str> = command.trim_matches('\n').lines().collect();
         for line in lines.iter().take(COMMAND_LINES) {
             say(&format!("    {line}"));
         }
@@ -59,19 +62,6 @@ fn tell_files(execution: &Path) {
             say(&format!("  {name}: {}", path.display()));
         }
     }
-}
-
-/// The task's own command inside the script of an attempt.
-pub fn command_of(script: &Path) -> Option<String> {
-    let text = fs::read_to_string(script).ok()?;
-    let body: Vec<&str> = text.lines().skip(1).collect();
-    let body = match body.split_first() {
-        // The form with a sub-shell: brackets around the command, then the line that writes `rc`.
-        Some((first, rest)) if first.starts_with("trap : ") => rest.get(1..rest.len().saturating_sub(2)).unwrap_or(rest),
-        Some((first, rest)) if first.starts_with("trap ") => rest,
-        _ => body.as_slice(),
-    };
-    Some(body.join("\n").trim_matches('\n').to_owned())
 }
 
 /// The last lines of a log that tell something.
