@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::wire::{AppDescription, ConfigItem, Parameter, Problems, app::Vm, job::Text};
+use crate::{
+    system,
+    wire::{AppDescription, Parameter, Problems, app::Vm, job::Text},
+};
 
 /// Name of the app.
 pub const NAME: &str = "fastq_to_ubam";
@@ -26,7 +29,6 @@ pub fn description(picard_jar: &str) -> AppDescription {
         (name.to_owned(), parameter)
     };
     let text = |name: &str, default: Value, about: &str| input(name, "String", default, "", about);
-    let config = |default: Value| ConfigItem { default, ..ConfigItem::default() };
     AppDescription {
         name: NAME.into(),
         description: "Makes unmapped BAM files of a pair of FASTQ files".into(),
@@ -52,26 +54,8 @@ pub fn description(picard_jar: &str) -> AppDescription {
             text("READ_GROUP_NAME", json!("A"), "the read group; without blanks"),
         ]
         .into(),
-        output_parameters: [(
-            "OUTPUTS_DIR".to_owned(),
-            Parameter {
-                local_path: "/batchcompute/outputs/".into(),
-                description: "prefix for the BAM files and their list".into(),
-                ..Parameter::default()
-            },
-        )]
-        .into(),
-        config: [
-            ("ResourceType", config(json!("OnDemand"))),
-            ("InstanceType", config(json!("ecs.sn1.medium"))),
-            ("InstanceCount", ConfigItem { overwritable: false, ..config(json!(1)) }),
-            ("MinDiskSize", config(json!(40))),
-            ("DiskType", config(json!("cloud_efficiency"))),
-            ("MaxRetryCount", config(json!(0))),
-            ("Timeout", config(json!(86_400))),
-        ]
-        .map(|(name, item)| (name.to_owned(), item))
-        .into(),
+        output_parameters: system::outputs("/batchcompute/outputs/", "prefix for the BAM files and their list"),
+        config: system::config(),
         ..AppDescription::default()
     }
 }

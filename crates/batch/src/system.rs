@@ -5,7 +5,35 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use batchyard_model::JobId;
 use batchyard_runner::Control;
 
-use crate::{instance::Access, wire::AppDescription};
+use indexmap::IndexMap;
+use serde_json::json;
+
+use crate::{
+    instance::Access,
+    wire::{AppDescription, ConfigItem, Parameter},
+};
+
+/// Settings of everybody's apps, with what holds where a job says nothing.
+pub fn config() -> IndexMap<String, ConfigItem> {
+    let item = |default| ConfigItem { default, ..ConfigItem::default() };
+    [
+        ("ResourceType", item(json!("OnDemand"))),
+        ("InstanceType", item(json!("ecs.sn1.medium"))),
+        ("InstanceCount", ConfigItem { overwritable: false, ..item(json!(1)) }),
+        ("MinDiskSize", item(json!(40))),
+        ("DiskType", item(json!("cloud_efficiency"))),
+        ("MaxRetryCount", item(json!(0))),
+        ("Timeout", item(json!(86_400))),
+    ]
+    .map(|(name, item)| (name.to_owned(), item))
+    .into()
+}
+
+/// Their one output: a prefix of the object store, found at a local path.
+pub fn outputs(local_path: &str, description: &str) -> IndexMap<String, Parameter> {
+    let parameter = Parameter { local_path: local_path.into(), description: description.into(), ..Parameter::default() };
+    [("OUTPUTS_DIR".to_owned(), parameter)].into()
+}
 
 /// One use of such an app.
 pub struct SystemCall<'c> {

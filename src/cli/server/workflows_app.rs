@@ -11,8 +11,8 @@ use std::{
 
 use batchyard_batch::{
     instance::Access,
-    system::{SystemCall, Systems},
-    wire::{AppDescription, ConfigItem, Parameter, app::Vm, mounts::bucket_and_key},
+    system::{self, SystemCall, Systems},
+    wire::{AppDescription, Parameter, app::Vm, mounts::bucket_and_key},
 };
 use batchyard_cromwell::{
     metadata::{self, Context, Filter, Query},
@@ -87,7 +87,6 @@ impl Systems for WorkflowsApp {
 /// Parameters and settings, as the original's clients expect them.
 fn description() -> AppDescription {
     let input = |default: Json, description: &str| Parameter { default, description: description.into(), ..Parameter::default() };
-    let config = |default: Json| ConfigItem { default, ..ConfigItem::default() };
     AppDescription {
         name: APP.into(),
         description: "Carries out a WDL workflow".into(),
@@ -102,26 +101,8 @@ fn description() -> AppDescription {
         ]
         .map(|(name, parameter)| (name.to_owned(), parameter))
         .into(),
-        output_parameters: [(
-            "OUTPUTS_DIR".to_owned(),
-            Parameter {
-                local_path: "/home/outputs/".into(),
-                description: "prefix for `workflow_metadata.json`".into(),
-                ..Parameter::default()
-            },
-        )]
-        .into(),
-        config: [
-            ("ResourceType", config(json!("OnDemand"))),
-            ("InstanceType", config(json!("ecs.sn1.medium"))),
-            ("InstanceCount", ConfigItem { overwritable: false, ..config(json!(1)) }),
-            ("MinDiskSize", config(json!(40))),
-            ("DiskType", config(json!("cloud_efficiency"))),
-            ("MaxRetryCount", config(json!(0))),
-            ("Timeout", config(json!(86_400))),
-        ]
-        .map(|(name, item)| (name.to_owned(), item))
-        .into(),
+        output_parameters: system::outputs("/home/outputs/", "prefix for `workflow_metadata.json`"),
+        config: system::config(),
         ..AppDescription::default()
     }
 }
