@@ -171,7 +171,7 @@ install_multiqc() {
       return
     fi
   fi
-  ln -sfn "$folder/bin/multiqc" "$gatk/root/usr/local/bin/multiqc"
+  (cd "$gatk/root" && ln -sfn "$folder/bin/multiqc" usr/local/bin/multiqc)
 }
 
 build=(cc=build-essential make=build-essential)

@@ -366,7 +366,7 @@ const GATK_DATA: &str = ".cache/gatk/data";
 /// The published workflow with real GATK as jobs of a scheduler: its records are those of the reference.
 fn drive_gatk(engine: &Engine, stanza: &str) {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let gatk = std::env::var_os("BATCHYARD_GATK").map_or_else(|| project.join(".cache/gatk/4.6.2.0"), PathBuf::from);
+    let gatk = PathBuf::from(std::env::var_os("BATCHYARD_GATK").expect("`make gatk` says where GATK is"));
     let images = fs::read_to_string(gatk.join("images.toml")).expect("`make gatk` installs GATK first");
     let yard = Yard::new();
     yard.write("config/batchyard/config.toml", &format!("{stanza}\n{images}"));

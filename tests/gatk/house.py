@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -254,7 +253,3 @@ def tool(*words):
     if done.returncode:
         raise Broken("%s ended with %d: %s" % (os.path.basename(words[0]), done.returncode, done.stdout[-3000:]))
     return done.stdout
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
