@@ -114,15 +114,13 @@ impl State {
         }
     }
 
-    /// Lets a waiting worker go; false when none waits for this task.
-    fn open(&mut self, task: u64) -> bool {
-        let go = self.staged.remove(&task);
-        // A worker that is gone has failed while it got ready, and says so itself.
-        if let Some(go) = &go {
-            let _ = go.send(());
-        }
-        go.is_some()
-    }
+}
+
+/// Lets a waiting worker go. Never under the lock of the gate: the worker may take the core at once from whoever wakes it,
+/// and everybody else would wait for a lock that sleeps.
+fn let_go(worker: &SyncSender<()>) {
+    // A worker that is gone has failed while it got ready, and says so itself.
+    let _ = worker.send(());
 }
 
 impl Seat {
@@ -150,14 +148,15 @@ impl Seat {
 
     /// Lets a waiting worker go.
     pub fn open(&self, task: u64) {
-        self.gate.lock().open(task);
+        let worker = self.gate.lock().staged.remove(&task);
+        worker.iter().for_each(let_go);
     }
 
     /// A task has succeeded: lets those go that can start now. Returns those of this engine as started, together with
     /// what is left for it to do.
     pub fn released(&self, task: u64) -> (Vec<u64>, Vec<Action>) {
+        let (mut started, mut left, mut workers) = (Vec::new(), Vec::new(), Vec::new());
         let mut state = self.gate.lock();
-        let (mut started, mut left) = (Vec::new(), Vec::new());
         state.owners.remove(&task);
         let mut actions = Vec::new();
         state.yard.step(Event::Ended(task), &mut actions);
@@ -165,18 +164,22 @@ impl Seat {
             let (Action::Stage(next) | Action::Start(next) | Action::Withdrawn(next)) = action;
             let owner = state.owners.get(&next).copied();
             let ours = owner == Some(self.engine);
-            match action {
-                Action::Start(next) if state.open(next) => {
+            let worker = if matches!(action, Action::Start(_)) { state.staged.remove(&next) } else { None };
+            match worker {
+                Some(worker) => {
+                    workers.push(worker);
                     if ours {
                         started.push(next);
                     } else {
                         state.tell(owner, Word::Released(vec![next]));
                     }
                 }
-                action if ours => left.push(action),
-                action => state.tell(owner, Word::Act(vec![action])),
+                None if ours => left.push(action),
+                None => state.tell(owner, Word::Act(vec![action])),
             }
         }
+        drop(state);
+        workers.iter().for_each(let_go);
         (started, left)
     }
 }

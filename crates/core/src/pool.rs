@@ -47,6 +47,8 @@ impl Pool {
         let mut state = self.shared.lock();
         state.queue.push_back(Box::new(work));
         if state.idle >= state.queue.len() || state.threads >= self.shared.limit {
+            // Whoever is woken may take the core at once, and needs the lock.
+            drop(state);
             self.shared.wake.notify_one();
             return Ok(());
         }
