@@ -1,0 +1,207 @@
+//! One store, ready to be asked.
+
+use std::{fs, sync::OnceLock, time::Duration};
+
+use opendal::{
+    Metadata, Operator,
+    layers::{ConcurrentLimitLayer, RetryLayer, TimeoutLayer},
+    options::ListOptions,
+    services::{Fs, Oss, S3},
+};
+use tokio::runtime::Runtime;
+
+use super::{
+    Address, RemoteError, Stat,
+    address::Scheme,
+    client::Shared,
+    settings::{Place, StoreSettings, Style},
+};
+
+/// Requests to one store at a time, of all who use it.
+const MAX_REQUESTS: usize = 64;
+/// Tries after the first one that failed for a reason that may pass.
+const RETRIES: usize = 4;
+/// Pause before the first of them; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause.
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// Time for a request that carries no data.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Time for a piece of data to come or to go.
+const PIECE: Duration = Duration::from_secs(120);
+/// Folder for files that are not complete yet, in the folder of a store.
+const UNFINISHED: &str = ".batchyard-unfinished";
+
+/// One store.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub settings: StoreSettings,
+    client: Shared,
+    operator: OnceLock<Result<Operator, String>>,
+}
+
+impl Store {
+    pub fn new(settings: StoreSettings, client: Shared) -> Store {
+        Store { settings, client, operator: OnceLock::new() }
+    }
+
+    /// A store over something that is there already.
+    #[cfg(test)]
+    pub fn over(settings: StoreSettings, client: Shared, operator: Operator) -> Store {
+        Store { settings, client, operator: OnceLock::from(Ok(operator)) }
+    }
+
+    /// Where it is, for people.
+    pub fn place(&self) -> String {
+        match &self.settings.place {
+            Place::Folder(folder) => folder.display().to_string(),
+            Place::Service { endpoint, .. } => endpoint.clone(),
+        }
+    }
+
+    /// Whether its files are told apart by size and time alone, and are changed in place by whoever likes.
+    pub fn is_folder(&self) -> bool {
+        matches!(self.settings.place, Place::Folder(_))
+    }
+
+    pub fn runtime(&self) -> Result<&Runtime, RemoteError> {
+        self.client.runtime()
+    }
+
+    /// Who carries out operations.
+    pub fn operator(&self) -> Result<&Operator, RemoteError> {
+        let opened = self.operator.get_or_init(|| self.open().map_err(|error| error.to_string()));
+        let wrong = |why: &String| RemoteError::Settings { url: self.settings.base.to_string(), reason: format!("cannot be used: {why}") };
+        opened.as_ref().map_err(wrong)
+    }
+
+    /// The name of an object for the library: a folder holds what is below the URL of its store.
+    pub fn path<'a>(&self, address: &'a Address) -> Result<&'a str, RemoteError> {
+        if !self.is_folder() {
+            return Ok(&address.key);
+        }
+        let rest = address.key.strip_prefix(&self.settings.base.key).unwrap_or(&address.key);
+        let is_file = rest.is_empty() || crate::folder::place(rest).is_some();
+        if !is_file || rest.split('/').next() == Some(UNFINISHED) {
+            return Err(RemoteError::NoFileName { url: address.to_string(), key: address.key.clone() });
+        }
+        Ok(rest)
+    }
+
+    /// The key of what the library calls by a path; `None` for what is no object.
+    pub fn key(&self, path: &str) -> Option<String> {
+        if !self.is_folder() {
+            return Some(path.to_owned());
+        }
+        let is_ours = path.split('/').next() != Some(UNFINISHED);
+        is_ours.then(|| format!("{}{path}", self.settings.base.key))
+    }
+
+    /// What is at an address.
+    pub async fn stat(&self, address: &Address) -> Result<(Stat, Metadata), RemoteError> {
+        let (operator, path) = (self.operator()?, self.path(address)?);
+        match operator.stat(path).await {
+            Ok(found) if found.is_file() => Ok((Stat::of(&found), found)),
+            Ok(_) => Err(RemoteError::NoSuchObject { url: address.to_string(), place: self.place() }),
+            Err(error) => Err(self.explained(self.failed("look at", address, &error), address).await),
+        }
+    }
+
+    pub fn failed(&self, what: &'static str, address: &Address, error: &opendal::Error) -> RemoteError {
+        RemoteError::from_library(what, &address.to_string(), &self.place(), error)
+    }
+
+    /// The answer to a look at one object has no words. A list has, so that a missing bucket or a wrong key can be told from a
+    /// missing object.
+    async fn explained(&self, error: RemoteError, address: &Address) -> RemoteError {
+        if self.is_folder() || !matches!(error, RemoteError::NoSuchObject { .. } | RemoteError::Refused { .. }) {
+            return error;
+        }
+        let options = ListOptions { limit: Some(1), recursive: true, ..ListOptions::default() };
+        let Ok(operator) = self.operator() else { return error };
+        let listed = async { operator.lister_options(&address.key, options).await?.first().await };
+        match listed.await.map_err(|library| self.failed("look at", address, &library)) {
+            // Who may not list may still be right about the object.
+            Err(told @ (RemoteError::NoSuchBucket { .. } | RemoteError::Refused { .. })) if !told.is_denied() || !error.is_missing() => told,
+            _ => error,
+        }
+    }
+
+    fn open(&self) -> Result<Operator, RemoteError> {
+        let base = &self.settings.base;
+        let unusable = |error: opendal::Error| RemoteError::Client(error.message().to_owned());
+        let operator = match &self.settings.place {
+            Place::Folder(folder) => {
+                if !folder.is_dir() {
+                    return Err(RemoteError::Client(format!("there is no folder `{}`: make it, or mend `folder`", folder.display())));
+                }
+                let mut builder = Fs::default().root(&folder.to_string_lossy());
+                if !self.settings.read_only {
+                    let unfinished = folder.join(UNFINISHED);
+                    fs::create_dir_all(&unfinished).map_err(RemoteError::file("make", &unfinished))?;
+                    builder = builder.atomic_write_dir(&unfinished.to_string_lossy());
+                }
+                Operator::new(builder)
+            }
+            Place::Service { endpoint, region, style, credentials } => match base.scheme {
+                Scheme::Oss => {
+                    let style = if *style == Style::Path { "path" } else { "virtual" };
+                    let mut builder = Oss::default().bucket(&base.bucket).endpoint(endpoint).addressing_style(style);
+                    builder = match credentials {
+                        Some(key) => builder.access_key_id(&key.id).access_key_secret(key.secret.reveal()),
+                        // Otherwise the library would look for a key all over the machine.
+                        None => builder.skip_signature(),
+                    };
+                    if let Some(token) = credentials.as_ref().and_then(|key| key.token.as_ref()) {
+                        builder = builder.security_token(token.reveal());
+                    }
+                    Operator::new(builder)
+                }
+                Scheme::S3 => {
+                    let builder = S3::default().bucket(&base.bucket).endpoint(endpoint).region(region);
+                    let mut builder = builder.disable_config_load().disable_ec2_metadata();
+                    if *style == Style::Virtual {
+                        builder = builder.enable_virtual_host_style();
+                    }
+                    builder = match credentials {
+                        Some(key) => builder.access_key_id(&key.id).secret_access_key(key.secret.reveal()),
+                        None => builder.skip_signature(),
+                    };
+                    if let Some(token) = credentials.as_ref().and_then(|key| key.token.as_ref()) {
+                        builder = builder.session_token(token.reveal());
+                    }
+                    Operator::new(builder)
+                }
+            },
+        };
+        let operator = operator.map_err(unusable)?;
+        let operator = if self.is_folder() {
+            operator
+        } else {
+            let context = operator.base_context().with_http_transport(self.client.transport()?);
+            operator.with_context(context)
+        };
+        Ok(steadied(operator))
+    }
+}
+
+/// With tries, time limits and a limit of requests.
+pub(super) fn steadied(operator: Operator) -> Operator {
+    let retry = RetryLayer::new().with_max_times(RETRIES).with_min_delay(FIRST_PAUSE).with_max_delay(LAST_PAUSE).with_jitter();
+    // Each try has its time; the limits of operations hold no longer than one of them.
+    operator
+        .layer(ConcurrentLimitLayer::new(MAX_REQUESTS).with_http_concurrent_limit(MAX_REQUESTS))
+        .layer(TimeoutLayer::new().with_timeout(ANSWER).with_io_timeout(PIECE))
+        .layer(retry)
+}
+
+/// The first entry of a listing.
+trait First {
+    async fn first(self) -> opendal::Result<Option<opendal::Entry>>;
+}
+
+impl First for opendal::Lister {
+    async fn first(mut self) -> opendal::Result<Option<opendal::Entry>> {
+        futures_util::TryStreamExt::try_next(&mut self).await
+    }
+}

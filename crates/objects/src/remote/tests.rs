@@ -1,0 +1,204 @@
+use std::{fs, path::PathBuf, sync::Arc};
+
+use opendal::{Operator, layers::ChaosLayer, services::Memory};
+
+use super::{store::steadied, *};
+
+fn settings(base: &str, place: Place) -> StoreSettings {
+    StoreSettings { base: Address::folder(base).unwrap(), place, read_only: false, accounts: None }
+}
+
+fn service(base: &str) -> StoreSettings {
+    let place = Service { endpoint: Some("http://127.0.0.1:9".into()), ..Service::default() };
+    settings(base, place.complete(&Address::folder(base).unwrap()).unwrap())
+}
+
+/// A store in memory, some of whose operations fail.
+fn in_memory(errors: f64) -> Stores {
+    let operator = steadied(Operator::new(Memory::default()).unwrap().layer(ChaosLayer::new(errors)));
+    Stores::of(vec![Store::over(service("oss://data"), Arc::default(), operator)]).unwrap()
+}
+
+struct Yard {
+    dir: tempfile::TempDir,
+}
+
+impl Yard {
+    fn new() -> Yard {
+        Yard { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn folder_store(&self) -> (Stores, PathBuf) {
+        let folder = self.dir.path().join("store");
+        fs::create_dir_all(&folder).unwrap();
+        (Stores::new(vec![settings("oss://data/in", Place::Folder(folder.clone()))]).unwrap(), folder)
+    }
+}
+
+/// Bytes of which no two pieces are alike.
+fn bytes(length: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+#[test]
+fn what_was_stored_comes_back() {
+    let yard = Yard::new();
+    let stores = in_memory(0.0);
+    // Several parts, several pieces, and odd ends.
+    for (name, length) in [("empty", 0), ("small", 5), ("large", (21 << 20) + 7)] {
+        let content = bytes(length);
+        let url = format!("oss://data/a/{name}");
+        let stored = stores.put_file(&yard.file(name, &content), &url, Some("text/plain")).unwrap();
+        assert_eq!(stored.size, length as u64);
+        assert_eq!(stores.stat(&url).unwrap(), stored);
+        let back = yard.dir.path().join("back");
+        stores.get_file(&url, &back).unwrap();
+        assert!(fs::read(&back).unwrap() == content, "{name}");
+    }
+    let mut keys: Vec<_> = stores.list("oss://data/a/").unwrap().map(|listed| listed.unwrap().key).collect();
+    keys.sort();
+    assert_eq!(keys, ["a/empty", "a/large", "a/small"]);
+    stores.delete("oss://data/a/small").unwrap();
+    assert!(stores.stat("oss://data/a/small").unwrap_err().is_missing());
+    let names = fs::read_dir(yard.dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    assert!(!names.into_iter().any(|name| name.contains("part")));
+}
+
+#[test]
+fn passing_faults_are_overcome() {
+    let yard = Yard::new();
+    let stores = in_memory(0.2);
+    let content = bytes(40 << 20);
+    stores.put_file(&yard.file("f", &content), "oss://data/f", None).unwrap();
+    let back = yard.dir.path().join("back");
+    stores.get_file("oss://data/f", &back).unwrap();
+    assert!(fs::read(&back).unwrap() == content);
+}
+
+#[test]
+fn lasting_faults_are_told_and_leave_nothing() {
+    let yard = Yard::new();
+    let stores = in_memory(1.0);
+    let target = yard.dir.path().join("target");
+    let told = stores.get_file("oss://data/f", &target).unwrap_err();
+    assert!(told.to_string().contains("`oss://data/f`"), "{told}");
+    assert_eq!(fs::read_dir(yard.dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn folders_are_stores_too() {
+    let yard = Yard::new();
+    let (stores, folder) = yard.folder_store();
+    let stored = stores.put_file(&yard.file("x", "abc"), "oss://data/in/a/b.txt", None).unwrap();
+    assert_eq!((stored.size, fs::read_to_string(folder.join("a/b.txt")).unwrap()), (3, "abc".into()));
+    stores.copy("oss://data/in/a/b.txt", "oss://data/in/c.txt").unwrap();
+    let mut listed: Vec<_> = stores.list("oss://data/in/").unwrap().map(|l| l.unwrap()).map(|l| (l.key, l.size)).collect();
+    listed.sort();
+    assert_eq!(listed, [("in/a/b.txt".into(), 3), ("in/c.txt".into(), 3)]);
+    // A folder is no object, and nothing leads out of it.
+    assert!(stores.stat("oss://data/in/a").unwrap_err().is_missing());
+    for key in ["../x", "a/../../x", "./c.txt", ".batchyard-unfinished/x"] {
+        assert!(matches!(stores.stat(&format!("oss://data/in/{key}")), Err(RemoteError::NoFileName { .. })), "{key}");
+    }
+    assert!(matches!(stores.stat("oss://data/other"), Err(RemoteError::NoStore { .. })));
+}
+
+#[test]
+fn whole_folders_go_and_come() {
+    let yard = Yard::new();
+    let (stores, _) = yard.folder_store();
+    yard.file("up/a.txt", "a");
+    yard.file("up/deep/b.txt", "bb");
+    let stored = stores.put_folder(&yard.dir.path().join("up"), "oss://data/in/set/").unwrap();
+    assert_eq!(stored, Amount { files: 2, bytes: 3 });
+    let cache = Cache::new(stores, yard.dir.path().join("cache"));
+    let down = yard.dir.path().join("down");
+    assert_eq!(cache.link_folder("oss://data/in/set/", &down, MAX_FOLDER).unwrap(), stored);
+    assert_eq!(fs::read_to_string(down.join("deep/b.txt")).unwrap(), "bb");
+    let told = cache.link_folder("oss://data/in/set/", &down, Amount { files: 1, bytes: 9 }).unwrap_err().to_string();
+    assert!(told.contains("more than 1 objects"), "{told}");
+    assert!(cache.link_folder("oss://data/in/set/", &down, Amount { files: 9, bytes: 2 }).unwrap_err().to_string().contains("2 bytes"));
+}
+
+#[test]
+fn what_is_kept_is_brought_again_when_it_has_changed() {
+    let yard = Yard::new();
+    let (stores, folder) = yard.folder_store();
+    let cache = Cache::new(stores, yard.dir.path().join("cache"));
+    for (name, text) in [("r.bam", "reads"), ("r.bam.bai", "index")] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let inode = |path: &PathBuf| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let first = cache.file("oss://data/in/r.bam").unwrap();
+    let (before, index) = (inode(&first), cache.file("oss://data/in/r.bam.bai").unwrap());
+    assert_eq!((first.parent(), index.file_name().unwrap().to_str()), (index.parent(), Some("r.bam.bai")));
+    assert_eq!(inode(&cache.file("oss://data/in/r.bam").unwrap()), before);
+    // A reader of the former file keeps it.
+    let link = yard.dir.path().join("link");
+    cache.link_file("oss://data/in/r.bam", &link).unwrap();
+    fs::write(folder.join("r.bam"), "other reads").unwrap();
+    assert_eq!(fs::read_to_string(cache.file("oss://data/in/r.bam").unwrap()).unwrap(), "other reads");
+    assert_eq!(fs::read_to_string(&link).unwrap(), "reads");
+    // What lies there without a mark is of no known state, for example after a crash.
+    let mark = first.parent().unwrap().join(".marks/r.bam");
+    fs::write(&mark, "").unwrap();
+    fs::write(&first, "half").unwrap();
+    assert_eq!(fs::read_to_string(cache.file("oss://data/in/r.bam").unwrap()).unwrap(), "other reads");
+    assert!(cache.file("oss://data/in/.marks").is_err() && cache.file("oss://data/in/none").unwrap_err().is_missing());
+}
+
+#[test]
+fn many_who_want_the_same_bring_it_once() {
+    let yard = Yard::new();
+    let (stores, folder) = yard.folder_store();
+    fs::write(folder.join("f"), bytes(1 << 20)).unwrap();
+    let cache = Cache::new(stores, yard.dir.path().join("cache"));
+    let inodes: std::collections::HashSet<u64> = std::thread::scope(|scope| {
+        let bring = || {
+            let file = cache.file("oss://data/in/f").unwrap();
+            std::os::unix::fs::MetadataExt::ino(&fs::metadata(file).unwrap())
+        };
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(bring)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert_eq!(inodes.len(), 1);
+}
+
+#[test]
+fn the_longest_url_and_the_rights_decide() {
+    let open = service("s3://data");
+    let private = StoreSettings { accounts: Some(vec!["ann".into()]), read_only: true, ..service("s3://data/private") };
+    let stores = Stores::new(vec![open.clone(), private]).unwrap();
+    assert!(stores.knows("s3://data/x") && stores.knows("s3://data/private/x"));
+    assert!(!stores.knows("oss://data/x") && !stores.knows("s3://data2/x"));
+    stores.allow("s3://data/privates", Some("bob"), true).unwrap();
+    stores.allow("s3://data/private/x", Some("ann"), false).unwrap();
+    stores.allow("s3://data/private/x", None, false).unwrap();
+    assert!(matches!(stores.allow("s3://data/private/x", Some("bob"), false), Err(RemoteError::NotForAccount { .. })));
+    assert!(matches!(stores.allow("s3://data/private/x", Some("ann"), true), Err(RemoteError::ReadOnly { .. })));
+    assert!(matches!(stores.delete("s3://data/private/x"), Err(RemoteError::ReadOnly { .. })));
+    let told = stores.stat("oss://other/key").unwrap_err().to_string();
+    assert!(told.contains("no store is configured for `oss://other/key`") && told.contains("url = \"oss://other\""), "{told}");
+    assert!(Stores::new(vec![open.clone(), open]).is_err());
+}
+
+#[test]
+fn a_store_that_is_not_there_is_told() {
+    let yard = Yard::new();
+    let missing = yard.dir.path().join("none");
+    let stores = Stores::new(vec![settings("oss://data", Place::Folder(missing.clone()))]).unwrap();
+    let told = stores.stat("oss://data/x").unwrap_err().to_string();
+    assert!(told.contains("there is no folder") && !missing.exists(), "{told}");
+}
