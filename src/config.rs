@@ -5,6 +5,7 @@ mod engine;
 mod file;
 pub mod original;
 mod providers;
+mod stores;
 
 use std::{
     fmt,
@@ -15,7 +16,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use batchyard_batch::expiry::Keeping;
-use batchyard_cromwell::{config::CromwellConfig, language::Accepted, remote::Downloads};
+use batchyard_cromwell::{
+    config::CromwellConfig,
+    language::Accepted,
+    remote::{Downloads, Everywhere},
+};
+use batchyard_objects::remote::{Cache, Stores};
 use batchyard_store::Location;
 use batchyard_workflow::settings::Settings;
 
@@ -23,7 +29,10 @@ use self::{
     file::{File, ServerFile},
     original::{EXECUTIONS, Original, is_original},
 };
-use crate::cli::warnings::{Levels, Switches};
+use crate::{
+    cli::warnings::{Levels, Switches},
+    files::StoredFiles,
+};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +107,8 @@ pub struct Config {
     pub import_map: Vec<(String, PathBuf)>,
     /// Which warnings are told.
     pub warnings: Levels,
+    /// Object stores of others.
+    pub stores: Stores,
     /// Settings of the engine.
     pub settings: Settings,
     /// Settings of the server.
@@ -211,6 +222,16 @@ impl Config {
         Self::resolve(file, path, original)
     }
 
+    /// What was brought here of other stores.
+    pub fn cache(&self) -> Cache {
+        Cache::new(self.stores.clone(), self.home.join("downloads").join("stores"))
+    }
+
+    /// Files of other stores, without those of a server's own.
+    pub fn stored_files(&self) -> Arc<StoredFiles> {
+        Arc::new(StoredFiles { embedded: None, cache: self.cache() })
+    }
+
     /// Whether a value was neither set nor decided by anybody.
     pub fn is_default(&self, name: &str) -> bool {
         self.shown.iter().any(|(shown, _, origin)| shown == name && *origin == Origin::Default)
@@ -266,10 +287,14 @@ impl Config {
         if let Some(original) = &loader.original {
             original.config.apply_to(&mut settings);
         }
-        settings.remote.fetch = Some(Arc::new(Downloads::new(home.join("downloads"))));
+        let stores = loader.stores(file.stores)?;
         let warnings = loader.warnings(&file.check)?;
         let server = loader.server(&file.server)?;
-        Ok(Config { home, database, runs_dir, import_map, warnings, settings, server, original: loader.original, shown: loader.shown })
+        let (original, shown) = (loader.original, loader.shown);
+        let mut config = Config { home, database, runs_dir, import_map, warnings, stores, settings, server, original, shown };
+        let web = Downloads::new(config.home.join("downloads"));
+        config.settings.remote.fetch = Some(Arc::new(Everywhere { web, objects: Some(config.stored_files()) }));
+        Ok(config)
     }
 }
 

@@ -37,7 +37,7 @@ impl ImportArgs {
         }
         map.extend(config.import_map.iter().cloned());
         let hosts = config.original.as_ref().and_then(|original| original.config.languages.import_hosts.clone());
-        Ok(WebLoader { files: FileLoader { search: self.import_dirs.clone(), map }, hosts })
+        Ok(WebLoader { files: FileLoader { search: self.import_dirs.clone(), map }, hosts, stores: config.settings.remote.clone() })
     }
 }
 

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use batchyard_cromwell::remote::Downloads;
 use batchyard_wdl::{
     inputs::{self, Bound, InputSpec},
     module::Callee,
     types::Type,
     version::Dialect,
 };
-use batchyard_workflow::given::{self, Places};
+use batchyard_workflow::{
+    fetch::Remote,
+    given::{self, Places},
+};
 use serde_json::{Map, Value as Json};
 
 use super::{complain, say};
@@ -78,7 +80,7 @@ pub fn bind(
     dialect: Dialect,
     strict: Option<bool>,
     folders: &[PathBuf],
-    home: &Path,
+    remote: &Remote,
 ) -> Option<Bound> {
     let mut bound = match inputs::bind_as(callee, json, dialect, strict) {
         Ok(bound) => bound,
@@ -89,16 +91,12 @@ pub fn bind(
             return None;
         }
     };
-    let unusable = given::find_files(callee, &mut bound, dialect, Places { folders, fetch: &downloads(home), on_behalf: None });
+    let Some(fetch) = remote.fetch.as_deref() else { return Some(bound) };
+    let unusable = given::find_files(callee, &mut bound, dialect, Places { folders, fetch, on_behalf: None });
     for problem in &unusable {
         complain(&problem.message, problem.hint.as_deref());
     }
     unusable.is_empty().then_some(bound)
-}
-
-/// Where files of the web are kept.
-pub fn downloads(home: &Path) -> Downloads {
-    Downloads::new(home.join("downloads"))
 }
 
 /// Where relative paths of inputs are looked for: the working directory, then the folder of the inputs file.

@@ -126,7 +126,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     let id = RunId::random();
     listings::realize(&mut given, &folders, &config.home.join("described").join(id.to_string()))?;
     let strict = config.settings.strict_inputs.get(&loaded.module.document.version).copied();
-    let Some(bound) = inputs::bind(&callee, &given, dialect, strict, &folders, &config.home) else { return Ok(None) };
+    let Some(bound) = inputs::bind(&callee, &given, dialect, strict, &folders, &config.settings.remote) else { return Ok(None) };
     if !quiet {
         inputs::tell_notes(&bound);
     }
@@ -329,5 +329,5 @@ fn write_beside(path: &Path, content: &[u8]) -> std::io::Result<()> {
 pub fn rebind(callee: &Callee, given: &Map<String, Json>, config: &Config, module: &Module) -> Option<Bound> {
     let (version, settings) = (module.document.version, &config.settings);
     let strict = settings.strict_inputs.get(&version).copied();
-    inputs::bind(callee, given, settings.dialect_of(version), strict, &[PathBuf::from("/")], &config.home)
+    inputs::bind(callee, given, settings.dialect_of(version), strict, &[PathBuf::from("/")], &settings.remote)
 }

@@ -4,7 +4,6 @@ mod billing;
 mod encrypted;
 pub mod job_provider;
 mod services;
-mod stored_files;
 mod workflow_tree;
 mod workflows_app;
 
@@ -132,7 +131,10 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     let limits = limits(&config);
     let app = Arc::new(WorkflowsApp::default());
     let batch = listeners.map(|listeners| services::start(listeners, &config, &machine, Arc::clone(&app))).transpose()?;
-    options.objects = batch.as_ref().map(|services| Arc::clone(&services.files));
+    if let Some(services) = &batch {
+        options.objects = Some(Arc::clone(&services.files));
+    }
+    options.sources.stores.fetch.clone_from(&options.objects);
     let service = Service::new(machine, options);
     app.use_service(&service);
     let found = service.take_up().context("cannot take up what earlier servers have left")?;
@@ -257,8 +259,9 @@ pub fn options(config: &Config) -> Options {
     let mut options = Options {
         settings: config.settings.clone(),
         root: config.runs_dir.clone(),
-        sources: Sources { map: config.import_map.clone(), hosts: None },
+        sources: Sources { map: config.import_map.clone(), ..Sources::default() },
         downloads: config.home.join("downloads"),
+        objects: Some(config.stored_files()),
         max_concurrent: config.server.max_workflows,
         abort_on_terminate: config.server.abort_on_exit,
         name: format!("batchyard-{}", host_name()),

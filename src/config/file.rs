@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
+use super::stores::Entry;
 use crate::cli::warnings::Switches;
 
 /// The file as written; everything may be absent.
@@ -24,6 +25,7 @@ pub struct File {
     pub cromwell: CromwellFile,
     pub default_provider: Option<String>,
     pub providers: Vec<toml::Table>,
+    pub stores: Vec<Entry>,
 }
 
 /// What stands in a configuration file of the original.

@@ -209,7 +209,12 @@ impl Engine {
                 task: planned,
                 number,
                 count: instance.attempts,
-                access: Access { objects: self.parts.surroundings.objects.clone(), account: job.owner.clone(), admin: job.plan.admin },
+                access: Access {
+                    objects: self.parts.surroundings.objects.clone(),
+                    cache: self.parts.surroundings.cache.clone(),
+                    account: job.owner.clone(),
+                    admin: job.plan.admin,
+                },
                 dir,
                 seat,
                 surroundings: Arc::clone(&self.parts.surroundings),

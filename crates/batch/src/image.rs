@@ -31,7 +31,12 @@ use batchyard_runner::container::{Engine, EngineKind};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use self::{error::ImageError, locate::Located, reference::Reference, unpack::Limits};
+pub use self::{
+    error::ImageError,
+    locate::{Located, Place as ImagePlace},
+    reference::Reference,
+    unpack::Limits,
+};
 use self::{
     manifest::{Image, hex},
     source::{Source, is_hex},

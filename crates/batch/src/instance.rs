@@ -18,12 +18,15 @@ use std::{
 };
 
 use batchyard_model::JobId;
-use batchyard_objects::{ObjectError, Objects};
+use batchyard_objects::{
+    ObjectError, Objects,
+    remote::{Cache, RemoteError},
+};
 use batchyard_runner::{
     Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, container::Engine, root::remove, trace,
 };
 
-pub use self::access::Access;
+pub use self::access::{Access, Fate};
 pub use self::logs::{Shipper, address as log_address};
 pub use self::{
     trial::{Trial, TrialError},
@@ -52,6 +55,8 @@ pub type FindEngine = Arc<dyn Fn() -> Option<Engine> + Send + Sync>;
 pub struct Surroundings {
     /// The object store.
     pub objects: Objects,
+    /// The stores of the configuration, and what was brought here of them.
+    pub cache: Cache,
     /// Where clients on this machine reach it, for example `http://127.0.0.1:8002`.
     pub oss_endpoint: String,
     /// Name of the region that commands are told.
@@ -149,6 +154,14 @@ pub enum PlaceError {
         what: String,
         /// Why not.
         source: io::Error,
+    },
+    /// An object of a store of the configuration.
+    #[error("cannot {what}: {source}")]
+    Remote {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        source: RemoteError,
     },
     /// An object.
     #[error("cannot {what}: {source}")]

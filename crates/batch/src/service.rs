@@ -21,7 +21,7 @@ use std::{
 };
 
 use batchyard_core::Machine;
-use batchyard_objects::{Objects, keys::Role};
+use batchyard_objects::{Objects, keys::Role, remote::Cache};
 use batchyard_store::{BatchWrite, Store, StoreError, Write};
 
 use crate::{
@@ -109,7 +109,7 @@ impl Service {
     pub fn start(
         machine: Arc<Machine>,
         store: Arc<Store>,
-        objects: Objects,
+        (objects, cache): (Objects, Cache),
         accounts: Arc<Accounts>,
         options: Options,
     ) -> Result<Arc<Service>, StartError> {
@@ -120,6 +120,7 @@ impl Service {
         expiry::watch(Arc::clone(&store), Arc::clone(&images), options.keeping)?;
         let surroundings = Arc::new(Surroundings {
             objects,
+            cache,
             oss_endpoint: options.oss_endpoint,
             region: options.region,
             grace: options.grace,

@@ -113,7 +113,6 @@ impl State {
             mailbox(word);
         }
     }
-
 }
 
 /// Lets a waiting worker go. Never under the lock of the gate: the worker may take the core at once from whoever wakes it,

@@ -27,7 +27,7 @@ pub use self::{
     keys::{Explanation, KEYS, Key, Verdict, explain},
     provider::{Backends, Provider, ProviderKind},
     server::{Rate, ReadLimits, System, Webservice},
-    workflows::{CallCaching, Callback, EngineFilesystems, LanguageVersion, Languages, Wes, WorkflowOptions, YamlLimits},
+    workflows::{CallCaching, Callback, EngineFilesystems, LanguageVersion, Languages, OssFilesystem, Wes, WorkflowOptions, YamlLimits},
 };
 use reader::Reader;
 
@@ -68,6 +68,8 @@ pub struct CromwellConfig {
     pub call_caching: CallCaching,
     /// What functions of workflows may read.
     pub engine_filesystems: EngineFilesystems,
+    /// The store behind `oss://` URLs, where one is named.
+    pub oss_filesystem: Option<OssFilesystem>,
     /// Whom to tell when a workflow has ended; nobody when absent.
     pub callback: Option<Callback>,
     /// What the WES interface tells about the service.
@@ -153,6 +155,7 @@ fn load(path: Option<&Path>, overrides: &[(String, String)], environment: &dyn F
 
 fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
     let system = System::read(reader);
+    let backends = Backends::read(reader, &system);
     CromwellConfig {
         log: LogLevel::read(reader),
         webservice: Webservice::read(reader),
@@ -164,7 +167,8 @@ fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
         wes: Wes::read(reader),
         yaml: YamlLimits::read(reader),
         database: DatabaseChoice::read(reader),
-        backends: Backends::read(reader, &system),
+        oss_filesystem: OssFilesystem::read(reader, &backends.default),
+        backends,
         system,
         whole,
         values: values.clone(),

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     io::{self, Read},
     path::PathBuf,
     sync::Arc,
@@ -16,7 +17,7 @@ use batchyard_wdl::{
     load::{FileLoader, Loaded, LoadedText, Loader, load},
     module::Callee,
 };
-use batchyard_workflow::documents::Failure;
+use batchyard_workflow::{documents::Failure, fetch::Remote};
 
 use crate::archive::inner_path;
 
@@ -34,6 +35,8 @@ pub struct Sources {
     pub map: Vec<(String, PathBuf)>,
     /// Hosts from which documents are fetched; `None` allows all.
     pub hosts: Option<Vec<String>>,
+    /// Object stores.
+    pub stores: Remote,
 }
 
 /// Documents as they were sent.
@@ -159,22 +162,27 @@ impl Sources {
                 Err(error) => return Err(error),
             }
         }
+        if let Some(stored) = stored(url, &self.stores) {
+            return stored;
+        }
         permit(url, self.hosts.as_deref())?;
         Ok(LoadedText { id: url.to_owned(), name: url.to_owned(), text: fetch(url)? })
     }
 }
 
-/// Loads from files of this machine, and from the web what they import there.
+/// Loads from files of this machine, and from the web and from object stores what they import there.
 pub struct WebLoader {
     /// Files, and what stands for URLs.
     pub files: FileLoader,
     /// Hosts from which documents are fetched; `None` allows all.
     pub hosts: Option<Vec<String>>,
+    /// Object stores.
+    pub stores: Remote,
 }
 
 impl Loader for WebLoader {
     fn load(&self, uri: &str, importer: Option<&str>) -> io::Result<LoadedText> {
-        let from_web = importer.filter(|importer| is_web(importer) && !uri.contains("://"));
+        let from_web = importer.filter(|importer| is_elsewhere(importer) && !uri.contains("://"));
         let url = from_web.map(|importer| joined(importer, uri)).transpose()?;
         let uri = url.as_deref().unwrap_or(uri);
         match self.files.load(uri, if url.is_some() { None } else { importer }) {
@@ -184,9 +192,22 @@ impl Loader for WebLoader {
                     .map_err(|error| io::Error::new(error.kind(), format!("{error}; a copy can stand for it: `--import-map URL=DIR`")))?;
                 Ok(LoadedText { id: uri.to_owned(), name: uri.to_owned(), text })
             }
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => stored(uri, &self.stores).unwrap_or(Err(error)),
             loaded => loaded,
         }
     }
+}
+
+/// The document behind the URL of an object store; `None` for other URLs.
+fn stored(url: &str, stores: &Remote) -> Option<io::Result<LoadedText>> {
+    let found = Some(url).filter(|url| !is_web(url)).and_then(|url| stores.local(url))?;
+    let read = || {
+        let path = found.map_err(|why| io::Error::other(format!("it {why}")))?;
+        let mut text = Vec::new();
+        File::open(path)?.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut text)?;
+        Ok(LoadedText { id: url.to_owned(), name: url.to_owned(), text })
+    };
+    Some(read())
 }
 
 /// Whether documents may come from the host of a URL.
@@ -196,6 +217,11 @@ fn permit(url: &str, hosts: Option<&[String]>) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("host `{host}` is not among the allowed ones")));
     }
     Ok(())
+}
+
+/// Whether a document has others beside it that are not files of this machine.
+fn is_elsewhere(id: &str) -> bool {
+    id.contains("://") && !id.starts_with("file://")
 }
 
 pub(crate) fn is_web(uri: &str) -> bool {

@@ -69,12 +69,12 @@ impl Downloads {
     }
 }
 
-/// Files from anywhere: from the object store where it has one, otherwise from the web.
+/// Files from anywhere: from object stores whose URL it is, otherwise from the web.
 #[derive(Debug)]
 pub struct Everywhere {
     /// The web.
     pub web: Downloads,
-    /// The object store.
+    /// Object stores.
     pub objects: Option<Arc<dyn Fetch + Send + Sync>>,
 }
 
@@ -88,6 +88,15 @@ impl Fetch for Everywhere {
             Some(objects) => objects.fetch(url, on_behalf),
             None => self.web.fetch(url, on_behalf),
         }
+    }
+
+    fn takes(&self, url: &str) -> bool {
+        self.objects.as_ref().is_some_and(|objects| objects.takes(url))
+    }
+
+    fn store(&self, file: &Path, url: &str, on_behalf: Option<&str>) -> Result<(), String> {
+        let objects = self.objects.as_ref().ok_or("cannot be written to: there is no store")?;
+        objects.store(file, url, on_behalf)
     }
 }
 

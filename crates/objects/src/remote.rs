@@ -74,11 +74,11 @@ impl Stores {
     }
 
     fn of(mut all: Vec<Store>) -> Result<Stores, RemoteError> {
-        all.sort_by_key(|store| std::cmp::Reverse(store.settings.base.key.len()));
+        all.sort_by_key(|store| std::cmp::Reverse((store.settings.base.key.len(), store.settings.base.bucket.len())));
         for (number, store) in all.iter().enumerate() {
             if all.iter().skip(number + 1).any(|other| other.settings.base == store.settings.base) {
                 let reason = "is configured twice: leave out one of them".to_owned();
-                return Err(RemoteError::Settings { url: store.settings.base.to_string(), reason });
+                return Err(RemoteError::Settings { url: store.settings.url(), reason });
             }
         }
         Ok(Stores { all: Arc::new(all) })
@@ -148,7 +148,7 @@ impl Stores {
     pub fn delete(&self, url: &str) -> Result<(), RemoteError> {
         let address = Address::object(url)?;
         let store = self.writable(&address)?;
-        let (operator, path) = (store.operator()?, store.path(&address)?);
+        let (operator, path) = (store.operator(&address)?, store.path(&address)?);
         store.runtime()?.block_on(operator.delete(path)).map_err(|error| store.failed("delete", &address, &error))
     }
 
@@ -159,10 +159,13 @@ impl Stores {
     pub fn copy(&self, from: &str, to: &str) -> Result<(), RemoteError> {
         let (source, target) = (Address::object(from)?, Address::object(to)?);
         let store = self.writable(&target)?;
-        if !std::ptr::eq(self.store(&source)?, store) {
-            return Err(RemoteError::Address { url: to.to_owned(), reason: "is not in the store that it would be copied from" });
+        if !std::ptr::eq(self.store(&source)?, store) || source.bucket != target.bucket {
+            return Err(RemoteError::Address {
+                url: to.to_owned(),
+                reason: "is not in the bucket, or the store, that it would be copied from",
+            });
         }
-        let (operator, paths) = (store.operator()?, (store.path(&source)?, store.path(&target)?));
+        let (operator, paths) = (store.operator(&target)?, (store.path(&source)?, store.path(&target)?));
         let copied = store.runtime()?.block_on(operator.copy(paths.0, paths.1));
         copied.map(drop).map_err(|error| store.failed("copy", &source, &error))
     }
@@ -177,7 +180,7 @@ impl Stores {
         let path = store.path(&address)?;
         let path = if path.is_empty() { "/" } else { path };
         let options = ListOptions { recursive: true, ..ListOptions::default() };
-        let lister = store.runtime()?.block_on(store.operator()?.lister_options(path, options));
+        let lister = store.runtime()?.block_on(store.operator(&address)?.lister_options(path, options));
         let lister = lister.map_err(|error| store.failed("list", &address, &error))?;
         Ok(Listing { store, address, lister })
     }

@@ -1,6 +1,10 @@
 //! Files that are elsewhere: given with a run, or met while it goes on (a line of a list, a text that becomes a `File`).
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
@@ -20,6 +24,19 @@ pub trait Fetch: fmt::Debug {
     /// # Errors
     /// Why there is none, in words that go on after the URL.
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String>;
+
+    /// Whether files can be stored behind a URL.
+    fn takes(&self, _url: &str) -> bool {
+        false
+    }
+
+    /// Stores a file behind a URL, in the place of whatever is there.
+    ///
+    /// # Errors
+    /// Why it is not stored, in words that go on after the URL.
+    fn store(&self, _file: &Path, _url: &str, _on_behalf: Option<&str>) -> Result<(), String> {
+        Err("cannot be written to".into())
+    }
 }
 
 /// Who brings the files of a run.
@@ -33,9 +50,23 @@ pub struct Remote {
 
 impl Remote {
     /// Where the file behind a URL is here; `None` for what is no such URL.
-    pub(crate) fn local(&self, path: &str) -> Option<Result<PathBuf, String>> {
+    pub fn local(&self, path: &str) -> Option<Result<PathBuf, String>> {
         let fetch = self.fetch.as_ref().filter(|fetch| is_remote(path) && fetch.knows(path))?;
         Some(fetch.fetch(path, self.on_behalf.as_deref()))
+    }
+
+    /// Whether files can be stored behind a URL.
+    pub(crate) fn takes(&self, url: &str) -> bool {
+        self.fetch.as_ref().is_some_and(|fetch| fetch.takes(url))
+    }
+
+    /// Stores a file behind a URL.
+    pub(crate) fn store(&self, file: &Path, url: &str) -> Result<(), String> {
+        let stored = match &self.fetch {
+            Some(fetch) => fetch.store(file, url, self.on_behalf.as_deref()),
+            None => Err("cannot be written to".into()),
+        };
+        stored.map_err(|why| format!("`{url}` {why}"))
     }
 
     /// The same for whoever reads it.

@@ -58,7 +58,7 @@ fn absolute(key: &str, value: &Value, dialect: Dialect, places: Places<'_>, prob
         };
         if places.fetch.knows(path) {
             if directory {
-                note("is a folder of the web".into(), Some("give its files one by one, or an archive"));
+                note("is a folder elsewhere".into(), Some("give its files one by one, or an archive"));
                 return Ok::<_, Infallible>(Some(Arc::clone(path)));
             }
             return Ok(Some(match places.fetch.fetch(path, places.on_behalf) {
@@ -70,7 +70,10 @@ fn absolute(key: &str, value: &Value, dialect: Dialect, places: Places<'_>, prob
             }));
         }
         if path.contains("://") && !path.starts_with("file://") {
-            note("is not on this machine".into(), Some("only http(s) files are fetched: bring it here and give its path"));
+            note(
+                "is not on this machine".into(),
+                Some("only files of http(s), and of object stores (`oss://`, `s3://`), are fetched: bring it here and give its path"),
+            );
             return Ok(Some(Arc::clone(path)));
         }
         let local = local_path(path);

@@ -1,5 +1,7 @@
 //! Final outputs where people look for them: the `outputs/` folder of links, and copies where options ask for them.
 
+mod destination;
+
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -10,11 +12,11 @@ use std::{
 };
 
 use batchyard_model::RunId;
-use batchyard_runner::stage::{self, Strategy};
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
 
-use crate::documents::Failure;
+pub use self::destination::Destination;
+use crate::{documents::Failure, fetch::Remote};
 
 /// Name of the folder of links in a run's directory.
 pub const FOLDER: &str = "outputs";
@@ -94,16 +96,17 @@ pub fn copy_final(
     run_dir: &Path,
     workflow: &str,
     id: RunId,
-    target: &str,
+    (target, remote): (&str, &Remote),
     relative: bool,
     outputs: &IndexMap<String, Value>,
-) -> Result<HashMap<String, PathBuf>, Failure> {
-    let target = std::path::absolute(target).map_err(|e| Failure::new(format!("cannot use final_workflow_outputs_dir `{target}`: {e}")))?;
+) -> Result<HashMap<String, String>, Failure> {
+    let target =
+        Destination::new(target, remote).map_err(|e| Failure::new(format!("cannot use final_workflow_outputs_dir `{target}`: {e}")))?;
     let mut copies: IndexMap<PathBuf, Vec<String>> = IndexMap::new();
     for value in outputs.values() {
         inputs::files(value, &mut |path, _| {
             let Ok(below) = Path::new(&**path).strip_prefix(run_dir) else { return };
-            let to = if relative { target.join(after_execution(below)) } else { target.join(workflow).join(id.to_string()).join(below) };
+            let to = if relative { after_execution(below) } else { Path::new(workflow).join(id.to_string()).join(below) };
             let sources = copies.entry(to).or_default();
             if !sources.contains(&path.to_string()) {
                 sources.push(path.to_string());
@@ -113,7 +116,7 @@ pub fn copy_final(
     let mut clashes: Vec<String> = copies
         .iter()
         .filter(|(_, sources)| sources.len() > 1)
-        .flat_map(|(to, sources)| sources.iter().map(move |s| format!("{s} -> {}", to.display())))
+        .flat_map(|(to, sources)| sources.iter().map(|s| format!("{s} -> {}", target.at(to))))
         .collect();
     clashes.sort_unstable();
     if !clashes.is_empty() {
@@ -124,25 +127,20 @@ pub fn copy_final(
     }
     for (to, sources) in &copies {
         for source in sources {
-            let copy = || -> io::Result<()> {
-                if let Some(parent) = to.parent() {
-                    fs::create_dir_all(parent)?;
-                }
-                if Path::new(source).is_dir() {
-                    return stage::place(Path::new(source), to, &[Strategy::Copy], false).map_err(io::Error::other);
-                }
-                fs::copy(source, to).map(drop)
-            };
-            copy().map_err(|e| Failure::new(format!("cannot copy output `{source}` to `{}`: {e}", to.display())))?;
+            let copied = target.copy(Path::new(source), to);
+            copied.map_err(|e| Failure::new(format!("cannot copy output `{source}` to `{}`: {e}", target.at(to))))?;
         }
     }
-    let made = copies.into_iter().flat_map(|(to, sources)| sources.into_iter().map(move |source| (source, to.clone())));
-    Ok(made.collect())
+    let called = |(to, sources): (PathBuf, Vec<String>)| {
+        let to = target.at(&to);
+        sources.into_iter().map(move |source| (source, to.clone()))
+    };
+    Ok(copies.into_iter().flat_map(called).collect())
 }
 
 /// The outputs with their files replaced by these copies.
-pub fn with_copies(outputs: &IndexMap<String, Value>, copies: &HashMap<String, PathBuf>) -> IndexMap<String, Value> {
-    let copied = |path: &Arc<str>| copies.get(&**path).map_or_else(|| Arc::clone(path), |to| to.to_string_lossy().into());
+pub fn with_copies(outputs: &IndexMap<String, Value>, copies: &HashMap<String, String>) -> IndexMap<String, Value> {
+    let copied = |path: &Arc<str>| copies.get(&**path).map_or_else(|| Arc::clone(path), |to| to.as_str().into());
     let value = |value: &Value| match inputs::map_files(value, &mut |path, _| Ok::<_, Infallible>(Some(copied(path)))) {
         Ok(value) => value,
         Err(never) => match never {},
@@ -154,24 +152,20 @@ pub fn with_copies(outputs: &IndexMap<String, Value>, copies: &HashMap<String, P
 ///
 /// # Errors
 /// A copy that fails.
-pub fn copy_call_logs(run_dir: &Path, workflow: &str, id: RunId, target: &str) -> Result<(), Failure> {
-    let wrong = |path: &Path, e: io::Error| Failure::new(format!("cannot copy the logs at `{}` to `{target}`: {e}", path.display()));
-    let base = std::path::absolute(target).map_err(|e| wrong(run_dir, e))?.join(workflow).join(id.to_string());
+pub fn copy_call_logs(run_dir: &Path, workflow: &str, id: RunId, (target, remote): (&str, &Remote)) -> Result<(), Failure> {
+    let wrong = |path: &Path, e: String| Failure::new(format!("cannot copy the logs at `{}` to `{target}`: {e}", path.display()));
+    let destination = Destination::new(target, remote).map_err(|e| wrong(run_dir, e))?;
+    let base = Path::new(workflow).join(id.to_string());
     let mut open = vec![run_dir.to_owned()];
     while let Some(dir) = open.pop() {
         let inside_call = dir.file_name().is_some_and(|name| name == "execution");
-        for entry in fs::read_dir(&dir).map_err(|e| wrong(&dir, e))?.flatten() {
+        for entry in fs::read_dir(&dir).map_err(|e| wrong(&dir, e.to_string()))?.flatten() {
             let path = entry.path();
             let Ok(kind) = entry.file_type() else { continue };
             if inside_call {
                 let is_log = kind.is_file() && matches!(entry.file_name().to_str(), Some("stdout" | "stderr"));
                 if let (true, Ok(below)) = (is_log, path.strip_prefix(run_dir)) {
-                    let to = base.join(below);
-                    let copy = || -> io::Result<()> {
-                        fs::create_dir_all(to.parent().unwrap_or(&base))?;
-                        fs::copy(&path, &to).map(drop)
-                    };
-                    copy().map_err(|e| wrong(&path, e))?;
+                    destination.copy(&path, &base.join(below)).map_err(|e| wrong(&path, e))?;
                 }
             } else if kind.is_dir() && entry.file_name() != "inputs" && entry.file_name() != FOLDER {
                 open.push(path);
@@ -232,7 +226,7 @@ mod tests {
         fs::create_dir_all(made.join("sub")).unwrap();
         fs::write(made.join("sub/x.txt"), "x").unwrap();
         let outputs: IndexMap<String, Value> = [("w.d".to_owned(), Value::file(&*made.to_string_lossy()))].into_iter().collect();
-        copy_final(&run, "w", RunId::random(), &target.to_string_lossy(), true, &outputs).unwrap();
+        copy_final(&run, "w", RunId::random(), (&target.to_string_lossy(), &Remote::default()), true, &outputs).unwrap();
         assert_eq!(fs::read_to_string(target.join("d/sub/x.txt")).unwrap(), "x");
     }
 

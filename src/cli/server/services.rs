@@ -21,10 +21,13 @@ use super::{
     ServerArgs,
     job_provider::{DOOR, Door},
     say,
-    stored_files::StoredFiles,
     workflows_app::WorkflowsApp,
 };
-use crate::{cli::exec_root, config::Config};
+use crate::{
+    cli::exec_root,
+    config::Config,
+    files::{EmbeddedFiles, StoredFiles},
+};
 
 /// Environment variables that give the first key pair.
 const KEY_ID: &str = "BATCHYARD_ACCESS_KEY_ID";
@@ -95,13 +98,15 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         post: Arc::new(post),
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
     };
-    let service =
-        Service::start(shared, store, objects.clone(), Arc::clone(&accounts), options).context("cannot start the BatchCompute service")?;
+    let cache = config.cache();
+    let service = Service::start(shared, store, (objects.clone(), cache.clone()), Arc::clone(&accounts), options)
+        .context("cannot start the BatchCompute service")?;
     let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));
     let oss_options = oss::Options { hosts: Vec::new(), region, complain };
     Door::open(&config.home.join(DOOR), format!("http://{}", reachable(api)), &accounts)?;
     let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
-    let files = Arc::new(StoredFiles { objects: objects.clone(), folder: config.home.join("downloads").join("objects") });
+    let embedded = EmbeddedFiles { objects: objects.clone(), folder: config.home.join("downloads").join("objects") };
+    let files = Arc::new(StoredFiles { embedded: Some(embedded), cache });
     Ok(Services { files, told, api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
 }
 

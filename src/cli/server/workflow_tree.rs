@@ -11,8 +11,7 @@ use std::{
     thread,
 };
 
-use batchyard_batch::instance::Access;
-use batchyard_objects::Put;
+use batchyard_batch::instance::{Access, Fate};
 
 /// Files that are stored at once: what comes together is recorded together.
 const AT_ONCE: usize = 8;
@@ -21,20 +20,19 @@ const MAX_FILES: usize = 1_000_000;
 /// What a call's folder holds besides its own: inputs are somebody else's files, temporary ones of no use afterwards.
 const LEFT_OUT: [&str; 2] = ["inputs", "tmp"];
 
-/// Stores the regular files below `dir`, each at its place below `prefix`. How many.
+/// Stores the regular files below `dir`, each at its place below the address `prefix`. How many.
 ///
 /// Nothing writes into them any more, so that they become second names of the same bytes where the file system allows it.
 ///
 /// # Errors
 /// The first file that could not be read or stored.
-pub fn store(access: &Access, dir: &Path, bucket: &str, prefix: &str) -> Result<usize, String> {
+pub fn store(access: &Access, dir: &Path, prefix: &str) -> Result<usize, String> {
     let files = files(dir).map_err(|error| format!("cannot list `{}`: {error}", dir.display()))?;
     let (next, problem) = (AtomicUsize::new(0), Mutex::new(None));
     let one = |inner: &Path| -> Result<(), String> {
         let path = dir.join(inner);
-        let key = format!("{prefix}/{}", inner.to_string_lossy());
-        let stored = access.objects.put_file(bucket, &key, &path, true, Put::default());
-        stored.map(drop).map_err(|error| format!("cannot store `{}` as `oss://{bucket}/{key}`: {error}", path.display()))
+        let stored = access.put_file(&path, &format!("{prefix}/{}", inner.to_string_lossy()), Fate::Settled);
+        stored.map_err(|error| format!("cannot store `{}`: {error}", path.display()))
     };
     thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(files.len()) {

@@ -2,7 +2,8 @@
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
     thread,
@@ -10,9 +11,9 @@ use std::{
 };
 
 use batchyard_batch::{
-    instance::Access,
+    instance::{Access, Fate},
     system::{self, SystemCall, Systems},
-    wire::{AppDescription, Parameter, app::Vm, mounts::bucket_and_key},
+    wire::{AppDescription, Parameter, app::Vm, mounts::is_stored},
 };
 use batchyard_cromwell::{
     metadata::{self, Context, Filter, Query},
@@ -20,14 +21,16 @@ use batchyard_cromwell::{
     submission::{Parts, Submission},
 };
 use batchyard_model::{RunId, RunState, Shard};
-use batchyard_objects::Put;
 use batchyard_store::{Parentage, RunFilter};
 use serde_json::{Value as Json, json};
 
-use super::{billing, job_provider::BCS, stored_files::on_behalf_of, workflow_tree};
+use super::{billing, job_provider::BCS, workflow_tree};
+use crate::files::on_behalf_of;
 
 /// Name of the app.
 const APP: &str = "cromwell";
+/// Name of the object that tells about the workflow.
+const METADATA: &str = "workflow_metadata.json";
 /// Longest document, in bytes.
 const MAX_DOCUMENT: u64 = 64 << 20;
 /// Pause between two looks at a workflow.
@@ -141,10 +144,13 @@ fn as_jobs(options: Vec<u8>) -> Vec<u8> {
 }
 
 fn document(access: &Access, name: &str, url: &str) -> Result<Vec<u8>, String> {
-    access.read(url).map_err(|e| format!("`{name}`: {e}"))?;
-    let (bucket, key) = bucket_and_key(url).ok_or_else(|| format!("`{name}` must be an address like `oss://bucket/key`, not `{url}`"))?;
-    let found = access.objects.get(bucket, key).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))?;
-    found.read_all().into_bytes(MAX_DOCUMENT).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))
+    if !is_stored(url) {
+        return Err(format!("`{name}` must be an address like `oss://bucket/key`, not `{url}`"));
+    }
+    let mut document = Vec::new();
+    let opened = access.open(url).map_err(|e| format!("`{name}`: {e}"))?;
+    opened.take(MAX_DOCUMENT + 1).read_to_end(&mut document).map_err(|e| format!("`{name}`: cannot read `{url}`: {e}"))?;
+    if document.len() as u64 > MAX_DOCUMENT { Err(format!("`{name}`: `{url}` has more than {MAX_DOCUMENT} bytes")) } else { Ok(document) }
 }
 
 /// Waits for the end of the workflow, which is aborted when the job is stopped.
@@ -173,22 +179,22 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     let mut text = Vec::new();
     metadata::write(context(service), id, &Query::default(), &mut text).map_err(|e| format!("the metadata cannot be read: {e}"))?;
     let mut text = String::from_utf8_lossy(&text).into_owned();
-    let place = call.values.get("WORKING_DIR").and_then(|url| bucket_and_key(url));
+    let place = call.values.get("WORKING_DIR").filter(|url| is_stored(url));
     // One that could not begin has no folder.
-    if let Some((bucket, prefix)) = place.filter(|_| Path::new(&run.dir).is_dir()) {
-        let prefix = if prefix.is_empty() || prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") };
-        let there = format!("{prefix}{}/{id}", run.name);
-        call.access.write(&format!("oss://{bucket}/{there}")).map_err(|e| e.to_string())?;
-        let count = workflow_tree::store(call.access, Path::new(&run.dir), bucket, &there)?;
-        log.line(&format!("stored {count} files below oss://{bucket}/{there}/"));
+    if let Some(place) = place.filter(|_| Path::new(&run.dir).is_dir()) {
+        let there = format!("{}/{}/{id}", place.trim_end_matches('/'), run.name);
+        call.access.write(&there).map_err(|e| e.to_string())?;
+        let count = workflow_tree::store(call.access, Path::new(&run.dir), &there)?;
+        log.line(&format!("stored {count} files below {there}/"));
         // What was stored is named by its place there.
-        text = text.replace(&begin_of(&format!("{}/", run.dir)), &begin_of(&format!("oss://{bucket}/{there}/")));
+        text = text.replace(&begin_of(&format!("{}/", run.dir)), &begin_of(&format!("{there}/")));
     }
-    if let Some((bucket, prefix)) = call.values.get("OUTPUTS_DIR").and_then(|url| bucket_and_key(url)) {
-        let key = format!("{prefix}workflow_metadata.json");
-        call.access.write(&format!("oss://{bucket}/{key}")).map_err(|e| e.to_string())?;
-        let stored = call.access.objects.put_bytes(bucket, &key, billing::with_clusters(&text).as_bytes(), Put::default());
-        stored.map_err(|e| format!("cannot store `oss://{bucket}/{key}`: {e}"))?;
+    if let Some(prefix) = call.values.get("OUTPUTS_DIR").filter(|url| is_stored(url)) {
+        // The whole bucket may be meant.
+        let prefix = if prefix.matches('/').count() == 2 { format!("{prefix}/") } else { prefix.clone() };
+        let path = call.dir.join(METADATA);
+        fs::write(&path, billing::with_clusters(&text)).map_err(|e| format!("cannot write `{}`: {e}", path.display()))?;
+        call.access.put_file(&path, &format!("{prefix}{METADATA}"), Fate::Stays).map_err(|e| e.to_string())?;
     }
     Ok(())
 }

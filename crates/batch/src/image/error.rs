@@ -2,7 +2,7 @@
 
 use std::io;
 
-use batchyard_objects::ObjectError;
+use batchyard_objects::{ObjectError, remote::RemoteError};
 use batchyard_runner::container::LoadError;
 
 /// Why an image cannot be used.
@@ -17,6 +17,8 @@ pub enum ImageError {
     Malformed { place: String, reason: String },
     #[error("cannot read the image at `{place}`: {source}")]
     Object { place: String, source: ObjectError },
+    #[error("cannot read the image: {0}")]
+    Store(#[from] RemoteError),
     #[error("cannot {what}: {source}")]
     File { what: String, source: io::Error },
     #[error("`{folder}` holds {count} images, as many as are kept: remove the folders of those that nobody needs")]

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use batchyard_objects::{ObjectError, Objects};
+use batchyard_objects::{ObjectError, Objects, remote::Cache};
 use batchyard_runner::Control;
 
 use super::{ImageError, Reference};
@@ -28,19 +28,41 @@ const MAX_LINK_BYTES: u64 = 200;
 pub enum Place {
     /// A bucket; names are keys.
     Bucket(Objects, String),
+    /// A bucket of a store of the configuration, `scheme://bucket`; names are keys.
+    Store(Cache, String),
     /// This machine; names are paths.
     Machine,
 }
 
 impl Place {
+    /// The bucket of an address in the embedded store.
+    pub fn bucket(objects: &Objects, url: &str) -> Place {
+        Place::Bucket(objects.clone(), crate::instance::bucket_and_key(url).0.to_owned())
+    }
+
+    /// The bucket of an address in another store.
+    pub fn store(cache: &Cache, url: &str) -> Place {
+        Place::Store(cache.clone(), halves(url).0.to_owned())
+    }
+
     /// Opens a file; `None` when there is none. `scratch` is a folder for a name that lives for a moment.
     pub fn open(&self, name: &str, scratch: &Path) -> Result<Option<File>, ImageError> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let Place::Bucket(objects, bucket) = self else {
-            return match File::open(name) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                opened => opened.map(Some).map_err(ImageError::file(format!("read `{name}`"))),
-            };
+        let (objects, bucket) = match self {
+            Place::Bucket(objects, bucket) => (objects, bucket),
+            Place::Store(cache, _) => {
+                return match cache.file(&self.address(name)) {
+                    Err(error) if error.is_missing() => Ok(None),
+                    Err(error) => Err(error.into()),
+                    Ok(path) => File::open(&path).map(Some).map_err(ImageError::file(format!("read `{}`", path.display()))),
+                };
+            }
+            Place::Machine => {
+                return match File::open(name) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    opened => opened.map(Some).map_err(ImageError::file(format!("read `{name}`"))),
+                };
+            }
         };
         let path = scratch.join(format!("open-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
         match objects.link_file(bucket, name, &path) {
@@ -62,6 +84,11 @@ impl Place {
                 Err(ObjectError::NoSuchKey { .. }) => Ok(None),
                 Err(source) => Err(ImageError::Object { place: self.address(name), source }),
             },
+            Place::Store(cache, _) => match cache.stores().stat(&self.address(name)) {
+                Ok(stat) => Ok(Some(format!("{} {:?} {} {:?}", self.address(name), stat.etag, stat.size, stat.modified_ms))),
+                Err(error) if error.is_missing() => Ok(None),
+                Err(error) => Err(error.into()),
+            },
             Place::Machine => {
                 use std::os::unix::fs::MetadataExt;
                 let Some(about) = fs::metadata(name).ok().filter(fs::Metadata::is_file) else { return Ok(None) };
@@ -80,6 +107,7 @@ impl Place {
     pub fn address(&self, name: &str) -> String {
         match self {
             Place::Bucket(_, bucket) => format!("oss://{bucket}/{name}"),
+            Place::Store(_, bucket) => format!("{bucket}/{name}"),
             Place::Machine => name.to_owned(),
         }
     }
@@ -140,14 +168,13 @@ impl Located {
         }
     }
 
-    /// Finds the image `text` at `oss://bucket/key`, which is an archive or a folder that holds it: as an archive named by
+    /// Finds the image `text` at an address `oss://bucket/key` of `place`, which is an archive or a folder that holds it: as an archive named by
     /// the image, as a registry's storage, or as an OCI layout.
     ///
     /// # Errors
     /// It is nowhere there; the error says what was looked for.
-    pub fn in_bucket(objects: &Objects, text: &str, url: &str, scratch: &Path) -> Result<Located, ImageError> {
-        let (bucket, key) = crate::instance::bucket_and_key(url);
-        Self::at(Place::Bucket(objects.clone(), bucket.to_owned()), Reference::parse(text)?, key, scratch)
+    pub fn stored(place: Place, text: &str, url: &str, scratch: &Path) -> Result<Located, ImageError> {
+        Self::at(place, Reference::parse(text)?, halves(url).1, scratch)
     }
 
     /// The same for an archive or an OCI layout on this machine.
@@ -196,6 +223,15 @@ impl Located {
             }
             None => Err(ImageError::NotFound { image: reference.text, place: place.address(key), looked }),
         }
+    }
+}
+
+/// What names the bucket of an address, and the key.
+fn halves(url: &str) -> (&str, &str) {
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    match url.get(begin..).and_then(|rest| rest.find('/')) {
+        Some(slash) => (url.get(..begin + slash).unwrap_or(url), url.get(begin + slash + 1..).unwrap_or_default()),
+        None => (url, ""),
     }
 }
 

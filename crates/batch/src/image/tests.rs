@@ -96,7 +96,7 @@ impl Store {
     }
 
     fn find(&self, image: &str, url: &str) -> Result<Located, ImageError> {
-        Located::in_bucket(&self.objects, image, url, &self.images.scratch().unwrap())
+        Located::stored(ImagePlace::bucket(&self.objects, url), image, url, &self.images.scratch().unwrap())
     }
 
     fn word(&self, image: &str, url: &str) -> Result<String, ImageError> {

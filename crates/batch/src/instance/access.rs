@@ -1,18 +1,44 @@
-//! What a job may read and write in the object store: what its account could.
+//! What a job may read and write in object stores, and how that is done: with the rights of its account.
+//!
+//! An `oss://` URL belongs to the embedded store where that has a bucket of its name, otherwise to a store of the
+//! configuration, as does every `s3://` URL.
 
-use batchyard_objects::{Acl, ObjectError, Objects};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
 
-use super::{PlaceError, bucket_and_key};
+use batchyard_objects::{
+    Acl, Attributes, Bucket, ObjectError, Objects, Put,
+    remote::{Cache, MAX_FOLDER, RemoteError},
+};
 
-/// The rights of a job.
+use super::{PlaceError, mounts};
+
+/// How logs are stored.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The rights of a job, and where objects are.
 #[derive(Clone)]
 pub struct Access {
-    /// The object store.
+    /// The embedded store.
     pub objects: Objects,
+    /// The stores of the configuration.
+    pub cache: Cache,
     /// The account that the job belongs to.
     pub account: String,
     /// Whether it was made with an administrator's key, to whom all buckets are open.
     pub admin: bool,
+}
+
+/// What becomes of a file that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Somebody may go on to write to it.
+    Stays,
+    /// Nobody writes to it any more, so the object may be a second name of it.
+    Settled,
 }
 
 impl Access {
@@ -21,8 +47,7 @@ impl Access {
     /// # Errors
     /// It may not, or there is no such bucket.
     pub fn read(&self, url: &str) -> Result<(), PlaceError> {
-        let (bucket, key) = bucket_and_key(url);
-        let found = self.bucket(bucket, url)?;
+        let Some((bucket, key, found)) = self.embedded(url)? else { return self.allow(url, false) };
         if self.owns(&found.owner) {
             return Ok(());
         }
@@ -39,19 +64,153 @@ impl Access {
     /// # Errors
     /// It may not, or there is no such bucket.
     pub fn write(&self, url: &str) -> Result<(), PlaceError> {
-        let (bucket, _) = bucket_and_key(url);
-        let found = self.bucket(bucket, url)?;
+        let Some((_, _, found)) = self.embedded(url)? else { return self.allow(url, true) };
         if self.owns(&found.owner) || found.acl == Acl::PublicReadWrite { Ok(()) } else { Err(refused("write to", url)) }
+    }
+
+    /// Whether an address belongs to the embedded store.
+    pub fn is_embedded(&self, url: &str) -> bool {
+        matches!(self.embedded(url), Ok(Some(_)))
+    }
+
+    /// Opens an object.
+    ///
+    /// # Errors
+    /// It may not be read, or there is none.
+    pub fn open(&self, url: &str) -> Result<Box<dyn Read>, PlaceError> {
+        self.read(url)?;
+        match self.embedded(url)? {
+            Some((bucket, key, _)) => {
+                let found = self.objects.get(bucket, key).map_err(|source| object("fetch", url, source))?;
+                Ok(Box::new(found.read_all()))
+            }
+            None => {
+                let kept = self.cache.file(url).map_err(|source| remote("fetch", url, source))?;
+                let file = File::open(&kept).map_err(|source| PlaceError::File { what: format!("read `{}`", kept.display()), source })?;
+                Ok(Box::new(file))
+            }
+        }
+    }
+
+    /// Shows an object as a file, whose folder is made if need be. It must not be written to.
+    ///
+    /// # Errors
+    /// It may not be read, or there is none, or the file cannot be made.
+    pub fn link_file(&self, url: &str, target: &Path) -> Result<(), PlaceError> {
+        self.read(url)?;
+        match self.embedded(url)? {
+            Some((bucket, key, _)) => self.objects.link_file(bucket, key, target).map(drop).map_err(|source| object("show", url, source)),
+            None => self.cache.link_file(url, target).map_err(|source| remote("show", url, source)),
+        }
+    }
+
+    /// Copies an object to a file of its own.
+    ///
+    /// # Errors
+    /// As [`Access::link_file`].
+    pub fn copy_file(&self, url: &str, target: &Path) -> Result<(), PlaceError> {
+        let mut object = self.open(url)?;
+        let mut copy = || -> io::Result<()> {
+            target.parent().map_or(Ok(()), fs::create_dir_all)?;
+            io::copy(&mut object, &mut File::create(target)?).map(drop)
+        };
+        copy().map_err(|source| PlaceError::File { what: format!("copy `{url}`"), source })
+    }
+
+    /// Shows all objects below an address as files of a folder. They must not be written to.
+    ///
+    /// # Errors
+    /// They may not be read, or are no names of files, or are too many to be brought here from another store.
+    pub fn link_folder(&self, url: &str, folder: &Path) -> Result<(), PlaceError> {
+        self.read(url)?;
+        let Some((bucket, key, _)) = self.embedded(url)? else {
+            return self.cache.link_folder(url, folder, MAX_FOLDER).map(drop).map_err(|source| remote("show", url, source));
+        };
+        let linked = self.objects.link_into(bucket, key, folder).map_err(|source| object("show", url, source))?;
+        match linked.left_out.first() {
+            Some((key, reason)) => Err(PlaceError::Impossible(format!("cannot show `{url}`: `{key}` {reason}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Stores a file.
+    ///
+    /// # Errors
+    /// It may not be stored there, or cannot be.
+    pub fn put_file(&self, path: &Path, url: &str, fate: Fate) -> Result<(), PlaceError> {
+        self.put(path, url, fate, Put::default(), None)
+    }
+
+    /// Stores a log.
+    ///
+    /// # Errors
+    /// It may not be stored there, or cannot be.
+    pub fn put_log(&self, path: &Path, url: &str) -> Result<(), PlaceError> {
+        self.put(path, url, Fate::Settled, as_text(), Some(TEXT))
+    }
+
+    fn put(&self, path: &Path, url: &str, fate: Fate, put: Put, content_type: Option<&str>) -> Result<(), PlaceError> {
+        self.write(url)?;
+        match self.embedded(url)? {
+            Some((bucket, key, _)) => {
+                let stored = self.objects.put_file(bucket, key, path, fate == Fate::Settled, put);
+                stored.map(drop).map_err(|source| object("store", url, source))
+            }
+            None => self.cache.stores().put_file(path, url, content_type).map(drop).map_err(|source| remote("store", url, source)),
+        }
+    }
+
+    /// Stores all regular files below a folder.
+    ///
+    /// # Errors
+    /// They may not be stored there, or cannot be.
+    pub fn put_folder(&self, folder: &Path, url: &str) -> Result<(), PlaceError> {
+        self.write(url)?;
+        match self.embedded(url)? {
+            Some((bucket, key, _)) => {
+                self.objects.upload_folder(folder, bucket, key).map(drop).map_err(|source| object("store", url, source))
+            }
+            None => self.cache.stores().put_folder(folder, url).map(drop).map_err(|source| remote("store", url, source)),
+        }
     }
 
     fn owns(&self, owner: &str) -> bool {
         self.admin || owner == self.account
     }
 
-    fn bucket(&self, bucket: &str, url: &str) -> Result<batchyard_objects::Bucket, PlaceError> {
-        let failed = |source: ObjectError| PlaceError::Object { what: format!("use `{url}`"), source };
-        self.objects.bucket(bucket).map_err(failed)
+    /// Bucket and key of an address in the embedded store; `None` for one in a store of the configuration.
+    fn embedded<'u>(&self, url: &'u str) -> Result<Option<(&'u str, &'u str, Bucket)>, PlaceError> {
+        let Some((bucket, key)) = mounts::bucket_and_key(url) else { return Ok(None) };
+        match self.objects.bucket(bucket) {
+            Ok(found) => Ok(Some((bucket, key, found))),
+            Err(ObjectError::NoSuchBucket(_)) if self.cache.stores().knows(url) => Ok(None),
+            Err(ObjectError::NoSuchBucket(_)) => Err(PlaceError::Impossible(format!(
+                "cannot use `{url}`: bucket `{bucket}` does not exist, and no table `[[stores]]` of the configuration has its URL"
+            ))),
+            Err(source) => Err(object("use", url, source)),
+        }
     }
+
+    /// What the configuration allows.
+    fn allow(&self, url: &str, write: bool) -> Result<(), PlaceError> {
+        let account = Some(self.account.as_str()).filter(|_| !self.admin);
+        self.cache.stores().allow(url, account, write).map_err(|source| remote("use", url, source))
+    }
+}
+
+/// The attributes of a log.
+pub fn as_text() -> Put {
+    let mut attributes = Attributes::default();
+    attributes.headers.insert("content-type".into(), TEXT.into());
+    Put { attributes, ..Put::default() }
+}
+
+fn object(verb: &str, url: &str, source: ObjectError) -> PlaceError {
+    PlaceError::Object { what: format!("{verb} `{url}`"), source }
+}
+
+fn remote(verb: &str, url: &str, source: RemoteError) -> PlaceError {
+    PlaceError::Remote { what: format!("{verb} `{url}`"), source }
 }
 
 fn refused(what: &str, url: &str) -> PlaceError {

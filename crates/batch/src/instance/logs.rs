@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-use batchyard_objects::{Attributes, ObjectError, Objects, Put};
+use batchyard_objects::{ObjectError, Objects};
 use rustix::fs::OFlags;
 
-use super::{Access, Attempt, PlaceError, bucket_and_key, view::View};
+use super::{Attempt, PlaceError, access::as_text, bucket_and_key, view::View};
 
 /// Time between two looks at the logs of what runs.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ fn logs_of(attempt: &Attempt) -> Vec<(PathBuf, String)> {
 pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
     for (path, url) in logs_of(attempt) {
         view.check(&path)?;
-        store(&attempt.access, &path, &url)?;
+        attempt.access.put_log(&path, &url)?;
     }
     for (local, prefix) in &attempt.task.description.log_mapping {
         let path = view.host_path(local)?;
@@ -59,7 +59,7 @@ pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
             view.check(&path)?;
             let name = local.rsplit('/').next().unwrap_or(local);
             let url = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
-            store(&attempt.access, &path, &url)?;
+            attempt.access.put_log(&path, &url)?;
         }
     }
     Ok(())
@@ -69,20 +69,6 @@ pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
 pub fn open(path: &Path) -> io::Result<fs::File> {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
     fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
-fn store(access: &Access, path: &Path, url: &str) -> Result<(), PlaceError> {
-    access.write(url)?;
-    let (bucket, key) = bucket_and_key(url);
-    // Nobody writes to it any more, so the object may be a second name of the file.
-    let stored = access.objects.put_file(bucket, key, path, true, as_text());
-    stored.map(drop).map_err(|source| PlaceError::Object { what: format!("store the log `{url}`"), source })
-}
-
-fn as_text() -> Put {
-    let mut attributes = Attributes::default();
-    attributes.headers.insert("content-type".into(), "text/plain; charset=utf-8".into());
-    Put { attributes, ..Put::default() }
 }
 
 /// Stores logs while their commands run. One thread for all of them.
@@ -126,7 +112,9 @@ impl Shipper {
 
     /// Looks at the logs of an attempt from now on.
     pub(super) fn follow(&self, attempt: &Attempt) {
-        let logs: Vec<Growing> = logs_of(attempt).into_iter().map(|(path, url)| Growing { path, url, stored: 0 }).collect();
+        // What another store gets, it gets as a whole when the command has ended.
+        let logs = logs_of(attempt).into_iter().filter(|(_, url)| attempt.access.is_embedded(url));
+        let logs: Vec<Growing> = logs.map(|(path, url)| Growing { path, url, stored: 0 }).collect();
         // What may not be stored is told at the end.
         if logs.iter().all(|log| attempt.access.write(&log.url).is_ok()) && !logs.is_empty() {
             self.shared.lock().logs.insert(attempt.dir.clone(), logs);

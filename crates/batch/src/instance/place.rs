@@ -9,7 +9,7 @@ use std::{
 
 use flate2::read::MultiGzDecoder;
 
-use super::{Access, PlaceError, bucket_and_key};
+use super::{Access, PlaceError};
 
 /// First bytes of what gzip writes.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -20,19 +20,15 @@ const MAX_BYTES: u64 = 1 << 40;
 
 /// Puts the package of a job into `work`.
 pub fn package(access: &Access, url: &str, work: &Path) -> Result<(), PlaceError> {
-    access.read(url)?;
-    let (bucket, key) = bucket_and_key(url);
-    let found =
-        access.objects.get(bucket, key).map_err(|source| PlaceError::Object { what: format!("fetch the package `{url}`"), source })?;
     let what = || format!("unpack `{url}`");
-    let mut reader = io::BufReader::new(found.read_all());
+    let mut reader = io::BufReader::new(access.open(url)?);
     let mut head = [0; 2];
     let begin = read_head(&mut reader, &mut head).map_err(|source| PlaceError::File { what: what(), source })?;
     if begin == GZIP {
         return unpack(MultiGzDecoder::new(begin.chain(reader)), work).map_err(|source| PlaceError::File { what: what(), source });
     }
     // No archive, then it is the program itself.
-    let name = key.rsplit('/').next().unwrap_or(key);
+    let name = url.rsplit('/').next().unwrap_or(url);
     let path = work.join(name);
     let write = || -> io::Result<()> {
         io::copy(&mut begin.chain(reader), &mut fs::File::create(&path)?)?;

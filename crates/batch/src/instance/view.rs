@@ -17,7 +17,7 @@ use batchyard_runner::{
     root::{Image, Mode, Mount, Root, resolve},
 };
 
-use super::{Access, Attempt, CONTAINED_WORK, PlaceError, WORK, bucket_and_key, world::World};
+use super::{Access, Attempt, CONTAINED_WORK, PlaceError, WORK, mounts::is_stored, world::World};
 use crate::wire::MountEntry;
 
 /// Folders of an attempt.
@@ -146,34 +146,19 @@ impl View {
 
     /// Gathers the files of all inputs.
     pub fn fill(&self, access: &Access) -> Result<(), PlaceError> {
-        let objects = &access.objects;
-        for input in self.inputs.iter().filter(|input| input.source.starts_with("oss://")) {
-            access.read(&input.source)?;
-            let (bucket, key) = bucket_and_key(&input.source);
-            let target = input.gathered.clone();
+        for input in self.inputs.iter().filter(|input| is_stored(&input.source)) {
+            let target = &input.gathered;
             let what = || format!("mount `{}` at `{}`", input.source, input.destination);
-            let failed = |source| PlaceError::Object { what: what(), source };
             if input.is_folder() {
-                let linked = objects.link_into(bucket, key, &target).map_err(failed)?;
-                if let Some((key, reason)) = linked.left_out.first() {
-                    return Err(PlaceError::Impossible(format!("cannot {}: `{key}` {reason}", what())));
-                }
+                access.link_folder(&input.source, target)?;
                 if input.writable && self.copies() {
-                    links::break_up(&target).map_err(|source| PlaceError::File { what: what(), source })?;
+                    links::break_up(target).map_err(|source| PlaceError::File { what: what(), source })?;
                 }
             } else if input.writable {
                 // A layer cannot lie over a single file, so it gets one of its own.
-                let copy = || -> std::io::Result<()> {
-                    fs::create_dir_all(target.parent().unwrap_or(&self.dir))?;
-                    std::io::copy(
-                        &mut objects.get(bucket, key).map_err(std::io::Error::other)?.read_all(),
-                        &mut fs::File::create(&target)?,
-                    )?;
-                    Ok(())
-                };
-                copy().map_err(|source| PlaceError::File { what: what(), source })?;
+                access.copy_file(&input.source, target)?;
             } else {
-                objects.link_file(bucket, key, &target).map_err(failed)?;
+                access.link_file(&input.source, target)?;
             }
         }
         let made = |path: PathBuf| fs::create_dir_all(&path).map_err(|source| about_making(&path, source));
@@ -350,6 +335,6 @@ impl Input {
 
     /// Whether its files are the store's own, which must not change.
     fn is_shared(&self) -> bool {
-        self.is_folder() && self.source.starts_with("oss://")
+        self.is_folder() && is_stored(&self.source)
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Attempt, PlaceError};
 use crate::{
-    image::{Images, Located, Unpacked},
+    image::{ImagePlace, Images, Located, Unpacked},
     wire::Command,
 };
 
@@ -76,7 +76,11 @@ impl World {
         let images: &Images = &surroundings.images;
         let access = &attempt.access;
         access.read(registry)?;
-        let located = Located::in_bucket(&access.objects, image, registry, &images.scratch()?)?.wanted_by(control);
+        let place = match access.is_embedded(registry) {
+            true => ImagePlace::bucket(&access.objects, registry),
+            false => ImagePlace::store(&access.cache, registry),
+        };
+        let located = Located::stored(place, image, registry, &images.scratch()?)?.wanted_by(control);
         // An archive has rights of its own.
         access.read(&located.address())?;
         Ok(match engine {

@@ -43,7 +43,7 @@ pub struct Mounts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct MountEntry {
-    /// What: `oss://bucket/prefix/`, `oss://bucket/key`, or a network file system.
+    /// What: `oss://bucket/prefix/`, `oss://bucket/key`, the same with `s3://`, or a network file system.
     pub source: String,
     /// Where in the instance.
     pub destination: String,
@@ -63,12 +63,12 @@ impl Mounts {
 
 /// What an object or prefix and the local path that shows it must be.
 pub fn check_pair(source: &str, destination: &str, at_source: &str, at_destination: &str, problems: &mut Problems) {
-    if !source.starts_with("oss://") {
+    if !is_stored(source) {
         let known = ["nas://", "smb://", "lustre://", "nasplus://"].iter().any(|scheme| source.starts_with(scheme));
         let text = if known {
             "is a network file system: mount it on this machine and name a folder as `file:///path/`"
         } else {
-            "must begin with `oss://`"
+            "must begin with `oss://` or `s3://`"
         };
         problems.unless(source.starts_with("file:///"), at_source, text);
     } else if let Err(text) = check_oss(source, true) {
@@ -81,7 +81,15 @@ pub fn check_pair(source: &str, destination: &str, at_source: &str, at_destinati
     }
 }
 
-/// Bucket and key of an address.
+/// Schemes of object stores.
+const SCHEMES: [&str; 2] = ["oss://", "s3://"];
+
+/// Whether a text is the address of something in an object store.
+pub fn is_stored(url: &str) -> bool {
+    SCHEMES.iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// Bucket and key of an `oss://` address.
 pub fn bucket_and_key(url: &str) -> Option<(&str, &str)> {
     let rest = url.strip_prefix("oss://")?;
     Some(rest.split_once('/').unwrap_or((rest, "")))
@@ -89,8 +97,11 @@ pub fn bucket_and_key(url: &str) -> Option<(&str, &str)> {
 
 /// Whether a text is the address of an object or prefix, and what is wrong otherwise.
 pub fn check_oss(url: &str, folder_allowed: bool) -> Result<(), String> {
-    let Some((bucket, key)) = bucket_and_key(url) else { return Err(format!("must be an address like `oss://bucket/key`, not `{url}`")) };
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let s3 = url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
+    let Some((bucket, key)) = bucket_and_key(url).or(s3) else {
+        return Err(format!("must be an address like `oss://bucket/key`, not `{url}`"));
+    };
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || s3.is_some() && matches!(b, b'.' | b'_');
     if bucket.is_empty() || !bucket.bytes().all(good) {
         return Err(format!("names no bucket: `{url}`"));
     }

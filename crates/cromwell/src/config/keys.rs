@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(near("system.max-concurent-workflows"), "system.max-concurrent-workflows");
         assert_eq!(near("backend.providers.SGE.config.sumbit"), "backend.providers.SGE.config.submit");
         assert_eq!(near("backend.default-runtime-attributes.cluster"), "backend.providers.*.config.default-runtime-attributes.*");
-        assert_eq!(near("backend.filesystems.oss.auth.endpoint"), "backend.providers.*.config.filesystems.**");
+        assert_eq!(near("backend.filesystems.oss.auth.endpoint"), "backend.providers.*.config.filesystems.oss.auth.endpoint");
         assert_eq!(near("db.url"), "database.db.url");
         assert_eq!(near("nothing.of.the.kind"), "");
         assert_eq!(explain("nothing.of.the.kind").verdict, Verdict::Unknown);

@@ -1,6 +1,6 @@
 //! What holds for each workflow: options, languages, call caching, images, call-backs.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use batchyard_hocon::Path;
 use batchyard_workflow::settings::FailureMode;
@@ -130,6 +130,37 @@ pub struct EngineFilesystems {
 impl EngineFilesystems {
     pub(super) fn read(reader: &Reader<'_>) -> EngineFilesystems {
         EngineFilesystems { local: reader.need_flag("engine.filesystems.local.enabled") }
+    }
+}
+
+/// `filesystems.oss` of the engine, or else of the default provider: the store behind every `oss://` URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OssFilesystem {
+    /// Address of the service.
+    pub endpoint: String,
+    /// Id of the access key.
+    pub access_id: String,
+    /// Its secret.
+    pub access_key: String,
+    /// Where it is written.
+    pub place: String,
+}
+
+impl fmt::Debug for OssFilesystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OssFilesystem").field("endpoint", &self.endpoint).field("access_id", &self.access_id).finish_non_exhaustive()
+    }
+}
+
+impl OssFilesystem {
+    pub(super) fn read(reader: &Reader<'_>, provider: &str) -> Option<OssFilesystem> {
+        let of_provider = Path(["backend", "providers", provider, "config", "filesystems", "oss", "auth"].map(str::to_owned).to_vec());
+        ["engine.filesystems.oss.auth".to_owned(), of_provider.to_string()].into_iter().find_map(|auth| {
+            let text = |name: &str| reader.text(&format!("{auth}.{name}")).filter(|text| !text.is_empty());
+            let (endpoint, access_id, access_key) = (text("endpoint"), text("access-id"), text("access-key"));
+            let place = reader.origin(&auth).map(ToString::to_string).unwrap_or_default();
+            Some(OssFilesystem { endpoint: endpoint?, access_id: access_id?, access_key: access_key?, place })
+        })
     }
 }
 

@@ -21,6 +21,7 @@ use batchyard_workflow::{
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
     fetch::Remote,
     given::{self, Places},
+    outputs::Destination,
     owner::{end_orphans, owner},
     settings::Settings,
     stored,
@@ -120,6 +121,7 @@ impl Service {
         let options = self.options.settings.with_default_options(&ready.request.spec.options);
         let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
+        let remote = ready.settings.remote.clone();
         let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
         let root = match engine.submit(ready.request) {
             Ok(root) => root,
@@ -143,19 +145,19 @@ impl Service {
         drop(engine);
         log.flush();
         if let (Ok(()), Some(finished)) = (&worked, finished) {
-            self.tell_end(id, &options, log.path(), &finished);
+            self.tell_end(id, &options, (log.path(), &remote), &finished);
         }
         worked
     }
 
     /// What is done once a run has ended: its log goes where it was asked for, and who wants to know is told. Neither
     /// changes how it ended.
-    fn tell_end(&self, id: RunId, options: &Map<String, Json>, log: &Path, finished: &Finished) {
+    fn tell_end(&self, id: RunId, options: &Map<String, Json>, (log, remote): (&Path, &Remote), finished: &Finished) {
         let option = |name: &str| options.get(name).and_then(Json::as_str);
         if let Some(target) = option(LOG_OPTION) {
             let name = format!("workflow.{id}.log");
-            let copied = fs::create_dir_all(target).and_then(|()| fs::copy(log, Path::new(target).join(&name)));
-            if let Err(error) = copied {
+            let destination = Destination::new(target, remote);
+            if let Err(error) = destination.and_then(|destination| destination.copy(log, Path::new(&name))) {
                 report(&format!("run {id}: its log cannot be copied to `{target}`: {error}"));
             }
         }
@@ -242,7 +244,9 @@ impl Service {
                 .map_err(|error| Failure::new(format!("the kept dependencies cannot be read: {error}")))?,
         };
         let sent = Sent { main: source.as_deref(), url: submission.url.as_deref(), dependencies: &dependencies };
-        let loaded = load_checked(&sent, &self.options.sources).map_err(NotReady::Unusable)?;
+        let mut sources = self.options.sources.clone();
+        sources.stores.on_behalf.clone_from(&submission.on_behalf);
+        let loaded = load_checked(&sent, &sources).map_err(NotReady::Unusable)?;
         self.options.accepted.check_document(loaded.module.document.version)?;
         Ok(loaded)
     }

@@ -27,7 +27,7 @@ pub struct Options {
     pub sources: Sources,
     /// Where files of the web are kept.
     pub downloads: PathBuf,
-    /// Who brings files of the object store here, where there is one.
+    /// Who brings files of object stores here, and takes them there, where there are any.
     pub objects: Option<Arc<dyn Fetch + Send + Sync>>,
     /// Languages and versions that are accepted.
     pub accepted: Accepted,

@@ -47,6 +47,11 @@ impl Address {
         split(text).is_some()
     }
 
+    /// The scheme of an address, and what follows it.
+    pub(super) fn scheme_of(text: &str) -> Option<(Scheme, &str)> {
+        split(text)
+    }
+
     /// Takes an address apart.
     ///
     /// # Errors
@@ -116,7 +121,9 @@ mod tests {
 
     #[test]
     fn wrong_ones_are_refused() {
-        for text in ["gs://b/k", "oss:///k", "oss://B/k", "oss://a..b/k", "oss://b@host/k", "s3://b//k", "s3://b/a//k", "s3://b/a ", "s3://b/ a"] {
+        for text in
+            ["gs://b/k", "oss:///k", "oss://B/k", "oss://a..b/k", "oss://b@host/k", "s3://b//k", "s3://b/a//k", "s3://b/a ", "s3://b/ a"]
+        {
             assert!(Address::parse(text).is_err(), "{text}");
         }
         assert!(Address::parse(&format!("s3://b/{}", "x".repeat(2000))).is_err());

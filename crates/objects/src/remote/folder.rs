@@ -82,7 +82,11 @@ impl Stores {
                 let name = name.to_str().ok_or_else(|| odd(path.display().to_string()))?;
                 if entry.file_type().map_err(read())?.is_dir() {
                     if depth >= MAX_DEPTH {
-                        return Err(RemoteError::TooMuch { url: url.to_owned(), limit: MAX_DEPTH as u64, what: "folders inside each other" });
+                        return Err(RemoteError::TooMuch {
+                            url: url.to_owned(),
+                            limit: MAX_DEPTH as u64,
+                            what: "folders inside each other",
+                        });
                     }
                     waiting.push((path, format!("{prefix}{name}/"), depth + 1));
                 } else if path.is_file() {

@@ -67,10 +67,10 @@ pub enum Place {
 /// One store: what a URL begins with, and where that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// What is there; with a key, only objects below it.
+    /// What is there: with a key, only objects below it; without a bucket, all of them, each by its name.
     pub base: Address,
-    /// Where it is.
-    pub place: Place,
+    /// Where it is, or why nobody can know, which is told to whoever wants something of it.
+    pub place: Result<Place, String>,
     /// Whether nothing may be changed there.
     pub read_only: bool,
     /// Accounts whose jobs may use it; all of them without a list.
@@ -125,9 +125,27 @@ fn has_names(host: &str) -> bool {
 }
 
 impl StoreSettings {
+    /// What a store holds, from its URL: `oss://` (every bucket), `s3://bucket` or `s3://bucket/prefix`.
+    ///
+    /// # Errors
+    /// It is no such URL.
+    pub fn base(url: &str) -> Result<Address, RemoteError> {
+        match Address::scheme_of(url) {
+            Some((scheme, "")) => Ok(Address { scheme, bucket: String::new(), key: String::new() }),
+            _ => Address::folder(url),
+        }
+    }
+
     /// Whether an address belongs to this store.
     pub fn holds(&self, address: &Address) -> bool {
-        self.base.scheme == address.scheme && self.base.bucket == address.bucket && address.key.starts_with(&self.base.key)
+        let is_its_bucket = self.base.bucket.is_empty() || self.base.bucket == address.bucket;
+        self.base.scheme == address.scheme && is_its_bucket && address.key.starts_with(&self.base.key)
+    }
+
+    /// The URL that it stands for.
+    pub fn url(&self) -> String {
+        let Address { scheme, bucket, key } = &self.base;
+        if key.is_empty() { format!("{}://{bucket}", scheme.name()) } else { self.base.to_string() }
     }
 }
 

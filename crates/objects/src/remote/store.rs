@@ -1,6 +1,11 @@
 //! One store, ready to be asked.
 
-use std::{fs, sync::OnceLock, time::Duration};
+use std::{
+    collections::HashMap,
+    fs,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use opendal::{
     Metadata, Operator,
@@ -29,6 +34,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(30);
 /// Time for a piece of data to come or to go.
 const PIECE: Duration = Duration::from_secs(120);
+/// Buckets that are spoken to through one store for all of them.
+const MAX_BUCKETS: usize = 1000;
 /// Folder for files that are not complete yet, in the folder of a store.
 const UNFINISHED: &str = ".batchyard-unfinished";
 
@@ -37,42 +44,54 @@ const UNFINISHED: &str = ".batchyard-unfinished";
 pub(super) struct Store {
     pub settings: StoreSettings,
     client: Shared,
-    operator: OnceLock<Result<Operator, String>>,
+    /// By bucket.
+    operators: Mutex<HashMap<String, Operator>>,
 }
 
 impl Store {
     pub fn new(settings: StoreSettings, client: Shared) -> Store {
-        Store { settings, client, operator: OnceLock::new() }
+        Store { settings, client, operators: Mutex::default() }
     }
 
     /// A store over something that is there already.
     #[cfg(test)]
     pub fn over(settings: StoreSettings, client: Shared, operator: Operator) -> Store {
-        Store { settings, client, operator: OnceLock::from(Ok(operator)) }
+        let operators = Mutex::new(HashMap::from([(settings.base.bucket.clone(), operator)]));
+        Store { settings, client, operators }
     }
 
     /// Where it is, for people.
     pub fn place(&self) -> String {
         match &self.settings.place {
-            Place::Folder(folder) => folder.display().to_string(),
-            Place::Service { endpoint, .. } => endpoint.clone(),
+            Ok(Place::Folder(folder)) => folder.display().to_string(),
+            Ok(Place::Service { endpoint, .. }) => endpoint.clone(),
+            Err(_) => "nowhere".into(),
         }
     }
 
     /// Whether its files are told apart by size and time alone, and are changed in place by whoever likes.
     pub fn is_folder(&self) -> bool {
-        matches!(self.settings.place, Place::Folder(_))
+        matches!(self.settings.place, Ok(Place::Folder(_)))
     }
 
     pub fn runtime(&self) -> Result<&Runtime, RemoteError> {
         self.client.runtime()
     }
 
-    /// Who carries out operations.
-    pub fn operator(&self) -> Result<&Operator, RemoteError> {
-        let opened = self.operator.get_or_init(|| self.open().map_err(|error| error.to_string()));
-        let wrong = |why: &String| RemoteError::Settings { url: self.settings.base.to_string(), reason: format!("cannot be used: {why}") };
-        opened.as_ref().map_err(wrong)
+    /// Who carries out operations on the bucket of an address.
+    pub fn operator(&self, address: &Address) -> Result<Operator, RemoteError> {
+        let mut operators = self.operators.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(operator) = operators.get(&address.bucket) {
+            return Ok(operator.clone());
+        }
+        let wrong = |reason: String| RemoteError::Settings { url: self.settings.url(), reason };
+        if operators.len() >= MAX_BUCKETS {
+            return Err(wrong(format!("has been asked for more than {MAX_BUCKETS} buckets: configure those that are needed one by one")));
+        }
+        let place = self.settings.place.as_ref().map_err(|why| wrong(why.clone()))?;
+        let operator = self.open(place, &address.bucket).map_err(|error| wrong(format!("cannot be used: {error}")))?;
+        operators.insert(address.bucket.clone(), operator.clone());
+        Ok(operator)
     }
 
     /// The name of an object for the library: a folder holds what is below the URL of its store.
@@ -99,7 +118,7 @@ impl Store {
 
     /// What is at an address.
     pub async fn stat(&self, address: &Address) -> Result<(Stat, Metadata), RemoteError> {
-        let (operator, path) = (self.operator()?, self.path(address)?);
+        let (operator, path) = (self.operator(address)?, self.path(address)?);
         match operator.stat(path).await {
             Ok(found) if found.is_file() => Ok((Stat::of(&found), found)),
             Ok(_) => Err(RemoteError::NoSuchObject { url: address.to_string(), place: self.place() }),
@@ -118,19 +137,20 @@ impl Store {
             return error;
         }
         let options = ListOptions { limit: Some(1), recursive: true, ..ListOptions::default() };
-        let Ok(operator) = self.operator() else { return error };
+        let Ok(operator) = self.operator(address) else { return error };
         let listed = async { operator.lister_options(&address.key, options).await?.first().await };
         match listed.await.map_err(|library| self.failed("look at", address, &library)) {
             // Who may not list may still be right about the object.
-            Err(told @ (RemoteError::NoSuchBucket { .. } | RemoteError::Refused { .. })) if !told.is_denied() || !error.is_missing() => told,
+            Err(told @ (RemoteError::NoSuchBucket { .. } | RemoteError::Refused { .. })) if !told.is_denied() || !error.is_missing() => {
+                told
+            }
             _ => error,
         }
     }
 
-    fn open(&self) -> Result<Operator, RemoteError> {
-        let base = &self.settings.base;
+    fn open(&self, place: &Place, bucket: &str) -> Result<Operator, RemoteError> {
         let unusable = |error: opendal::Error| RemoteError::Client(error.message().to_owned());
-        let operator = match &self.settings.place {
+        let operator = match place {
             Place::Folder(folder) => {
                 if !folder.is_dir() {
                     return Err(RemoteError::Client(format!("there is no folder `{}`: make it, or mend `folder`", folder.display())));
@@ -143,10 +163,10 @@ impl Store {
                 }
                 Operator::new(builder)
             }
-            Place::Service { endpoint, region, style, credentials } => match base.scheme {
+            Place::Service { endpoint, region, style, credentials } => match self.settings.base.scheme {
                 Scheme::Oss => {
                     let style = if *style == Style::Path { "path" } else { "virtual" };
-                    let mut builder = Oss::default().bucket(&base.bucket).endpoint(endpoint).addressing_style(style);
+                    let mut builder = Oss::default().bucket(bucket).endpoint(endpoint).addressing_style(style);
                     builder = match credentials {
                         Some(key) => builder.access_key_id(&key.id).access_key_secret(key.secret.reveal()),
                         // Otherwise the library would look for a key all over the machine.
@@ -158,7 +178,7 @@ impl Store {
                     Operator::new(builder)
                 }
                 Scheme::S3 => {
-                    let builder = S3::default().bucket(&base.bucket).endpoint(endpoint).region(region);
+                    let builder = S3::default().bucket(bucket).endpoint(endpoint).region(region);
                     let mut builder = builder.disable_config_load().disable_ec2_metadata();
                     if *style == Style::Virtual {
                         builder = builder.enable_virtual_host_style();

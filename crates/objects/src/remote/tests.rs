@@ -5,12 +5,12 @@ use opendal::{Operator, layers::ChaosLayer, services::Memory};
 use super::{store::steadied, *};
 
 fn settings(base: &str, place: Place) -> StoreSettings {
-    StoreSettings { base: Address::folder(base).unwrap(), place, read_only: false, accounts: None }
+    StoreSettings { base: StoreSettings::base(base).unwrap(), place: Ok(place), read_only: false, accounts: None }
 }
 
 fn service(base: &str) -> StoreSettings {
     let place = Service { endpoint: Some("http://127.0.0.1:9".into()), ..Service::default() };
-    settings(base, place.complete(&Address::folder(base).unwrap()).unwrap())
+    settings(base, place.complete(&StoreSettings::base(base).unwrap()).unwrap())
 }
 
 /// A store in memory, some of whose operations fail.
@@ -191,7 +191,17 @@ fn the_longest_url_and_the_rights_decide() {
     assert!(matches!(stores.delete("s3://data/private/x"), Err(RemoteError::ReadOnly { .. })));
     let told = stores.stat("oss://other/key").unwrap_err().to_string();
     assert!(told.contains("no store is configured for `oss://other/key`") && told.contains("url = \"oss://other\""), "{told}");
-    assert!(Stores::new(vec![open.clone(), open]).is_err());
+    assert!(Stores::new(vec![open.clone(), open.clone()]).is_err());
+    // One for all buckets stands behind those that are named.
+    let all = Stores::new(vec![StoreSettings { read_only: true, ..service("s3://") }, open]).unwrap();
+    all.allow("s3://data/x", None, true).unwrap();
+    assert!(matches!(all.allow("s3://any/x", None, true), Err(RemoteError::ReadOnly { .. })) && !all.knows("oss://any/x"));
+}
+
+#[test]
+fn what_nobody_can_know_is_told_when_it_is_needed() {
+    let stores = Stores::new(vec![StoreSettings { place: Err("has no secret".into()), ..service("s3://data") }]).unwrap();
+    assert_eq!(stores.stat("s3://data/x").unwrap_err().to_string(), "the store `s3://data` has no secret");
 }
 
 #[test]

@@ -58,7 +58,7 @@ async fn receive(store: &Store, address: &Address, part: &Path) -> Result<Stat, 
     let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
     let (stat, found) = store.stat(address).await?;
     let failed = |error: opendal::Error| store.failed("read", address, &error);
-    let operator = store.operator()?;
+    let operator = store.operator(address)?;
     let options = ReaderOptions {
         if_match: found.etag().filter(|_| operator.info().capability().read_with_if_match).map(str::to_owned),
         content_length_hint: Some(stat.size),
@@ -118,7 +118,7 @@ async fn upload(
 ) -> Result<Stat, RemoteError> {
     let part = usize::try_from(part_size(size)).unwrap_or(usize::MAX);
     let failed = |error: opendal::Error| store.failed("write", address, &error);
-    let operator = store.operator()?;
+    let operator = store.operator(address)?;
     let content_type = content_type.filter(|_| operator.info().capability().write_with_content_type);
     let options = WriteOptions {
         chunk: (size > PART).then_some(part),

@@ -131,7 +131,7 @@ impl Engine<'_> {
             }
         }
         if let Some(target) = &self.settings.call_logs_dir
-            && let Err(failure) = outputs::copy_call_logs(&dir, &name, id, target)
+            && let Err(failure) = outputs::copy_call_logs(&dir, &name, id, (target, &self.settings.remote))
         {
             state = if state == RunState::Succeeded { RunState::Failed } else { state };
             if let Some(root) = self.roots.get_mut(root) {
@@ -165,7 +165,7 @@ impl Engine<'_> {
         outputs::link_folder(dir, results)?;
         let mut shown = None;
         if let Some(target) = &self.settings.final_outputs_dir {
-            let copies = outputs::copy_final(dir, name, id, target, self.settings.relative_output_paths, results)?;
+            let copies = outputs::copy_final(dir, name, id, (target, &self.settings.remote), self.settings.relative_output_paths, results)?;
             shown = self.settings.outputs_are_copies.then(|| outputs::with_copies(results, &copies));
         }
         if self.settings.delete_intermediates {

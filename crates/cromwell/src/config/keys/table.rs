@@ -12,6 +12,7 @@ const fn key(pattern: &'static str, verdict: Verdict, default: &'static str, why
 const CLOUD: &str = "it concerns a cloud service, and tasks run on this machine or through commands";
 const POOL: &str = "it tunes a connection pool that does not exist here; connections are few and are opened as needed";
 const NO_SUMMARY: &str = "views are computed from the rows of runs and calls, so nothing has to be summarised or flushed";
+const OSS_STORE: &str = "the store behind every `oss://` URL that neither the embedded store nor `[[stores]]` knows; the engine's counts before the default provider's";
 const THREADS: &str = "the work is not done by a pool of its own";
 const FORM_ONLY: &str = "with the BCS factory its form is checked, and nothing is provided, for tasks run on this machine; with commands it is an attribute like any other";
 const VIRTUAL_MACHINE: &str = "it is a setting of the Java virtual machine, and there is none";
@@ -193,6 +194,9 @@ pub const KEYS: &[Key] = &[
         "true",
         "whether functions of workflows, outside of tasks, may read files of this machine",
     ),
+    key("engine.filesystems.oss.auth.endpoint", Mapped, "", OSS_STORE),
+    key("engine.filesystems.oss.auth.access-id", Mapped, "", OSS_STORE),
+    key("engine.filesystems.oss.auth.access-key", Mapped, "", OSS_STORE),
     key("engine.filesystems.**", Ignored, "", "functions of workflows, outside of tasks, read only files of this machine"),
     key("filesystems.**", Ignored, "", "there is no registry of classes; local files and http(s) are built in"),
     // Call caching
@@ -346,11 +350,14 @@ pub const KEYS: &[Key] = &[
         "10485760",
         "bytes that count for `fingerprint`",
     ),
+    key("backend.providers.*.config.filesystems.oss.auth.endpoint", Mapped, "", OSS_STORE),
+    key("backend.providers.*.config.filesystems.oss.auth.access-id", Mapped, "", OSS_STORE),
+    key("backend.providers.*.config.filesystems.oss.auth.access-key", Mapped, "", OSS_STORE),
     key(
         "backend.providers.*.config.filesystems.**",
         Ignored,
         "",
-        "input files come from this machine or over http(s), whatever a provider says; object stores are not asked for them",
+        "input files come from this machine, over http(s) or from stores, whatever a provider says; stores are written as `[[stores]]` in batchyard's own file",
     ),
     key("backend.providers.*.config.slow-job-warning-time.**", Ignored, "", "how long a job has been running is shown on request"),
     // Providers of the Alibaba back-end

@@ -1,0 +1,138 @@
+//! Files of object stores as inputs of workflows, and as places for what they leave: `oss://bucket/key`, `s3://bucket/key`.
+//!
+//! An `oss://` URL belongs to the embedded store where that has a bucket of its name, otherwise to a store of the
+//! configuration, as does every `s3://` URL.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use batchyard_batch::instance::Access;
+use batchyard_objects::{
+    Objects, Put,
+    folder::place,
+    remote::{Address, Cache, Scheme},
+};
+use batchyard_workflow::fetch::Fetch;
+
+/// Before the name of an account whose key opens all buckets; no name holds it.
+const ADMIN: &str = "admin:";
+
+/// Object stores as files.
+#[derive(Debug)]
+pub struct StoredFiles {
+    /// The embedded store of a server.
+    pub embedded: Option<EmbeddedFiles>,
+    /// The stores of the configuration.
+    pub cache: Cache,
+}
+
+/// Shows objects of the embedded store as files below a folder, beside each other as their keys are, so that an index is found
+/// beside its file.
+#[derive(Debug)]
+pub struct EmbeddedFiles {
+    pub objects: Objects,
+    pub folder: PathBuf,
+}
+
+impl Fetch for StoredFiles {
+    fn knows(&self, url: &str) -> bool {
+        Address::is_meant(url)
+    }
+
+    fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("cannot be read: {error}");
+        let address = Address::object(url).map_err(|e| failed(&e))?;
+        let rights = on_behalf.map(account_of);
+        if let Some(embedded) = self.embedded_for(&address) {
+            if let Some((account, admin)) = rights {
+                self.access(embedded, account, admin).read(url).map_err(|e| failed(&e))?;
+            }
+            return embedded.file(&address.bucket, &address.key);
+        }
+        self.cache.stores().allow(url, restricted(&rights), false).map_err(|e| failed(&e))?;
+        self.cache.file(url).map_err(|e| failed(&e))
+    }
+
+    fn takes(&self, url: &str) -> bool {
+        Address::is_meant(url)
+    }
+
+    fn store(&self, file: &Path, url: &str, on_behalf: Option<&str>) -> Result<(), String> {
+        let failed = |error: &dyn std::fmt::Display| format!("cannot be written: {error}");
+        let address = Address::object(url).map_err(|e| failed(&e))?;
+        let rights = on_behalf.map(account_of);
+        if let Some(embedded) = self.embedded_for(&address) {
+            if let Some((account, admin)) = rights {
+                self.access(embedded, account, admin).write(url).map_err(|e| failed(&e))?;
+            }
+            let stored = embedded.objects.put_file(&address.bucket, &address.key, file, false, Put::default());
+            return stored.map(drop).map_err(|e| failed(&e));
+        }
+        self.cache.stores().allow(url, restricted(&rights), true).map_err(|e| failed(&e))?;
+        self.cache.stores().put_file(file, url, None).map(drop).map_err(|e| failed(&e))
+    }
+}
+
+impl StoredFiles {
+    /// The embedded store, if an address belongs to it.
+    fn embedded_for(&self, address: &Address) -> Option<&EmbeddedFiles> {
+        let embedded = self.embedded.as_ref().filter(|_| address.scheme == Scheme::Oss)?;
+        embedded.objects.bucket(&address.bucket).is_ok().then_some(embedded)
+    }
+
+    fn access(&self, embedded: &EmbeddedFiles, account: String, admin: bool) -> Access {
+        Access { objects: embedded.objects.clone(), cache: self.cache.clone(), account, admin }
+    }
+}
+
+/// How the rights of a job are told to [`Fetch::fetch`].
+pub fn on_behalf_of(access: &Access) -> String {
+    format!("{}{}", if access.admin { ADMIN } else { "" }, access.account)
+}
+
+fn account_of(text: &str) -> (String, bool) {
+    text.strip_prefix(ADMIN).map_or_else(|| (text.to_owned(), false), |account| (account.to_owned(), true))
+}
+
+/// The account whose name must be among those of a store; an administrator's need not.
+fn restricted(rights: &Option<(String, bool)>) -> Option<&str> {
+    rights.as_ref().filter(|(_, admin)| !admin).map(|(account, _)| account.as_str())
+}
+
+impl EmbeddedFiles {
+    fn file(&self, bucket: &str, key: &str) -> Result<PathBuf, String> {
+        let record = self.objects.head(bucket, key).map_err(|e| format!("cannot be read: {e}"))?;
+        let inner = place(key).ok_or("has a key that cannot be the name of a file")?;
+        let file = self.folder.join(bucket).join(&inner);
+        let mark = self.folder.join(".marks").join(bucket).join(&inner);
+        let state = format!("{} {} {}", record.etag, record.size, record.modified_ms);
+        if file.exists() && fs::read_to_string(&mark).is_ok_and(|kept| kept == state) {
+            return Ok(file);
+        }
+        self.show(bucket, key, &file).map_err(|e| format!("cannot be shown as `{}`: {e}", file.display()))?;
+        write(&mark, &state).map_err(|e| format!("cannot be kept: {e}"))?;
+        Ok(file)
+    }
+
+    /// Others may be using the file that was shown before, so it is replaced as a whole.
+    fn show(&self, bucket: &str, key: &str, file: &Path) -> Result<(), String> {
+        let part = self.folder.join(format!(".part-{}", batchyard_model::RunId::random()));
+        self.objects.link_file(bucket, key, &part).map_err(|e| e.to_string())?;
+        let into_place = || -> std::io::Result<()> {
+            if let Some(parent) = file.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::rename(&part, file)
+        };
+        into_place().map_err(|e| e.to_string())
+    }
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, text)
+}
