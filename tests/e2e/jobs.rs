@@ -15,7 +15,7 @@ fn started() -> (Yard, Service) {
 }
 
 /// A `worker.tar.gz` with these files.
-fn package(files: &[(&str, &str)]) -> Vec<u8> {
+pub fn package(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     for (name, text) in files {
         let mut header = tar::Header::new_gnu();

@@ -35,6 +35,7 @@ mod running;
 mod server;
 mod service;
 mod sheets;
+mod stores;
 mod texts;
 mod web;
 mod workflow_jobs;

@@ -56,11 +56,6 @@ impl RemoteError {
         matches!(self, RemoteError::NoSuchObject { .. })
     }
 
-    /// Whether the key is good but has not the right.
-    pub(super) fn is_denied(&self) -> bool {
-        matches!(self, RemoteError::Refused { why, .. } if why.starts_with("AccessDenied"))
-    }
-
     /// What the library says, in our words.
     pub(super) fn from_library(what: &'static str, url: &str, place: &str, error: &opendal::Error) -> Self {
         let (url, place) = (url.to_owned(), place.to_owned());

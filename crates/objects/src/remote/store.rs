@@ -140,10 +140,9 @@ impl Store {
         let Ok(operator) = self.operator(address) else { return error };
         let listed = async { operator.lister_options(&address.key, options).await?.first().await };
         match listed.await.map_err(|library| self.failed("look at", address, &library)) {
-            // Who may not list may still be right about the object.
-            Err(told @ (RemoteError::NoSuchBucket { .. } | RemoteError::Refused { .. })) if !told.is_denied() || !error.is_missing() => {
-                told
-            }
+            Err(told @ RemoteError::NoSuchBucket { .. }) => told,
+            // Who is told that an object is missing has signed well, whether he may list or not.
+            Err(told @ RemoteError::Refused { .. }) if !error.is_missing() => told,
             _ => error,
         }
     }
