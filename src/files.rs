@@ -51,7 +51,7 @@ impl Fetch for StoredFiles {
             }
             return embedded.file(&address.bucket, &address.key);
         }
-        self.cache.stores().allow(url, restricted(&rights), false).map_err(|e| failed(&e))?;
+        self.cache.allow(url, restricted(&rights), false).map_err(|e| failed(&e))?;
         self.cache.file(url).map_err(|e| failed(&e))
     }
 
@@ -70,7 +70,7 @@ impl Fetch for StoredFiles {
             let stored = embedded.objects.put_file(&address.bucket, &address.key, file, false, Put::default());
             return stored.map(drop).map_err(|e| failed(&e));
         }
-        self.cache.stores().allow(url, restricted(&rights), true).map_err(|e| failed(&e))?;
+        self.cache.allow(url, restricted(&rights), true).map_err(|e| failed(&e))?;
         self.cache.stores().put_file(file, url, None).map(drop).map_err(|e| failed(&e))
     }
 }

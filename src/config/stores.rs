@@ -231,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn a_configuration_of_the_original_names_one_for_all_buckets() {
+        let settings = ["endpoint=oss.example.org", "access-id=me", "access-key=sesame"];
+        let properties = settings.map(|text| super::super::original::property(&format!("engine.filesystems.oss.auth.{text}")));
+        let mut loader = Loader { path: None, original: Some(super::super::Original::load(None, &properties).unwrap()), shown: Vec::new() };
+        let stores = loader.stores(Vec::new()).unwrap();
+        assert!(stores.knows("oss://any/key") && !stores.knows("s3://any/key"));
+        let (_, told, origin) = loader.shown.last().unwrap();
+        assert_eq!(told, "[\"oss:// at https://oss.example.org as me (secret ***)\"]");
+        assert!(origin.to_string().contains("engine.filesystems.oss.auth"), "{origin}");
+    }
+
+    #[test]
     fn secrets_may_be_elsewhere() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("secret"), "sesame\n").unwrap();

@@ -80,6 +80,8 @@ struct Known {
     read: Instant,
     keys: HashMap<String, Key>,
     quotas: HashMap<String, BTreeMap<String, u64>>,
+    /// By id.
+    names: HashMap<String, String>,
 }
 
 impl Accounts {
@@ -183,6 +185,11 @@ impl Accounts {
         Ok(accounts.into_iter().map(|account| (account.id, account.name)).collect())
     }
 
+    /// The name of an account, if there is one of this id.
+    pub fn name(&self, id: &str) -> Option<String> {
+        self.fresh(|known| known.names.get(id).cloned())
+    }
+
     /// All keys.
     ///
     /// # Errors
@@ -268,11 +275,12 @@ fn read(store: &Store) -> Result<Known, StoreError> {
         }
     }
     let accounts = store.list_resources(ResourceKind::Account, None, "", MAX_KEYS)?;
+    let names = accounts.iter().map(|record| (record.id.clone(), record.name.clone())).collect();
     let quotas = accounts.into_iter().map(|record| {
         let doc: AccountDoc = serde_json::from_str(&record.doc).unwrap_or_default();
         (record.id, doc.quotas)
     });
-    Ok(Known { read: Instant::now(), keys, quotas: quotas.collect() })
+    Ok(Known { read: Instant::now(), keys, quotas: quotas.collect(), names })
 }
 
 fn key_doc(secret: &str, role: Role) -> String {

@@ -227,6 +227,9 @@ impl Attempt {
     }
 
     fn fill(&self, view: &View) -> Result<(), (&'static str, PlaceError)> {
+        for url in outputs::addresses(&self.task.description) {
+            self.access.foresee(url).map_err(|e| ("InvalidMapping", e))?;
+        }
         bootstrap::run(self).map_err(|e| ("BootstrapFailed", e))?;
         let work = self.dir.join(WORK);
         fs::create_dir_all(&work)

@@ -98,7 +98,8 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         post: Arc::new(post),
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
     };
-    let cache = config.cache();
+    let names = Arc::clone(&accounts);
+    let cache = config.cache().with_names(move |id| names.name(id));
     let service = Service::start(shared, store, (objects.clone(), cache.clone()), Arc::clone(&accounts), options)
         .context("cannot start the BatchCompute service")?;
     let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));

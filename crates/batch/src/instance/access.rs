@@ -68,6 +68,15 @@ impl Access {
         if self.owns(&found.owner) || found.acl == Acl::PublicReadWrite { Ok(()) } else { Err(refused("write to", url)) }
     }
 
+    /// Whether something can be stored at an address when the command has ended, as far as that is known before it begins: a
+    /// bucket of the embedded store may still be made.
+    ///
+    /// # Errors
+    /// It may not, or no store is configured.
+    pub fn foresee(&self, url: &str) -> Result<(), PlaceError> {
+        if matches!(self.embedded(url), Ok(None)) { self.allow(url, true) } else { Ok(()) }
+    }
+
     /// Whether an address belongs to the embedded store.
     pub fn is_embedded(&self, url: &str) -> bool {
         matches!(self.embedded(url), Ok(Some(_)))
@@ -194,7 +203,7 @@ impl Access {
     /// What the configuration allows.
     fn allow(&self, url: &str, write: bool) -> Result<(), PlaceError> {
         let account = Some(self.account.as_str()).filter(|_| !self.admin);
-        self.cache.stores().allow(url, account, write).map_err(|source| remote("use", url, source))
+        self.cache.allow(url, account, write).map_err(|source| remote("use", url, source))
     }
 }
 

@@ -3,6 +3,15 @@
 use std::io;
 
 use super::{Attempt, Fate, PlaceError, view::View};
+use crate::wire::TaskDescription;
+
+/// Where a task leaves something: outputs and logs.
+pub fn addresses(description: &TaskDescription) -> impl Iterator<Item = &str> {
+    let parameters = &description.parameters;
+    let streams = [&parameters.stdout_redirect_path, &parameters.stderr_redirect_path];
+    let mapped = description.output_mapping.values().chain(description.log_mapping.values());
+    mapped.chain(streams).map(String::as_str).filter(|url| !url.is_empty())
+}
 
 /// Stores all that `OutputMapping` names. After a failure what is there is stored, and what is missing is no error.
 pub fn keep(attempt: &Attempt, view: &View, success: bool) -> Result<(), PlaceError> {

@@ -125,6 +125,24 @@ fn a_server_configuration_is_read() {
 }
 
 #[test]
+fn a_store_of_oss_is_read_from_the_engine_or_the_default_provider() {
+    let auth = |endpoint: &str| {
+        format!("filesystems {{ oss {{ auth {{ mode = default, endpoint = \"{endpoint}\", access-id = me, access-key = sesame }} }} }}")
+    };
+    let bcs = "actor-factory = \"cromwell.backend.impl.bcs.BcsBackendLifecycleActorFactory\"";
+    let provider = format!("backend {{ default = BCS, providers.BCS {{ {bcs}, config {{ {} }} }} }}\n", auth("oss.provider"));
+    let (config, notes, _) = text(&provider).unwrap();
+    let found = config.oss_filesystem.unwrap();
+    assert_eq!((found.endpoint.as_str(), found.access_id.as_str(), found.access_key.as_str()), ("oss.provider", "me", "sesame"));
+    assert!(!format!("{found:?} {}", told(&notes)).contains("sesame"));
+    let (config, _, _) = text(&format!("{provider}engine {{ {} }}", auth("oss.engine"))).unwrap();
+    assert_eq!(config.oss_filesystem.unwrap().endpoint, "oss.engine");
+    // Without its key it is none.
+    let (config, _, _) = text(&provider.replace("access-key = sesame", "")).unwrap();
+    assert_eq!(config.oss_filesystem, None);
+}
+
+#[test]
 fn documented_providers_are_read() {
     let (config, notes, _) = read(&sample("sge.conf"), &[]).unwrap();
     assert!(notes.is_empty(), "{}", told(&notes));

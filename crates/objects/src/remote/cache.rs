@@ -5,9 +5,12 @@
 //! bringing it too: also those of another process.
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -23,16 +26,41 @@ const MARKS: &str = ".marks";
 const MAX_MARK: u64 = 8 << 10;
 
 /// Keeps objects of other stores below a folder.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cache {
     stores: Stores,
     folder: PathBuf,
+    names: Option<Names>,
+}
+
+/// The name of an account by its id.
+type Names = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("stores", &self.stores).field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 impl Cache {
     /// A cache below a folder, which is made when it is needed.
     pub fn new(stores: Stores, folder: PathBuf) -> Cache {
-        Cache { stores, folder }
+        Cache { stores, folder, names: None }
+    }
+
+    /// The same for accounts with ids: settings name them by their names.
+    #[must_use]
+    pub fn with_names(self, names: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Cache {
+        Cache { names: Some(Arc::new(names)), ..self }
+    }
+
+    /// Whether something may be read, or written, at a URL by the jobs of an account, which is named by its id.
+    ///
+    /// # Errors
+    /// It may not, or no store is configured.
+    pub fn allow(&self, url: &str, account: Option<&str>, write: bool) -> Result<(), RemoteError> {
+        let name = account.and_then(|id| self.names.as_ref()?(id));
+        self.stores.allow(url, name.as_deref().or(account), write)
     }
 
     /// Whose objects they are.
@@ -132,4 +160,28 @@ fn sweep(parts: &Path) {
 }
 
 /// A part is made a moment before it is locked.
-const YOUNG: std::time::Duration = std::time::Duration::from_secs(60);
+const YOUNG: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn what_the_killed_have_left_is_swept_and_what_is_under_way_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = |name: &str, age: Duration| {
+            let file = File::create(dir.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+            file
+        };
+        let under_way = made("under-way", 2 * YOUNG);
+        flock(&under_way, FlockOperation::NonBlockingLockExclusive).unwrap();
+        drop((made("left", 2 * YOUNG), made("young", Duration::ZERO)));
+        sweep(dir.path());
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["under-way", "young"]);
+    }
+}

@@ -33,7 +33,7 @@ pub enum RemoteError {
     Changed { url: String },
     #[error("`{url}` came with another checksum than its store tells: try again")]
     BadDigest { url: String },
-    #[error("`{url}` holds more than {limit} {what}, which is the most that is brought to a job: name a smaller folder")]
+    #[error("`{url}` holds more than {limit} {what}, which is the most that goes from or to a store at once: name a smaller folder")]
     TooMuch { url: String, limit: u64, what: &'static str },
     #[error("`{url}` has a key that cannot be the name of a file: {key}")]
     NoFileName { url: String, key: String },
