@@ -36,11 +36,13 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// Libraries that only these crates may name.
-const OWNED: [(&str, &[&str]); 8] = [
+const OWNED: [(&str, &[&str]); 10] = [
     ("axum", &["batchyard", "batchyard-batch", "batchyard-cromwell", "batchyard-objects"]),
     ("ureq", &["batchyard", "batchyard-bcs", "batchyard-cromwell"]),
     ("sqlx", &["batchyard-store"]),
     ("redb", &["batchyard-objects"]),
+    ("opendal", &["batchyard-objects"]),
+    ("reqwest", &["batchyard-objects"]),
     ("wait4", &["batchyard-runner"]),
     ("fancy-regex", &["batchyard-wdl"]),
     ("tar", &["batchyard-batch", "batchyard-bcs"]),

@@ -296,6 +296,49 @@ fn a_folder() {
     all_of(&Other::folder());
 }
 
+const READ: &str = "version 1.0\nworkflow read { input { File f } output { String text = read_string(f) } }";
+
+/// Results in the server's own store, and in a folder by its URL; a place where nothing can be stored.
+#[test]
+fn results_go_where_a_url_says() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    let words = yard.write("words.txt", "one two");
+    let inputs = json!({"wf.words": format!("file://{}", words.display()), "wf.ran": yard.path("ran")});
+    let go = |target: &str| {
+        let options = json!({"final_workflow_outputs_dir": target, "use_relative_output_paths": true}).to_string();
+        let id = server.submit(COUNT, &inputs, &[("workflowOptions", options.as_bytes())]);
+        (server.wait(&id), id)
+    };
+    assert_eq!(go("oss://batchyard/out").0, "Succeeded");
+    let id = server.run(READ, &json!({"read.f": "oss://batchyard/out/number"}), &[]);
+    assert_eq!(server.about(&id, "outputs")["outputs"]["read.text"], "2");
+    assert_eq!(go(&format!("file://{}", yard.path("out").display())).0, "Succeeded");
+    assert_eq!(yard.read("out/number").trim(), "2");
+    let (state, id) = go("gs://bucket/out");
+    assert_eq!(state, "Failed");
+    has(
+        &server.about(&id, "metadata").to_string(),
+        &["cannot use final_workflow_outputs_dir `gs://bucket/out`", "nothing can be stored there"],
+    );
+}
+
+#[test]
+fn a_configuration_of_the_original_names_a_store() {
+    let other = Other::batchyard("oss");
+    other.put("f.txt", b"text");
+    let Keys { id, secret } = other.keys().unwrap();
+    let Other::Batchyard { there, .. } = &other else { return };
+    let auth = format!("{{ mode = default, endpoint = \"{}\", access-id = \"{id}\", access-key = \"{secret}\" }}", there.oss);
+    let yard = Yard::new();
+    yard.write("bcs.conf", &format!("engine {{ filesystems {{ oss {{ auth {auth} }} }} }}\n"));
+    yard.write("read.wdl", READ);
+    let outputs = yard.outputs(&["--config", "bcs.conf", "run", "read.wdl", &format!("f={}", other.url("f.txt"))]);
+    assert_eq!(outputs["read.text"], "text");
+    let shown = yard.call(&["--config", "bcs.conf", "config", "show"]);
+    assert!(shown.out.contains(&format!("oss:// at {} as {id}", there.oss)) && !shown.out.contains(secret.as_str()), "{}", shown.out);
+}
+
 /// What `run` says about an input that cannot be had.
 fn told(yard: &Yard, url: &str) -> String {
     yard.write("cat.wdl", "version 1.0\ntask t { input { File f } command <<< cat ~{f} >>> }");

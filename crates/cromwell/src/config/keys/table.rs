@@ -197,6 +197,7 @@ pub const KEYS: &[Key] = &[
     key("engine.filesystems.oss.auth.endpoint", Mapped, "", OSS_STORE),
     key("engine.filesystems.oss.auth.access-id", Mapped, "", OSS_STORE),
     key("engine.filesystems.oss.auth.access-key", Mapped, "", OSS_STORE),
+    key("engine.filesystems.oss.auth.mode", Ignored, "", "the access key beside it is what counts"),
     key("engine.filesystems.**", Ignored, "", "functions of workflows, outside of tasks, read only files of this machine"),
     key("filesystems.**", Ignored, "", "there is no registry of classes; local files and http(s) are built in"),
     // Call caching
@@ -353,6 +354,7 @@ pub const KEYS: &[Key] = &[
     key("backend.providers.*.config.filesystems.oss.auth.endpoint", Mapped, "", OSS_STORE),
     key("backend.providers.*.config.filesystems.oss.auth.access-id", Mapped, "", OSS_STORE),
     key("backend.providers.*.config.filesystems.oss.auth.access-key", Mapped, "", OSS_STORE),
+    key("backend.providers.*.config.filesystems.oss.auth.mode", Ignored, "", "the access key beside it is what counts"),
     key(
         "backend.providers.*.config.filesystems.**",
         Ignored,
