@@ -47,13 +47,13 @@ pub struct Sink {
 
 /// Brings a file to the disk while more of it comes, so that the wait at the end is short.
 #[derive(Debug, Default)]
-struct Flush {
+pub(crate) struct Flush {
     unflushed: u64,
     running: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Flush {
-    fn written(&mut self, file: &File, bytes: u64) -> io::Result<()> {
+    pub(crate) fn written(&mut self, file: &File, bytes: u64) -> io::Result<()> {
         self.unflushed += bytes;
         if self.unflushed < FLUSH || self.running.as_ref().is_some_and(|running| !running.is_finished()) {
             return Ok(());
@@ -66,7 +66,7 @@ impl Flush {
     }
 
     /// The disk tells of an error only once, so it must be heard here.
-    fn wait(&mut self) -> io::Result<()> {
+    pub(crate) fn wait(&mut self) -> io::Result<()> {
         self.running.take().map_or(Ok(()), |running| running.join().unwrap_or_else(|_| Err(io::Error::other("flushing a file failed"))))
     }
 }

@@ -10,6 +10,7 @@ mod cache;
 mod client;
 mod error;
 mod folder;
+mod intake;
 mod settings;
 mod store;
 #[cfg(test)]

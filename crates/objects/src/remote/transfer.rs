@@ -2,17 +2,15 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, Read},
     path::Path,
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures_util::TryStreamExt;
-use md5::{Digest, Md5};
 use opendal::options::{ReaderOptions, WriteOptions};
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Address, RemoteError, Stat, store::Store};
+use super::{Address, RemoteError, Stat, intake::Intake, store::Store};
 use crate::MAX_PARTS;
 
 /// Bytes that are asked for at a time.
@@ -52,53 +50,41 @@ fn settle(received: Result<Stat, RemoteError>, part: &Path, target: &Path) -> Re
 }
 
 async fn receive(store: &Store, address: &Address, part: &Path) -> Result<Stat, RemoteError> {
-    let written = RemoteError::file("write", part);
-    let mut file = File::create(part).map_err(RemoteError::file("make", part))?;
+    let file = File::create(part).map_err(RemoteError::file("make", part))?;
     // Whoever sweeps leaves alone what is locked.
     let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
     let (stat, found) = store.stat(address).await?;
-    let failed = |error: opendal::Error| store.failed("read", address, &error);
-    let operator = store.operator(address)?;
-    let options = ReaderOptions {
-        if_match: found.etag().filter(|_| operator.info().capability().read_with_if_match).map(str::to_owned),
-        content_length_hint: Some(stat.size),
-        concurrent: AHEAD,
-        chunk: Some(CHUNK),
-        prefetch: AHEAD,
-        ..ReaderOptions::default()
-    };
-    let mut sum = found.content_md5().map(|expected| (expected.to_owned(), Md5::new()));
-    let mut length = 0;
+    let written = |error: io::Error| RemoteError::file("write", part)(error);
+    let mut intake = Intake::new(file, found.content_md5().is_some()).map_err(written)?;
     if stat.size > 0 {
+        let failed = |error: opendal::Error| store.failed("read", address, &error);
+        let operator = store.operator(address)?;
+        let options = ReaderOptions {
+            if_match: found.etag().filter(|_| operator.info().capability().read_with_if_match).map(str::to_owned),
+            content_length_hint: Some(stat.size),
+            concurrent: AHEAD,
+            chunk: Some(CHUNK),
+            prefetch: AHEAD,
+            ..ReaderOptions::default()
+        };
         let reader = operator.reader_options(store.path(address)?, options).await.map_err(failed)?;
         let mut pieces = reader.into_stream(0..stat.size).await.map_err(failed)?;
-        let mut take = |bytes: &[u8]| {
-            length += bytes.len() as u64;
-            if let Some((_, sum)) = &mut sum {
-                sum.update(bytes);
-            }
-            file.write_all(bytes)
-        };
         // This thread is the caller's own: it may wait for the disk while further pieces come in.
-        let mut copy = async || -> Result<io::Result<()>, RemoteError> {
-            while let Some(piece) = pieces.try_next().await.map_err(failed)? {
-                for bytes in piece {
-                    if let Err(error) = take(&bytes) {
-                        return Ok(Err(error));
-                    }
-                }
+        while let Some(piece) = pieces.try_next().await.map_err(failed)? {
+            for bytes in piece {
+                intake.take(bytes).map_err(written)?;
             }
-            Ok(Ok(()))
-        };
-        copy().await?.map_err(written)?;
+        }
     }
-    file.sync_data().map_err(RemoteError::file("write", part))?;
+    let received = intake.finish().map_err(written)?;
     let is_same = !store.is_folder() || store.stat(address).await?.0 == stat;
-    if length != stat.size || !is_same {
+    if received.length != stat.size || !is_same {
         return Err(RemoteError::Changed { url: address.to_string() });
     }
-    let is_wrong = sum.is_some_and(|(expected, sum)| STANDARD.encode(sum.finalize()) != expected);
-    if is_wrong { Err(RemoteError::BadDigest { url: address.to_string() }) } else { Ok(stat) }
+    match received.md5.as_deref() {
+        Some(md5) if found.content_md5() != Some(md5) => Err(RemoteError::BadDigest { url: address.to_string() }),
+        _ => Ok(stat),
+    }
 }
 
 /// Stores a file.
