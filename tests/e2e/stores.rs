@@ -267,7 +267,23 @@ fn jobs(other: &Other) {
     }
 }
 
+/// Keys whose characters mean something in URLs and signatures.
+fn odd_names(other: &Other) {
+    let yard = other.near();
+    let name = "odd é 字 +%2B&=?#~'(1).txt";
+    yard.write("odd.wdl", &format!("version 1.0\ntask t {{ command <<< echo odd > \"{name}\" >>> output {{ File f = \"{name}\" }} }}"));
+    let options = json!({
+        "final_workflow_outputs_dir": other.url("a b"), "final_workflow_outputs_dir_metadata": "destination", "use_relative_output_paths": true
+    });
+    yard.write("options.json", &options.to_string());
+    let url = yard.outputs(&["run", "odd.wdl", "-o", "options.json"])["t.f"].as_str().unwrap().to_owned();
+    assert_eq!(url, other.url(&format!("a b/{name}")));
+    yard.write("read.wdl", READ);
+    assert_eq!(yard.outputs(&["run", "read.wdl", &format!("f={url}")])["read.text"], "odd");
+}
+
 fn all_of(other: &Other) {
+    odd_names(other);
     workflows_of_the_command_line(other);
     workflows_of_a_server(other);
     jobs(other);

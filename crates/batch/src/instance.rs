@@ -197,7 +197,9 @@ impl Attempt {
     ///
     /// # Errors
     /// How it has ended instead.
-    pub fn prepare(self, control: &Arc<Control>) -> Result<Ready, End> {
+    pub fn prepare(mut self, control: &Arc<Control>) -> Result<Ready, End> {
+        let this = Arc::clone(control);
+        self.access.cache = self.access.cache.wanted_while(move || this.ended_by().is_none());
         self.placed(control).map_err(|(code, error)| match control.ended_by() {
             Some(EndedBy::Abort) => End { stopped: true, ..End::default() },
             _ => End::failed(code, error.to_string()),

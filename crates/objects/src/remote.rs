@@ -28,7 +28,7 @@ pub use self::{
     folder::{Amount, MAX_FOLDER, MAX_FOLDER_BYTES, MAX_FOLDER_FILES},
     settings::{Credentials, Place, Secret, Service, StoreSettings, Style},
 };
-use self::{client::Client, store::Store};
+use self::{cache::Wanted, client::Client, store::Store};
 
 /// All stores that are configured.
 #[derive(Clone, Debug, Default)]
@@ -126,11 +126,11 @@ impl Stores {
     pub fn get_file(&self, url: &str, target: &Path) -> Result<Stat, RemoteError> {
         let mut part = target.as_os_str().to_owned();
         part.push(format!(".part-{}", uuid::Uuid::new_v4().simple()));
-        self.fetch(&Address::object(url)?, Path::new(&part), target)
+        self.fetch(&Address::object(url)?, Path::new(&part), target, None)
     }
 
-    fn fetch(&self, address: &Address, part: &Path, target: &Path) -> Result<Stat, RemoteError> {
-        transfer::fetch(self.store(address)?, address, part, target)
+    fn fetch(&self, address: &Address, part: &Path, target: &Path, wanted: Option<&Wanted>) -> Result<Stat, RemoteError> {
+        transfer::fetch(self.store(address)?, address, (part, target), wanted)
     }
 
     /// Stores a file as an object, which is there as a whole or not at all.

@@ -31,7 +31,11 @@ pub struct Cache {
     stores: Stores,
     folder: PathBuf,
     names: Option<Names>,
+    wanted: Option<Wanted>,
 }
+
+/// Whether somebody still wants what is being brought.
+pub(super) type Wanted = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The name of an account by its id.
 type Names = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -45,13 +49,19 @@ impl fmt::Debug for Cache {
 impl Cache {
     /// A cache below a folder, which is made when it is needed.
     pub fn new(stores: Stores, folder: PathBuf) -> Cache {
-        Cache { stores, folder, names: None }
+        Cache { stores, folder, names: None, wanted: None }
     }
 
     /// The same for accounts with ids: settings name them by their names.
     #[must_use]
     pub fn with_names(self, names: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Cache {
         Cache { names: Some(Arc::new(names)), ..self }
+    }
+
+    /// The same for somebody who may lose his interest: what is being brought for him then ends with [`RemoteError::Unwanted`].
+    #[must_use]
+    pub fn wanted_while(self, wanted: impl Fn() -> bool + Send + Sync + 'static) -> Cache {
+        Cache { wanted: Some(Arc::new(wanted)), ..self }
     }
 
     /// Whether something may be read, or written, at a URL by the jobs of an account, which is named by its id.
@@ -86,7 +96,7 @@ impl Cache {
         // From here on until the end the file is of no known state.
         mark.set_len(0).map_err(RemoteError::file("keep", &mark_path))?;
         let part = parts.join(uuid::Uuid::new_v4().simple().to_string());
-        let stat = self.stores.fetch(&address, &part, &file)?;
+        let stat = self.stores.fetch(&address, &part, &file, self.wanted.as_ref())?;
         write(&mut mark, &self.state(&address, &stat)).map_err(RemoteError::file("keep", &mark_path))?;
         Ok(file)
     }

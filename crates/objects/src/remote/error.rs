@@ -31,6 +31,8 @@ pub enum RemoteError {
     NotForAccount { url: String, account: String },
     #[error("`{url}` was changed while it was read: try again")]
     Changed { url: String },
+    #[error("`{url}` is not wanted any more")]
+    Unwanted { url: String },
     #[error("`{url}` came with another checksum than its store tells: try again")]
     BadDigest { url: String },
     #[error("`{url}` holds more than {limit} {what}, which is the most that goes from or to a store at once: name a smaller folder")]

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
+    path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use super::{
     Address, RemoteError, Stat,
     address::Scheme,
     client::Shared,
-    settings::{Place, StoreSettings, Style},
+    settings::{Credentials, Place, StoreSettings, Style},
 };
 
 /// Requests to one store at a time, of all who use it.
@@ -89,7 +90,10 @@ impl Store {
             return Err(wrong(format!("has been asked for more than {MAX_BUCKETS} buckets: configure those that are needed one by one")));
         }
         let place = self.settings.place.as_ref().map_err(|why| wrong(why.clone()))?;
-        let operator = self.open(place, &address.bucket).map_err(|error| wrong(format!("cannot be used: {error}")))?;
+        let operator = self.open(place, &address.bucket).map_err(|error| match error {
+            RemoteError::Client(why) => wrong(format!("cannot be used: {why}")),
+            error => wrong(format!("cannot be used: {error}")),
+        })?;
         operators.insert(address.bucket.clone(), operator.clone());
         Ok(operator)
     }
@@ -148,59 +152,61 @@ impl Store {
     }
 
     fn open(&self, place: &Place, bucket: &str) -> Result<Operator, RemoteError> {
-        let unusable = |error: opendal::Error| RemoteError::Client(error.message().to_owned());
         let operator = match place {
-            Place::Folder(folder) => {
-                if !folder.is_dir() {
-                    return Err(RemoteError::Client(format!("there is no folder `{}`: make it, or mend `folder`", folder.display())));
-                }
-                let mut builder = Fs::default().root(&folder.to_string_lossy());
-                if !self.settings.read_only {
-                    let unfinished = folder.join(UNFINISHED);
-                    fs::create_dir_all(&unfinished).map_err(RemoteError::file("make", &unfinished))?;
-                    builder = builder.atomic_write_dir(&unfinished.to_string_lossy());
-                }
-                Operator::new(builder)
+            Place::Folder(folder) => self.over_folder(folder)?,
+            Place::Service { endpoint, region, style, credentials } => {
+                let key = credentials.as_ref();
+                let operator = match self.settings.base.scheme {
+                    Scheme::Oss => Operator::new(oss(bucket, endpoint, *style, key)),
+                    Scheme::S3 => Operator::new(s3(bucket, (endpoint, region), *style, key)),
+                };
+                let operator = operator.map_err(unusable)?;
+                let context = operator.base_context().with_http_transport(self.client.transport()?);
+                operator.with_context(context)
             }
-            Place::Service { endpoint, region, style, credentials } => match self.settings.base.scheme {
-                Scheme::Oss => {
-                    let style = if *style == Style::Path { "path" } else { "virtual" };
-                    let mut builder = Oss::default().bucket(bucket).endpoint(endpoint).addressing_style(style);
-                    builder = match credentials {
-                        Some(key) => builder.access_key_id(&key.id).access_key_secret(key.secret.reveal()),
-                        // Otherwise the library would look for a key all over the machine.
-                        None => builder.skip_signature(),
-                    };
-                    if let Some(token) = credentials.as_ref().and_then(|key| key.token.as_ref()) {
-                        builder = builder.security_token(token.reveal());
-                    }
-                    Operator::new(builder)
-                }
-                Scheme::S3 => {
-                    let builder = S3::default().bucket(bucket).endpoint(endpoint).region(region);
-                    let mut builder = builder.disable_config_load().disable_ec2_metadata();
-                    if *style == Style::Virtual {
-                        builder = builder.enable_virtual_host_style();
-                    }
-                    builder = match credentials {
-                        Some(key) => builder.access_key_id(&key.id).secret_access_key(key.secret.reveal()),
-                        None => builder.skip_signature(),
-                    };
-                    if let Some(token) = credentials.as_ref().and_then(|key| key.token.as_ref()) {
-                        builder = builder.session_token(token.reveal());
-                    }
-                    Operator::new(builder)
-                }
-            },
-        };
-        let operator = operator.map_err(unusable)?;
-        let operator = if self.is_folder() {
-            operator
-        } else {
-            let context = operator.base_context().with_http_transport(self.client.transport()?);
-            operator.with_context(context)
         };
         Ok(steadied(operator))
+    }
+
+    fn over_folder(&self, folder: &Path) -> Result<Operator, RemoteError> {
+        // The library would make it, wherever a misspelt name leads.
+        if !folder.is_dir() {
+            return Err(RemoteError::Client(format!("there is no folder `{}`: make it, or mend `folder`", folder.display())));
+        }
+        let mut builder = Fs::default().root(&folder.to_string_lossy());
+        if !self.settings.read_only {
+            let unfinished = folder.join(UNFINISHED);
+            fs::create_dir_all(&unfinished).map_err(RemoteError::file("make", &unfinished))?;
+            builder = builder.atomic_write_dir(&unfinished.to_string_lossy());
+        }
+        Operator::new(builder).map_err(unusable)
+    }
+}
+
+fn unusable(error: opendal::Error) -> RemoteError {
+    RemoteError::Client(error.message().to_owned())
+}
+
+fn oss(bucket: &str, endpoint: &str, style: Style, key: Option<&Credentials>) -> Oss {
+    let style = if style == Style::Path { "path" } else { "virtual" };
+    let builder = Oss::default().bucket(bucket).endpoint(endpoint).addressing_style(style);
+    // Without a key the library would look for one all over the machine.
+    let Some(key) = key else { return builder.skip_signature() };
+    let builder = builder.access_key_id(&key.id).access_key_secret(key.secret.reveal());
+    match &key.token {
+        Some(token) => builder.security_token(token.reveal()),
+        None => builder,
+    }
+}
+
+fn s3(bucket: &str, (endpoint, region): (&str, &str), style: Style, key: Option<&Credentials>) -> S3 {
+    let builder = S3::default().bucket(bucket).endpoint(endpoint).region(region).disable_config_load().disable_ec2_metadata();
+    let builder = if style == Style::Virtual { builder.enable_virtual_host_style() } else { builder };
+    let Some(key) = key else { return builder.skip_signature() };
+    let builder = builder.access_key_id(&key.id).secret_access_key(key.secret.reveal());
+    match &key.token {
+        Some(token) => builder.session_token(token.reveal()),
+        None => builder,
     }
 }
 

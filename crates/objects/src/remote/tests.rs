@@ -160,6 +160,19 @@ fn what_is_kept_is_brought_again_when_it_has_changed() {
 }
 
 #[test]
+fn what_nobody_wants_any_more_is_left() {
+    let yard = Yard::new();
+    let (stores, folder) = yard.folder_store();
+    fs::write(folder.join("f"), bytes(20 << 20)).unwrap();
+    let cache = Cache::new(stores, yard.dir.path().join("cache"));
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    let bored = cache.clone().wanted_while(move || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) < 2);
+    assert!(matches!(bored.file("oss://data/in/f"), Err(RemoteError::Unwanted { .. })));
+    assert_eq!(fs::read_dir(yard.dir.path().join("cache/.parts")).unwrap().count(), 0);
+    assert_eq!(fs::read(cache.file("oss://data/in/f").unwrap()).unwrap().len(), 20 << 20);
+}
+
+#[test]
 fn many_who_want_the_same_bring_it_once() {
     let yard = Yard::new();
     let (stores, folder) = yard.folder_store();

@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use opendal::options::{ReaderOptions, WriteOptions};
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Address, RemoteError, Stat, intake::Intake, store::Store};
+use super::{Address, RemoteError, Stat, cache::Wanted, intake::Intake, store::Store};
 use crate::MAX_PARTS;
 
 /// Bytes that are asked for at a time.
@@ -26,15 +26,20 @@ const TRIES: u32 = 3;
 
 /// Brings an object to a file, which is there as a whole or not at all. `part` is where its bytes are gathered: in a folder on the
 /// same file system.
-pub(super) fn fetch(store: &Store, address: &Address, part: &Path, target: &Path) -> Result<Stat, RemoteError> {
+pub(super) fn fetch(
+    store: &Store,
+    address: &Address,
+    (part, target): (&Path, &Path),
+    wanted: Option<&Wanted>,
+) -> Result<Stat, RemoteError> {
     let runtime = store.runtime()?;
     for _ in 1..TRIES {
-        match runtime.block_on(receive(store, address, part)) {
+        match runtime.block_on(receive(store, address, part, wanted)) {
             Err(RemoteError::Changed { .. } | RemoteError::BadDigest { .. }) => {}
             received => return settle(received, part, target),
         }
     }
-    settle(runtime.block_on(receive(store, address, part)), part, target)
+    settle(runtime.block_on(receive(store, address, part, wanted)), part, target)
 }
 
 fn settle(received: Result<Stat, RemoteError>, part: &Path, target: &Path) -> Result<Stat, RemoteError> {
@@ -49,7 +54,7 @@ fn settle(received: Result<Stat, RemoteError>, part: &Path, target: &Path) -> Re
     placed
 }
 
-async fn receive(store: &Store, address: &Address, part: &Path) -> Result<Stat, RemoteError> {
+async fn receive(store: &Store, address: &Address, part: &Path, wanted: Option<&Wanted>) -> Result<Stat, RemoteError> {
     let file = File::create(part).map_err(RemoteError::file("make", part))?;
     // Whoever sweeps leaves alone what is locked.
     let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
@@ -71,6 +76,9 @@ async fn receive(store: &Store, address: &Address, part: &Path) -> Result<Stat, 
         let mut pieces = reader.into_stream(0..stat.size).await.map_err(failed)?;
         // This thread is the caller's own: it may wait for the disk while further pieces come in.
         while let Some(piece) = pieces.try_next().await.map_err(failed)? {
+            if wanted.is_some_and(|wanted| !wanted()) {
+                return Err(RemoteError::Unwanted { url: address.to_string() });
+            }
             for bytes in piece {
                 intake.take(bytes).map_err(written)?;
             }
