@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     clients::program,
     http::Server,
+    images::{base, demo},
     jobs::package,
     service::{Keys, Service, has_namespaces, job},
     yard::{Yard, lines, wait_for},
@@ -353,6 +354,49 @@ fn a_configuration_of_the_original_names_a_store() {
     assert_eq!(outputs["read.text"], "text");
     let shown = yard.call(&["--config", "bcs.conf", "config", "show"]);
     assert!(shown.out.contains(&format!("oss:// at {} as {id}", there.oss)) && !shown.out.contains(secret.as_str()), "{}", shown.out);
+}
+
+const WORKFLOW: &str = "version 1.0\nworkflow wf { input { File f } call copy { input: f = f } output { File out = copy.out } }\n\
+    task copy { input { File f } command <<< cp ~{f} out.txt >>> output { File out = \"out.txt\" } }";
+
+/// Images of jobs, and the app that carries out workflows.
+#[test]
+fn images_and_apps_find_everything_there() {
+    if !has_namespaces() {
+        return;
+    }
+    let other = Other::batchyard("s3");
+    let yard = configured(&format!("{}[containers]\npolicy = \"off\"\n", other.entry()));
+    other.put("dockers/demo_0.1.tar", &demo(&base(&yard), "0.1"));
+    other.put("wf.wdl", WORKFLOW.as_bytes());
+    other.put("in.txt", b"in\n");
+    other.put("inputs.json", json!({"wf.f": other.url("in.txt")}).to_string().as_bytes());
+    let near = Service::start(&yard);
+    let docker = json!({"Image": "localhost:5000/demo:0.1", "RegistryOSSPath": other.url("dockers/")});
+    let task = json!({
+        "Parameters": {"Command": {"Docker": docker}, "StdoutRedirectPath": other.url("logs/"), "StderrRedirectPath": other.url("logs/")},
+        "InputMapping": {other.url("in.txt"): "/home/in.txt"}, "OutputMapping": {"/home/out.txt": other.url("out.txt")}
+    });
+    for _ in 0..2 {
+        let id = near.create("/jobs", &job("tool; cat /home/in.txt > /home/out.txt", 1, &task));
+        assert_eq!(near.wait(&id), "Finished", "{}", near.get(&format!("/jobs/{id}/tasks/task/instances/0")));
+        assert_eq!((other.text(&format!("logs/stdout.{id}.task.0")), other.text("out.txt")), ("tool 0.1\n".into(), "in\n".into()));
+    }
+    let app = json!({
+        "Name": "wf", "Type": "App", "App": {
+            "AppName": ":cromwell",
+            "Inputs": {"WDL": other.url("wf.wdl"), "WORKFLOW_INPUTS": other.url("inputs.json"), "WORKING_DIR": other.url("tree/")},
+            "Outputs": {"OUTPUTS_DIR": other.url("results/")},
+            "Logging": {"StdoutPath": other.url("logs/"), "StderrPath": other.url("logs/")},
+            "Config": {"InstanceType": "ecs.sn1.medium"}
+        }
+    });
+    let id = near.create("/jobs", &app);
+    assert_eq!(near.wait(&id), "Finished", "{:?}", near.instances(&id, "task"));
+    let metadata: Json = serde_json::from_str(&other.text("results/workflow_metadata.json")).unwrap();
+    let out = other.key_of(&metadata["outputs"]["wf.out"]);
+    assert!(out.starts_with("tree/wf/") && out.ends_with("/call-copy/execution/out.txt"), "{out}");
+    assert_eq!(other.text(&out), "in\n");
 }
 
 /// What `run` says about an input that cannot be had.
