@@ -55,6 +55,9 @@ pub enum Message {
     Released(Vec<u64>),
     /// An attempt has ended.
     Ended(u64, Box<End>),
+    /// An attempt has succeeded; these were let go in its place, and this is left to do. In one word, since each wakes the
+    /// engine.
+    Succeeded(u64, Box<End>, Vec<u64>, Vec<Action>),
     /// The store has recorded what was given to it, or could not.
     Recorded(Result<(), StoreError>),
     /// Nodes have come or gone.
@@ -159,6 +162,11 @@ impl Engine {
             Message::Act(actions) => self.act(actions),
             Message::Released(started) => started.into_iter().for_each(|number| self.begun(number)),
             Message::Ended(number, end) => self.ended(number, *end),
+            Message::Succeeded(number, end, started, left) => {
+                started.into_iter().for_each(|number| self.begun(number));
+                self.act(left);
+                self.ended(number, *end);
+            }
             Message::Recorded(Ok(())) | Message::Nodes => {}
             Message::EndAttempts(id) => self.end_attempts(&id),
             Message::Recorded(Err(error)) => {
@@ -289,15 +297,11 @@ impl Engine {
                 Err(end) => end,
             };
             if end.is_success() {
-                let (started, actions) = gate.released(number);
-                if !started.is_empty() {
-                    tell(Message::Released(started));
-                }
-                if !actions.is_empty() {
-                    tell(Message::Act(actions));
-                }
+                let (started, left) = gate.released(number);
+                tell(Message::Succeeded(number, Box::new(end), started, left));
+            } else {
+                tell(Message::Ended(number, Box::new(end)));
             }
-            tell(Message::Ended(number, Box::new(end)));
         };
         if let Err(error) = self.parts.machine.workers.run(work) {
             let end = End::failed("InternalError", format!("no thread for this instance: {error}"));

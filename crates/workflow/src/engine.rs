@@ -59,14 +59,17 @@ const STEPS_AT_ONCE: usize = 32;
 pub enum Message {
     /// A call was prepared.
     Prepared(u64, Box<Result<Prepared, Failure>>),
-    /// An attempt has succeeded; these were let go in its place, and this is left to do.
-    Released(Vec<u64>, Vec<Action>),
+    /// An attempt of another engine has succeeded; these were let go in its place.
+    Released(Vec<u64>),
     /// What happened to another engine's task lets this be done.
     Act(Vec<Action>),
     /// A scheduler has taken an attempt, under this id.
     Submitted(u64, String),
     /// An attempt has ended.
     Ended(u64, Box<End>),
+    /// An attempt has succeeded; these were let go in its place, and this is left to do. In one word, since each wakes the
+    /// engine.
+    Succeeded(u64, Box<End>, Vec<u64>, Vec<Action>),
     /// The store has recorded something worth telling, or could not.
     Recorded(Option<Event>, Result<(), String>),
     /// Somebody wants to know which calls wait or run.
@@ -378,13 +381,15 @@ impl<'p> Engine<'p> {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Prepared(call, result) => self.prepared(call, *result),
-            Message::Released(started, actions) => {
-                started.into_iter().for_each(|call| self.started(call));
-                self.act(actions);
-            }
+            Message::Released(started) => started.into_iter().for_each(|call| self.started(call)),
             Message::Act(actions) => self.act(actions),
             Message::Submitted(call, job_id) => self.submitted(call, job_id),
             Message::Ended(call, end) => self.ended(call, *end),
+            Message::Succeeded(call, end, started, left) => {
+                started.into_iter().for_each(|call| self.started(call));
+                self.act(left);
+                self.ended(call, *end);
+            }
             Message::Recorded(event, Ok(())) => {
                 if let Some(event) = event {
                     if let Event::Ended { call, .. } = &event {
@@ -544,7 +549,7 @@ fn mailbox(outbox: Sender<Message>) -> Mailbox {
     Box::new(move |word| {
         let message = match word {
             Word::Act(actions) => Message::Act(actions),
-            Word::Released(started) => Message::Released(started, Vec::new()),
+            Word::Released(started) => Message::Released(started),
         };
         // An engine that is gone has taken its tasks with it.
         let _ = outbox.send(message);

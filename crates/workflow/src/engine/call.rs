@@ -233,12 +233,11 @@ impl Engine<'_> {
         let done = move |end: End| {
             // A failure is the engine's to weigh before anything else starts; a success makes room at once.
             if end.result.is_ok() {
-                let (started, actions) = gate.released(number);
-                if !started.is_empty() || !actions.is_empty() {
-                    tell(super::Message::Released(started, actions));
-                }
+                let (started, left) = gate.released(number);
+                tell(super::Message::Succeeded(number, Box::new(end), started, left));
+            } else {
+                tell(super::Message::Ended(number, Box::new(end)));
             }
-            tell(super::Message::Ended(number, Box::new(end)));
         };
         let work = move || match guarded(|| Ok(attempt.stage(&settings, &control))) {
             // Nobody sends when the call was withdrawn.
