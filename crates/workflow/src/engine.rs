@@ -25,6 +25,7 @@ use batchyard_core::{
     gate::{Mailbox, Seat, Word},
     yard::{Action, Event as YardEvent},
 };
+use batchyard_crash as crash;
 use batchyard_model::{CallId, RunId, RunState, Shard};
 use batchyard_store::{CallRecord, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_wdl::{
@@ -37,7 +38,6 @@ use indexmap::IndexMap;
 use crate::{
     attempt::End,
     clock::Clock,
-    crash,
     documents::{Failure, RunSpec, to_text},
     frame::{FrameId, Frames, RunIndex},
     host::WorkflowHost,
