@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use batchyard_cromwell::{
     documents::Sources,
     http::{Limits, router, serve},
-    service::{Options, Service},
+    service::{Options, Service, seal::Seal},
 };
 use batchyard_workflow::{machine::Machine, owner::host_name};
 use clap::Args;
@@ -43,6 +43,9 @@ const MAX_BLOCKING: usize = 64;
 
 /// Time that answers which have begun get when the server ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// File in the home of the server for the key that secret options of workflows are kept with.
+const OPTIONS_KEY: &str = "options.key";
 
 /// Far beyond any pause.
 const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -262,6 +265,7 @@ pub fn options(config: &Config) -> Options {
         max_concurrent: config.server.max_workflows,
         abort_on_terminate: config.server.abort_on_exit,
         name: format!("batchyard-{}", host_name()),
+        seal: Arc::new(Seal::of_file(config.home.join(OPTIONS_KEY))),
         ..Options::default()
     };
     if let Some(original) = &config.original {

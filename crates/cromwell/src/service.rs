@@ -8,6 +8,7 @@ mod carry;
 mod log;
 mod notices;
 mod options;
+pub mod seal;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -58,6 +59,9 @@ pub enum ServiceError {
     /// The request is wrong; one text for each problem.
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
+    /// A secret option cannot be kept.
+    #[error("{0}")]
+    Secret(#[from] seal::SealError),
     /// The server is about to end.
     #[error("Cromwell service is shutting down.")]
     Closing,

@@ -73,7 +73,7 @@ impl Service {
             on_behalf: submission.on_behalf.clone(),
             imports,
         };
-        let options = self.options.kept_options(&submission.options);
+        let options = self.options.kept_options(&submission.options)?;
         // Each text takes the place of the values that it was made from.
         let specs: Vec<RunSpec> = inputs
             .into_iter()

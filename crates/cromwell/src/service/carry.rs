@@ -110,14 +110,14 @@ impl Service {
             Err(NotReady::Later(error)) => return Err(error.into()),
             Err(NotReady::Unusable(failures)) => {
                 let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
-                let options = self.options.settings.with_default_options(&spec.options);
+                let options = self.options.settings.with_default_options(&self.options.opened_options(&spec.options));
                 self.end_unusable(id, failures.clone(), true);
                 self.notify(id, &options, RunState::Failed, Map::new(), &failures);
                 return Ok(());
             }
         };
         let dir = ready.request.dir.clone();
-        let options = self.options.settings.with_default_options(&ready.request.spec.options);
+        let options = self.options.settings.with_default_options(&self.options.opened_options(&ready.request.spec.options));
         let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
@@ -186,7 +186,7 @@ impl Service {
         let mut spec: RunSpec = serde_json::from_str(&record.spec)
             .map_err(|error| Failure::new(format!("the record of run {} cannot be read: {error}", record.id)))?;
         let mut settings = self.options.settings.clone();
-        let mut notes = settings.apply_options(&spec.options)?;
+        let mut notes = settings.apply_options(&self.options.seal.open_all(&spec.options).map_err(Failure::from)?)?;
         let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
         settings.remote = Remote {
             fetch: Some(Arc::new(downloads)),

@@ -142,9 +142,15 @@ pub const KEYS: &[Key] = &[
         "workflow-options.encrypted-fields",
         Mapped,
         "[]",
-        "options that are shown as `cleared`, and not kept at all unless they have an effect here",
+        "options that are shown as `cleared`; kept only where they have an effect here, and then encrypted",
     ),
-    key("workflow-options.base64-encryption-key", Ignored, "", "secret options are not kept, so there is nothing to encrypt"),
+    key(
+        "workflow-options.base64-encryption-key",
+        Mapped,
+        "",
+        "the key that secret options are kept with, 32 bytes in base64; where it is not set, or all zeros, the server makes one (`options.key` in its \
+         home)",
+    ),
     key(
         "workflow-options.workflow-log-dir",
         Mapped,
