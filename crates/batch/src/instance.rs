@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use batchyard_crash as crash;
 use batchyard_model::JobId;
 use batchyard_objects::{ObjectError, Objects};
 use batchyard_runner::{
@@ -210,6 +211,7 @@ impl Attempt {
             self.fill(&view)?;
         }
         let job = self.job(&view, under_way).map_err(|e| ("InvalidImage", e))?;
+        crash::place("instance placed");
         Ok(Ready { attempt: self, view, job })
     }
 
@@ -267,6 +269,7 @@ impl Ready {
             Some(app) => attempt.carry_out(app, control),
             None => attempt.judge(LocalRunner.run(&job, control)),
         };
+        crash::place("command ended");
         attempt.surroundings.shipper.leave(&attempt);
         if end.lost {
             return end;
@@ -276,11 +279,13 @@ impl Ready {
         {
             end = End { exit_code: end.exit_code, ..End::failed("UploadFailed", error.to_string()) };
         }
+        crash::place("outputs kept");
         if let Err(error) = logs::keep(&attempt, &view)
             && end.is_success()
         {
             end = End { exit_code: end.exit_code, ..End::failed("UploadFailed", error.to_string()) };
         }
+        crash::place("logs kept");
         end
     }
 }
