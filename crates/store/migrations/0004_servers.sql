@@ -1,0 +1,11 @@
+-- Servers that share the database, and the homes of jobs.
+
+CREATE TABLE servers (
+  id VARCHAR(191) NOT NULL PRIMARY KEY,
+  name VARCHAR(191) NOT NULL,
+  beat BIGINT NOT NULL,
+  fenced SMALLINT NOT NULL,
+  seen_ms BIGINT NOT NULL
+) {table_options};
+
+ALTER TABLE jobs ADD COLUMN home VARCHAR(64) NULL;
