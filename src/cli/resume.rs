@@ -100,6 +100,7 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         spec,
         dir: dir.clone(),
         owner: owner(),
+        held_by: Some(summary.owner),
         origin: Origin::Resumed,
     };
     let ends_runs = config.ends_runs();

@@ -146,6 +146,9 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     if let Some(services) = &batch {
         say(&services.told);
     }
+    let lost = Arc::new(tokio::sync::Notify::new());
+    let tell_lost = Arc::clone(&lost);
+    service.watch(move || tell_lost.notify_one()).context("cannot start the threads of the server")?;
     let routes = router(Arc::clone(&service), limits);
     let mut doors = vec![(listener, None, routes.clone())];
     if let Some((listener, tls)) = encrypted {
@@ -180,11 +183,17 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
             tokio::time::sleep(LAST_ANSWERS).await;
         };
         tokio::select! {
-            served = all(&mut serving) => served,
-            () = signals => Ok(()),
-            () = late => Ok(()),
+            served = all(&mut serving) => served.map(|()| false),
+            () = signals => Ok(false),
+            () = late => Ok(false),
+            () = lost.notified() => Ok(true),
         }
     });
+    if let Ok(true) = served {
+        // Nothing more can be stored, and what ran is others' now.
+        runtime.shutdown_background();
+        return Ok(1);
+    }
     say(match service.options().abort_on_terminate {
         true => "batchyard server ends, and ends what runs",
         false => "batchyard server ends; running tasks go on, and the next server finds them",

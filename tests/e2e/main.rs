@@ -36,6 +36,7 @@ mod running;
 mod server;
 mod service;
 mod sheets;
+mod takeover;
 mod texts;
 mod web;
 mod workflow_jobs;

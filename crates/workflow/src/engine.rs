@@ -93,6 +93,8 @@ pub struct Request {
     pub dir: PathBuf,
     /// Text that names this engine's process.
     pub owner: String,
+    /// Who must hold it in the store now, if that matters; `Some(None)` is nobody.
+    pub held_by: Option<Option<String>>,
     /// Whether the store knows it already.
     pub origin: Origin,
 }
@@ -271,6 +273,7 @@ impl<'p> Engine<'p> {
                 from.extend([RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted]);
             }
             let start = RunMove {
+                held_by: request.held_by,
                 owner: Some(Some(request.owner)),
                 spec: Some(to_text(&request.spec)),
                 name: Some(request.name.clone()),

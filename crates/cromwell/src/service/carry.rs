@@ -97,6 +97,10 @@ impl Service {
                 None => return Ok(()),
             },
         };
+        if record.owner.as_deref() != Some(owner().as_str()) {
+            // Another server has it by now.
+            return Ok(());
+        }
         match record.state {
             RunState::Submitted | RunState::Running => {}
             RunState::Aborting => {
@@ -202,7 +206,18 @@ impl Service {
         };
         let dir = claim(&dir)?;
         let origin = if record.state == RunState::Running { Origin::TakenUp } else { Origin::Accepted };
-        let request = Request { id: record.id, name, module: Arc::clone(&loaded.module), callee, bound, spec, dir, owner: owner(), origin };
+        let request = Request {
+            id: record.id,
+            name,
+            module: Arc::clone(&loaded.module),
+            callee,
+            bound,
+            spec,
+            dir,
+            owner: owner(),
+            held_by: Some(record.owner.clone()),
+            origin,
+        };
         Ok(Ready { request, settings, notes })
     }
 
@@ -293,7 +308,12 @@ impl Service {
         let result = RunResultDoc { failures, unusable, ..RunResultDoc::default() };
         let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
         let now = self.clock.now_ms();
-        let end = RunMove { owner: Some(None), result: Some(to_text(&result)), ..RunMove::new(id, from, RunState::Failed, now) };
+        let end = RunMove {
+            held_by: Some(Some(owner())),
+            owner: Some(None),
+            result: Some(to_text(&result)),
+            ..RunMove::new(id, from, RunState::Failed, now)
+        };
         match self.store().write(vec![Write::MoveRun(end)]).wait() {
             // A run that has ended otherwise keeps its end.
             Ok(()) | Err(StoreError::Conflict { .. }) => {}

@@ -6,7 +6,10 @@ use batchyard_model::RunId;
 use batchyard_workflow::{fetch::Fetch, settings::Settings};
 use serde_json::{Map, Value as Json};
 
-use super::seal::{Seal, SealError, is_sealed};
+use super::{
+    seal::{Seal, SealError, is_sealed},
+    watch::Heartbeats,
+};
 use crate::{
     LOCAL,
     config::{Callback, CromwellConfig, Wes, YamlLimits},
@@ -43,6 +46,8 @@ pub struct Options {
     pub abort_on_terminate: bool,
     /// How long it waits for that.
     pub abort_patience: Duration,
+    /// How servers of one database know of each other.
+    pub heartbeats: Heartbeats,
     /// Names this server in metadata.
     pub name: String,
     /// How those are told of an end who want to know; nobody is told when absent.
@@ -74,6 +79,7 @@ impl Default for Options {
             max_concurrent: usize::MAX,
             abort_on_terminate: false,
             abort_patience: PATIENCE,
+            heartbeats: Heartbeats::default(),
             name: "batchyard".into(),
             callback: Some(Callback::default()),
             hidden_options: HashSet::new(),
@@ -106,6 +112,7 @@ impl Options {
         if config.decides("workflow-state-callback.enabled") {
             self.callback.clone_from(&config.callback);
         }
+        self.heartbeats = config.system.heartbeats;
         self.hidden_options = options.encrypted_fields.iter().cloned().collect();
         if let Some(key) = options.encryption_key {
             self.seal = Arc::new(Seal::of_key(key));
