@@ -267,6 +267,13 @@ fn an_abort_reaches_the_server_of_another_machine() {
     assert_eq!(here.post(&format!("/api/workflows/v1/{id}/abort")).json()["status"], "Aborting");
     assert_eq!(here.wait(&id), "Aborted");
     assert_eq!((shared.times("log", "end 1"), shared.times("log", "sum")), (0, 0));
+    // The command line does not take it away from a living server, and can ask, too.
+    let id = shared.submit(&away, "asked");
+    let told = shared.yard.call(&["resume", &id]);
+    assert!(told.code != 0 && told.err.contains("server `batchyard-away` of another machine"), "{}", told.err);
+    let told = shared.yard.call(&["abort", &id]);
+    assert!(told.code == 0 && told.err.contains("will be ended by the server"), "{}", told.err);
+    assert_eq!(here.wait(&id), "Aborted");
     // One whose server is dead ends where it is taken over.
     let id = shared.submit(&away, "other");
     away.kill();

@@ -1,4 +1,4 @@
--- Servers that share the database, and the homes of jobs.
+-- Servers that share the database.
 
 CREATE TABLE servers (
   id VARCHAR(191) NOT NULL PRIMARY KEY,
@@ -7,5 +7,3 @@ CREATE TABLE servers (
   fenced SMALLINT NOT NULL,
   seen_ms BIGINT NOT NULL
 ) {table_options};
-
-ALTER TABLE jobs ADD COLUMN home VARCHAR(64) NULL;
