@@ -6,17 +6,24 @@
 use std::{collections::BTreeMap, process::Command};
 
 /// What each crate may depend on; crates that are not listed are not expected.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("batchyard-bcs", &["batchyard-model"]),
     ("batchyard-model", &[]),
     ("batchyard-hocon", &[]),
     ("batchyard-wdl", &[]),
     ("batchyard-store", &["batchyard-model"]),
     ("batchyard-core", &[]),
+    ("batchyard-crash", &[]),
     ("batchyard-runner", &[]),
-    ("batchyard-objects", &[]),
-    ("batchyard-batch", &["batchyard-core", "batchyard-model", "batchyard-objects", "batchyard-runner", "batchyard-store"]),
-    ("batchyard-workflow", &["batchyard-core", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl"]),
+    ("batchyard-objects", &["batchyard-crash"]),
+    (
+        "batchyard-batch",
+        &["batchyard-core", "batchyard-crash", "batchyard-model", "batchyard-objects", "batchyard-runner", "batchyard-store"],
+    ),
+    (
+        "batchyard-workflow",
+        &["batchyard-core", "batchyard-crash", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl"],
+    ),
     ("batchyard-cromwell", &["batchyard-hocon", "batchyard-model", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
     (
         "batchyard",

@@ -4,6 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use batchyard_model::RunState;
+use batchyard_store::{RunMove, ServerRecord, ServerWrite, Store, StoreError, Write};
 use batchyard_workflow::{
     documents::{RunResultDoc, RunSpec},
     engine::{Origin, Request},
@@ -72,6 +73,15 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     match holder(summary.owner.as_deref()) {
         Holder::Process(pid) => bail!("run {} is being worked on by process {}", summary.id.short(), pid.as_raw_nonzero()),
         Holder::OtherMachine if !summary.state.is_terminal() => {
+            if let Some(server) = living_server(&store, &config, summary.owner.as_deref())? {
+                bail!(
+                    "run {} is being worked on by the server `{}` of another machine ({}): when that is gone, another server goes on with it, or \
+                     this command does",
+                    summary.id.short(),
+                    server.name,
+                    server.id
+                );
+            }
             let owner = summary.owner.as_deref().unwrap_or_default();
             say(&format!("note: run {} was last worked on by another machine ({owner})", summary.id.short()));
         }
@@ -80,7 +90,8 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     let record = store.load_run(summary.id)?.ok_or_else(|| anyhow!("run {} is gone", summary.id))?;
     let spec: RunSpec = serde_json::from_str(&record.spec).with_context(|| format!("the record of run {} cannot be read", summary.id))?;
     let (dir, lock) = claim(summary.dir.as_ref(), &store, true)?;
-    apply(&mut config.settings, &spec.options, spec.no_cache, args.jobs)?;
+    let options = super::server::options(&config).seal.open_all(&spec.options)?;
+    apply(&mut config.settings, &options, spec.no_cache, args.jobs)?;
     let loaded = stored::load_documents(&store, &spec)?;
     let module = Arc::clone(&loaded.module);
     let callee = stored::find_target(&loaded, &spec.target)?;
@@ -99,6 +110,7 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         spec,
         dir: dir.clone(),
         owner: owner(),
+        held_by: Some(summary.owner),
         origin: Origin::Resumed,
     };
     let ends_runs = config.ends_runs();
@@ -115,7 +127,19 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         say(&format!("run {} has ended already ({})", run.id.short(), run.state));
         return Ok(0);
     }
-    let Holder::Process(pid) = holder(run.owner.as_deref()) else {
+    let held = holder(run.owner.as_deref());
+    if held == Holder::OtherMachine
+        && let Some(server) = living_server(&store, config, run.owner.as_deref())?
+    {
+        let wish = RunMove {
+            held_by: Some(run.owner.clone()),
+            ..RunMove::new(run.id, vec![RunState::Running, RunState::Aborting], RunState::Aborting, now_ms())
+        };
+        store.write(vec![Write::MoveRun(wish)]).wait()?;
+        say(&format!("run {} will be ended by the server `{}` of another machine", run.id.short(), server.name));
+        return Ok(0);
+    }
+    let Holder::Process(pid) = held else {
         let ended = end_orphans(&store, run.id, config.settings.engine.get())?;
         say(&format!("run {} was ended; {} of its tasks were still running", run.id.short(), ended));
         return Ok(0);
@@ -130,4 +154,26 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
     let state = store.load_run(run.id)?.map(|r| r.state);
     say(&format!("run {}: {}", run.id.short(), state.map_or("gone", RunState::name)));
     Ok(0)
+}
+
+/// The server of another machine that works on a run. One that was not heard of for as long as `ttl` is fenced and does no more.
+fn living_server(store: &Store, config: &Config, owner: Option<&str>) -> Result<Option<ServerRecord>> {
+    let mut servers = store.list_servers()?.into_iter();
+    let Some(server) = servers.find(|server| Some(server.id.as_str()) == owner && !server.is_fenced) else { return Ok(None) };
+    let ttl = super::server::options(config).heartbeats.ttl;
+    if now_ms() - server.seen_ms <= i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX) {
+        return Ok(Some(server));
+    }
+    // Their clock may be another: a server that is fenced too early ends what it does, so there are never two.
+    let fence = ServerWrite::Fence { id: server.id.clone(), beat: server.beat };
+    match store.write(vec![Write::Server(fence)]).wait() {
+        Ok(()) => Ok(None),
+        Err(StoreError::Stale { .. } | StoreError::Absent { .. }) => Ok(Some(server)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Now, in epoch milliseconds.
+fn now_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }

@@ -156,6 +156,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         spec,
         dir: dir.clone(),
         owner: owner(),
+        held_by: None,
         origin: Origin::New,
     };
     drop(loaded);

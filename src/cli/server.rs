@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use batchyard_cromwell::{
     documents::Sources,
     http::{Limits, router, serve},
-    service::{Options, Service},
+    service::{Options, Service, seal::Seal},
 };
 use batchyard_workflow::{machine::Machine, owner::host_name};
 use clap::Args;
@@ -42,6 +42,9 @@ const MAX_BLOCKING: usize = 64;
 
 /// Time that answers which have begun get when the server ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// File in the home of the server for the key that secret options of workflows are kept with.
+const OPTIONS_KEY: &str = "options.key";
 
 /// Far beyond any pause.
 const ENDLESS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -145,6 +148,9 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     if let Some(services) = &batch {
         say(&services.told);
     }
+    let lost = Arc::new(tokio::sync::Notify::new());
+    let tell_lost = Arc::clone(&lost);
+    service.watch(move || tell_lost.notify_one()).context("cannot start the threads of the server")?;
     let routes = router(Arc::clone(&service), limits);
     let mut doors = vec![(listener, None, routes.clone())];
     if let Some((listener, tls)) = encrypted {
@@ -179,11 +185,17 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
             tokio::time::sleep(LAST_ANSWERS).await;
         };
         tokio::select! {
-            served = all(&mut serving) => served,
-            () = signals => Ok(()),
-            () = late => Ok(()),
+            served = all(&mut serving) => served.map(|()| false),
+            () = signals => Ok(false),
+            () = late => Ok(false),
+            () = lost.notified() => Ok(true),
         }
     });
+    if let Ok(true) = served {
+        // Nothing more can be stored, and what ran is others' now.
+        runtime.shutdown_background();
+        return Ok(1);
+    }
     say(match service.options().abort_on_terminate {
         true => "batchyard server ends, and ends what runs",
         false => "batchyard server ends; running tasks go on, and the next server finds them",
@@ -265,6 +277,7 @@ pub fn options(config: &Config) -> Options {
         max_concurrent: config.server.max_workflows,
         abort_on_terminate: config.server.abort_on_exit,
         name: format!("batchyard-{}", host_name()),
+        seal: Arc::new(Seal::of_file(config.home.join(OPTIONS_KEY))),
         ..Options::default()
     };
     if let Some(original) = &config.original {

@@ -121,6 +121,48 @@ fn a_secret_is_not_kept() {
 }
 
 #[test]
+fn a_secret_with_an_effect_is_kept_sealed() {
+    let text = "include required(classpath(\"application\"))\nwebservice.port = 0\nworkflow-options.encrypted-fields = [ final_workflow_log_dir ]\n\
+        database { profile = \"slick.jdbc.HsqldbProfile$\", db { driver = \"org.hsqldb.jdbcDriver\", url = \"jdbc:hsqldb:file:kept/db;shutdown=false\" } }\n";
+    let (yard, server) = serve(text, &[]);
+    let again = || Server::start_as(&yard, &["cromwell", "-Dconfig.file=cromwell.conf", "server"]);
+    let (gate, begun, hidden) = (yard.path("gate"), yard.path("gate.begun"), yard.path("hidden-folder"));
+    let wdl = "version 1.0\nworkflow w { input { String gate } call t { input: gate = gate } }\n\
+        task t { input { String gate } command <<< touch '~{gate}.begun'; while [ ! -e '~{gate}' ]; do sleep 0.05; done >>> }";
+    let options = json!({"final_workflow_log_dir": hidden, "read_from_cache": false}).to_string();
+    let submit = |server: &Server| {
+        let id = server.submit(wdl, &json!({"w.gate": gate}), &[("workflowOptions", options.as_bytes())]);
+        wait_for("the task", || begun.exists());
+        id
+    };
+    let id = submit(&server);
+    let shown = server.about(&id, "metadata")["submittedFiles"]["options"].to_string();
+    assert!(shown.contains("cleared") && !shown.contains("hidden-folder"), "{shown}");
+    server.kill();
+    let kept: Vec<u8> = fs::read_dir(yard.path("kept")).unwrap().flat_map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(!kept.windows(13).any(|part| part == b"hidden-folder"), "neither the state nor its journal holds it");
+
+    // The next server opens it.
+    let server = again();
+    fs::write(&gate, "").unwrap();
+    assert_eq!(server.wait(&id), "Succeeded");
+    wait_for("the copy of the log", || hidden.join(format!("workflow.{id}.log")).exists());
+    fs::remove_file(&gate).unwrap();
+    fs::remove_file(&begun).unwrap();
+
+    // Without its key it cannot.
+    let id = submit(&server);
+    server.kill();
+    fs::rename(yard.path("home/options.key"), yard.path("lost")).unwrap();
+    let server = again();
+    assert_eq!(server.wait(&id), "Failed");
+    let told = failures(&server, &id);
+    assert!(told.contains("options.key"), "{told}");
+    fs::write(&gate, "").unwrap();
+    server.terminate();
+}
+
+#[test]
 fn limits_of_a_file_hold() {
     let (_yard, server) = serve(SITE, &[]);
     let many = ECHO.replace(

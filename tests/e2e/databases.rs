@@ -15,9 +15,9 @@ use tempfile::TempDir;
 use crate::yard::{Yard, lines, wait_for};
 
 /// A private server that ends with this value.
-struct Server {
+pub struct Server {
     process: Child,
-    url: String,
+    pub url: String,
     _folder: TempDir,
 }
 
@@ -62,7 +62,7 @@ fn folder() -> TempDir {
     folder
 }
 
-fn postgresql() -> Option<Server> {
+pub fn postgresql() -> Option<Server> {
     let (initdb, postgres) = (newest("/usr/lib/postgresql", "initdb")?, newest("/usr/lib/postgresql", "postgres")?);
     let (folder, port) = (folder(), free_port().to_string());
     let data = folder.path().join("data");
@@ -77,7 +77,7 @@ fn postgresql() -> Option<Server> {
     Some(server)
 }
 
-fn mariadb() -> Option<Server> {
+pub fn mariadb() -> Option<Server> {
     let (install, serve) = (Path::new("/usr/bin/mariadb-install-db"), Path::new("/usr/sbin/mariadbd"));
     if !install.exists() || !serve.exists() {
         return None;
@@ -96,7 +96,7 @@ fn mariadb() -> Option<Server> {
     Some(server)
 }
 
-fn required(name: &str, package: &str, server: Option<Server>) -> Option<Server> {
+pub fn required(name: &str, package: &str, server: Option<Server>) -> Option<Server> {
     if server.is_none() {
         // Past the test harness, which shows nothing of a test that passes.
         let _ = writeln!(std::io::stderr(), "not tested: {name} (install {package})");

@@ -130,3 +130,57 @@ fn certificates_that_cannot_be_used_are_explained() {
         assert!(done.code == 2 && done.err.contains(words), "{arguments:?}: {}", done.err);
     }
 }
+
+/// A certificate for this machine under a name of its own, and its key.
+fn made(name: &str) -> (String, String) {
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    let pair = rcgen::KeyPair::generate().unwrap();
+    (params.self_signed(&pair).unwrap().pem(), pair.serialize_pem())
+}
+
+#[test]
+fn a_renewed_certificate_is_taken_and_a_broken_one_is_not() {
+    let yard = Yard::new();
+    let (first, key) = made("first");
+    yard.write("c.pem", &first);
+    yard.write("k.pem", &key);
+    yard.write("first.pem", &first);
+    let _service = Service::start_with(&yard, &["--tls-port", "0", "--tls-cert", "c.pem", "--tls-key", "k.pem"]);
+    let url = format!("{}/healthz", address(&yard));
+    let told = || yard.read("server.err");
+    // Whether a client that trusts this certificate alone is served.
+    let serves = |trusted: &str| {
+        let pem = ureq::tls::Certificate::from_pem(trusted.as_bytes()).unwrap();
+        let tls = ureq::tls::TlsConfig::builder().root_certs(ureq::tls::RootCerts::from(vec![pem])).build();
+        let agent = ureq::Agent::config_builder().tls_config(tls).http_status_as_error(false).max_idle_connections(0).build();
+        ureq::Agent::new_with_config(agent).get(&url).call().is_ok()
+    };
+    assert!(serves(&first));
+
+    let (second, second_key) = made("second");
+    assert!(!serves(&second));
+    yard.write("c.pem", &second);
+    // Half of the pair is new: nobody is refused meanwhile, and after a while it is told.
+    wait_for("the complaint", || {
+        assert!(serves(&first));
+        told().contains("the former one is used on")
+    });
+    yard.write("k.pem", &second_key);
+    wait_for("the new certificate", || serves(&second));
+    assert!(!serves(&first) && told().contains("is used from now on"), "{}", told());
+
+    std::fs::remove_file(yard.path("c.pem")).unwrap();
+    wait_for("the complaint", || {
+        assert!(serves(&second));
+        told().contains("cannot read `c.pem`")
+    });
+    assert_eq!(told().matches("the former one is used on").count(), 2, "each trouble is told once");
+    // As tools that renew do it: beside its place, then renamed.
+    let (third, third_key) = made("third");
+    yard.write("new", &third_key);
+    std::fs::rename(yard.path("new"), yard.path("k.pem")).unwrap();
+    yard.write("new", &third);
+    std::fs::rename(yard.path("new"), yard.path("c.pem")).unwrap();
+    wait_for("the third certificate", || serves(&third));
+}

@@ -47,11 +47,15 @@ impl Server {
 
     /// Starts a server by this command, whatever says its port.
     pub fn start_as(yard: &Yard, arguments: &[&str]) -> Server {
-        let mut child = yard.start(arguments);
+        Self::of(yard.start(arguments), yard.path("background.err"))
+    }
+
+    /// A server that was just started, with what it tells people in this file.
+    pub fn of(mut child: Child, log: PathBuf) -> Server {
         let mut base = String::new();
         wait_for("the server to listen", || {
-            assert!(child.try_wait().unwrap().is_none(), "the server has ended: {}", yard.read("background.err"));
-            let told = std::fs::read_to_string(yard.path("background.err")).unwrap_or_default();
+            let told = std::fs::read_to_string(&log).unwrap_or_default();
+            assert!(child.try_wait().unwrap().is_none(), "the server has ended: {told}");
             base = told
                 .lines()
                 .find_map(|line| line.split_once("batchyard server listens on "))
@@ -59,7 +63,7 @@ impl Server {
                 .unwrap_or_default();
             !base.is_empty()
         });
-        Server { child, base, log: yard.path("background.err") }
+        Server { child, base, log }
     }
 
     /// `kill -9`

@@ -384,11 +384,12 @@ fn there_are_types_to_choose_from() {
 
 #[test]
 fn a_request_is_good_for_once() {
-    let (_yard, service) = started();
-    let ask = |nonce: &str, date: &str| {
+    let (yard, service) = started();
+    let ask_of = |service: &Service, nonce: &str, date: &str| {
         let (code, answer) = service.ask_with(&service.keys, "GET", "/jobs?Marker", b"", date, &[("x-acs-signature-nonce", nonce)]);
         (code, answer["Code"].as_str().unwrap_or_default().to_owned())
     };
+    let ask = |nonce: &str, date: &str| ask_of(&service, nonce, date);
     let now = date(0);
     assert_eq!(ask("once", &now), (200, String::new()));
     assert_eq!(ask("once", &now), (400, "SignatureNonceUsed".into()));
@@ -400,6 +401,13 @@ fn a_request_is_good_for_once() {
     assert_eq!(ask("next", &now).0, 200);
     // Clients that send none are let in as before.
     assert_eq!((ask("", &now).0, ask("", &now).0), (200, 200));
+
+    // The next server knows them too, and lets in whoever has an honest clock that is late.
+    service.kill();
+    let service = Service::start(&yard);
+    assert_eq!(ask_of(&service, "once", &now), (400, "SignatureNonceUsed".into()));
+    assert_eq!(ask_of(&service, "next", &now), (400, "SignatureNonceUsed".into()));
+    assert_eq!(ask_of(&service, "late", &date(-600)), (200, String::new()));
 }
 
 #[test]

@@ -76,6 +76,16 @@ impl Service {
         self.child.wait().unwrap();
     }
 
+    /// Waits until the server has died by itself.
+    pub fn await_death(self) {
+        self.await_death_at("its place");
+    }
+
+    /// The same at a place that has a name.
+    pub fn await_death_at(mut self, place: &str) {
+        wait_for(&format!("the server to die at {place}"), || self.child.try_wait().unwrap().is_some());
+    }
+
     /// Asks the BatchCompute interface: status and body.
     pub fn ask(&self, method: &str, target: &str, body: Option<&Json>) -> (u16, Json) {
         self.ask_as(&self.keys, method, target, body.map(ToString::to_string).as_deref(), &date(0))
@@ -88,6 +98,19 @@ impl Service {
 
     /// The same with any bytes and more headers, or others.
     pub fn ask_with(&self, keys: &Keys, method: &str, target: &str, body: &[u8], date: &str, more: &[(&str, &str)]) -> (u16, Json) {
+        self.try_ask(keys, method, target, body, date, more).unwrap()
+    }
+
+    /// The same; an error when the connection broke.
+    pub fn try_ask(
+        &self,
+        keys: &Keys,
+        method: &str,
+        target: &str,
+        body: &[u8],
+        date: &str,
+        more: &[(&str, &str)],
+    ) -> Result<(u16, Json), String> {
         static NONCE: AtomicU64 = AtomicU64::new(0);
         let mut headers: Vec<(String, String)> = [
             ("accept", "application/json"),
@@ -107,9 +130,9 @@ impl Service {
         let text = acs::string_to_sign(&message, target, acs::Rendering::AsSent);
         let signed = acs::authorization(Pair { id: &keys.id, secret: &keys.secret }, &text);
         headers.push(("authorization".into(), signed));
-        let (code, text, _) = send(&format!("{}{target}", self.api), method, &headers, body);
+        let (code, text, _) = try_send(&format!("{}{target}", self.api), method, &headers, body)?;
         let parsed = if text.is_empty() { Json::Null } else { serde_json::from_str(&text).map_err(|e| format!("{e}: {text}")).unwrap() };
-        (code, parsed)
+        Ok((code, parsed))
     }
 
     /// Asks and expects success.
@@ -182,8 +205,16 @@ pub fn date(offset: i64) -> String {
     now.to_zoned(jiff::tz::TimeZone::UTC).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// Sends a request as it is: status, body, headers.
-pub fn send(url: &str, method: &str, headers: &[(String, String)], body: &[u8]) -> (u16, String, Vec<(String, String)>) {
+/// What was answered: status, body, headers.
+pub type Answered = (u16, String, Vec<(String, String)>);
+
+/// Sends a request as it is.
+pub fn send(url: &str, method: &str, headers: &[(String, String)], body: &[u8]) -> Answered {
+    try_send(url, method, headers, body).unwrap()
+}
+
+/// The same; an error when the connection broke.
+pub fn try_send(url: &str, method: &str, headers: &[(String, String)], body: &[u8]) -> Result<Answered, String> {
     let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(60)));
     let agent = ureq::Agent::new_with_config(config.build());
     let mut request = ureq::http::Request::builder().method(method).uri(url);
@@ -192,11 +223,11 @@ pub fn send(url: &str, method: &str, headers: &[(String, String)], body: &[u8]) 
     }
     let answered =
         if body.is_empty() && method != "PUT" { agent.run(request.body(()).unwrap()) } else { agent.run(request.body(body).unwrap()) };
-    let mut response = answered.map_err(|error| format!("{method} {url}: {error}")).unwrap();
+    let mut response = answered.map_err(|error| format!("{method} {url}: {error}"))?;
     let headers = response.headers().iter().map(|(k, v)| (k.to_string(), v.to_str().unwrap_or_default().to_owned())).collect();
     let mut text = String::new();
-    response.body_mut().as_reader().read_to_string(&mut text).unwrap();
-    (response.status().as_u16(), text, headers)
+    response.body_mut().as_reader().read_to_string(&mut text).map_err(|error| format!("{method} {url}: {error}"))?;
+    Ok((response.status().as_u16(), text, headers))
 }
 
 /// A job of one task as the original's clients describe it.

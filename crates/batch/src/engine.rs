@@ -2,6 +2,7 @@
 //! them. Workers run the attempts, the gate says what may start when.
 
 mod job;
+mod left;
 mod recover;
 mod request;
 mod settle;
@@ -20,6 +21,7 @@ use batchyard_core::{
     Action, Berth, Event, Machine, Need,
     gate::{Seat as Place, Word},
 };
+use batchyard_crash as crash;
 use batchyard_model::{
     JobId, JobState,
     state::job::{InstanceEvent, JobEvent, next_of_job},
@@ -266,6 +268,7 @@ impl Engine {
                 Action::Start(number) => {
                     self.stage(number);
                     self.gate.open(number);
+                    crash::place("instance let go");
                     self.begun(number);
                 }
                 Action::Withdrawn(number) => self.withdrawn(number),
@@ -291,13 +294,17 @@ impl Engine {
             let end = match ready {
                 // Nobody sends when it was withdrawn.
                 Ok(ready) => match wait.recv() {
-                    Ok(()) => ready.run(&control),
+                    Ok(()) => {
+                        crash::place("instance may run");
+                        ready.run(&control)
+                    }
                     Err(mpsc::RecvError) => return,
                 },
                 Err(end) => end,
             };
             if end.is_success() {
                 let (started, left) = gate.released(number);
+                crash::place("next let go");
                 tell(Message::Succeeded(number, Box::new(end), started, left));
             } else {
                 tell(Message::Ended(number, Box::new(end)));
@@ -343,7 +350,7 @@ impl Engine {
             self.parts.herald.tell(job, Happening::Task(&name, after));
         }
         self.parts.herald.tell(job, Happening::Instance(&name, instance, JobState::Running));
-        self.record(writes);
+        self.record_then(writes, || crash::place("start recorded"));
     }
 
     /// An attempt was taken out of the line before it began.
@@ -362,12 +369,7 @@ impl Engine {
         }
     }
 
-    /// Records something without waiting for it.
-    fn record(&self, writes: Vec<BatchWrite>) {
-        self.record_then(writes, || {});
-    }
-
-    /// The same, and does something once it is recorded.
+    /// Records something without waiting for it, and does something once it is recorded.
     fn record_then(&self, writes: Vec<BatchWrite>, then: impl FnOnce() + Send + 'static) {
         let outbox = self.outbox.clone();
         self.parts.store.write_then(writes.into_iter().map(Write::Batch).collect(), move |result| match result {

@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use batchyard_crash as crash;
 use batchyard_model::JobId;
 use batchyard_objects::{
     ObjectError, Objects,
@@ -225,6 +226,7 @@ impl Attempt {
             self.fill(&view)?;
         }
         let job = self.job(&view, under_way).map_err(|e| ("InvalidImage", e))?;
+        crash::place("instance placed");
         Ok(Ready { attempt: self, view, job })
     }
 
@@ -285,6 +287,7 @@ impl Ready {
             Some(app) => attempt.carry_out(app, control),
             None => attempt.judge(LocalRunner.run(&job, control)),
         };
+        crash::place("command ended");
         attempt.surroundings.shipper.leave(&attempt);
         if end.lost {
             return end;
@@ -294,11 +297,13 @@ impl Ready {
         {
             end = End { exit_code: end.exit_code, ..End::failed("UploadFailed", error.to_string()) };
         }
+        crash::place("outputs kept");
         if let Err(error) = logs::keep(&attempt, &view)
             && end.is_success()
         {
             end = End { exit_code: end.exit_code, ..End::failed("UploadFailed", error.to_string()) };
         }
+        crash::place("logs kept");
         end
     }
 }

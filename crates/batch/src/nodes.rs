@@ -89,7 +89,17 @@ impl Nodes {
                 state.clusters.insert(record.id.clone(), (record, cluster));
             }
         }
-        Ok(Nodes { store, herald, state: Mutex::new(state) })
+        let nodes = Nodes { store, herald, state: Mutex::new(state) };
+        nodes.let_go()?;
+        Ok(nodes)
+    }
+
+    /// Lets nodes go that were only waited for: what ran on them has ended, or finds another place.
+    fn let_go(&self) -> Result<(), StoreError> {
+        let leaving = |cluster: &Cluster| cluster.nodes.iter().any(|node| node.leaving);
+        let waiting = |(record, cluster): &&(ResourceRecord, Cluster)| record.state == DELETING || leaving(cluster);
+        let ids: Vec<String> = self.lock().clusters.values().filter(waiting).map(|(record, _)| record.id.clone()).collect();
+        ids.iter().try_for_each(|id| self.change(id, Vec::new(), |_, _| Ok(())))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -213,6 +223,11 @@ impl Nodes {
         let Some(id) = state.clusters.iter().find(leaving).map(|(id, _)| id.clone()) else { return Ok(()) };
         drop(state);
         self.change(&id, Vec::new(), |_, _| Ok(()))
+    }
+
+    /// Whether there is such a cluster, and it is not being deleted.
+    pub fn is_there(&self, cluster: &str) -> bool {
+        self.lock().clusters.get(cluster).is_some_and(|(record, _)| record.state != DELETING)
     }
 
     /// Whether something runs on a node.

@@ -26,7 +26,7 @@ use batchyard_store::{BatchWrite, Store, StoreError, Write};
 
 use crate::{
     accounts::{Accounts, Caller, audit},
-    engine::{Engine, Message, Parts, Request},
+    engine::{Engine, Message, Parts, Request, now_ms},
     error::ApiError,
     events::{Herald, Post},
     expiry::{self, Keeping},
@@ -56,6 +56,8 @@ pub struct Options {
     pub systems: Arc<dyn Systems>,
     /// Folder for images of containers.
     pub images: PathBuf,
+    /// File for the nonces of requests.
+    pub nonces: PathBuf,
     /// How long things are kept that nobody needs any more.
     pub keeping: Keeping,
     /// Posts messages.
@@ -96,6 +98,14 @@ pub enum StartError {
     /// Threads.
     #[error("cannot start the threads of the service: {0}")]
     Threads(#[from] std::io::Error),
+    /// The nonces of requests.
+    #[error("cannot keep the nonces of requests in `{}`: {source}", path.display())]
+    Nonces {
+        /// Their file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// What earlier servers have left.
     #[error("cannot take up what earlier servers have left: {0}")]
     TakeUp(ApiError),
@@ -114,6 +124,8 @@ impl Service {
         options: Options,
     ) -> Result<Arc<Service>, StartError> {
         let herald = Herald::new(options.post)?;
+        let nonces = Nonces::open(&options.nonces, now_ms() / 1000);
+        let nonces = nonces.map_err(|source| StartError::Nonces { path: options.nonces, source })?;
         let nodes = Arc::new(Nodes::load(Arc::clone(&store), herald.clone())?);
         let shipper = Shipper::new(objects.clone())?;
         let images = Arc::new(Images::new(options.images));
@@ -146,7 +158,7 @@ impl Service {
             accounts,
             nodes,
             systems: options.systems,
-            nonces: Nonces::default(),
+            nonces,
             picard_jar: options.picard_jar,
             herald,
             engine: outbox,
@@ -172,9 +184,14 @@ impl Service {
 
     /// Records changes together with a note of who made them.
     fn record(&self, caller: &Caller, action: &str, resource: &str, mut writes: Vec<BatchWrite>) -> Result<(), StoreError> {
-        writes.push(audit(&caller.account, action, resource, &caller.key));
+        writes.push(noted(caller, action, resource));
         self.store.write(writes.into_iter().map(Write::Batch).collect()).wait()
     }
+}
+
+/// The note of who has made a change.
+pub fn noted(caller: &Caller, action: &str, resource: &str) -> BatchWrite {
+    audit(&caller.account, action, resource, &caller.key)
 }
 
 /// Refuses those who may only look.

@@ -29,7 +29,7 @@ use tower_http::compression::CompressionLayer;
 pub use self::{
     problem::Problem,
     serve::serve,
-    tls::{Tls, TlsError},
+    tls::{Tls, TlsError, TlsNews},
 };
 use crate::service::Service;
 

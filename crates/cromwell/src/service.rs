@@ -8,6 +8,8 @@ mod carry;
 mod log;
 mod notices;
 mod options;
+pub mod seal;
+mod watch;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -16,17 +18,16 @@ use std::{
 };
 
 use batchyard_model::{RunId, RunState};
-use batchyard_store::{RunFilter, RunMove, RunRecord, Store, StoreError, Write};
+use batchyard_store::{RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_workflow::{
     clock::Clock,
-    documents::RunSpec,
     engine::{Live, Message},
     machine::Machine,
     owner::{Holder, holder, owner},
 };
 
-pub use self::{accept::ID_LABEL, carry::LOG_OPTION, options::Options};
-use notices::Notices;
+pub use self::{accept::ID_LABEL, carry::LOG_OPTION, options::Options, watch::Heartbeats};
+use self::{notices::Notices, watch::Watch};
 
 /// Most bytes of accepted submissions that are kept in memory until their runs begin; others are read again.
 const MAX_KEPT_BYTES: usize = 8 << 20;
@@ -58,6 +59,9 @@ pub enum ServiceError {
     /// The request is wrong; one text for each problem.
     #[error("{}", .0.join("\n"))]
     Refused(Vec<String>),
+    /// A secret option cannot be kept.
+    #[error("{0}")]
+    Secret(#[from] seal::SealError),
     /// The server is about to end.
     #[error("Cromwell service is shutting down.")]
     Closing,
@@ -73,6 +77,7 @@ pub struct Service {
     notices: Arc<Notices>,
     clock: Clock,
     state: Mutex<State>,
+    watch: Mutex<Watch>,
     /// Told whenever a run has ended.
     ended: Condvar,
 }
@@ -88,6 +93,8 @@ struct State {
     /// Bytes of their texts.
     accepted_bytes: usize,
     closing: bool,
+    /// Whether nothing is to be done any more.
+    closed: bool,
 }
 
 /// A run as it was accepted.
@@ -135,7 +142,15 @@ impl Service {
     /// A service on this machine; nothing is taken up yet.
     pub fn new(machine: Arc<Machine>, options: Options) -> Arc<Self> {
         let notices = Arc::default();
-        Arc::new(Service { machine, options, notices, clock: Clock::start(), state: Mutex::default(), ended: Condvar::new() })
+        Arc::new(Service {
+            machine,
+            options,
+            notices,
+            clock: Clock::start(),
+            state: Mutex::default(),
+            watch: Mutex::default(),
+            ended: Condvar::new(),
+        })
     }
 
     /// The state behind it.
@@ -156,31 +171,6 @@ impl Service {
         };
         let (queued, started) = self.machine.load();
         (waiting, running, queued, started)
-    }
-
-    /// Takes up what earlier servers have left: what was submitted, what was running, what was being ended.
-    ///
-    /// # Errors
-    /// What kept the store from answering.
-    pub fn take_up(self: &Arc<Self>) -> Result<usize, StoreError> {
-        let states = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-        let filter = RunFilter { states, oldest_first: true, limit: u32::MAX, ..RunFilter::default() };
-        let mut found = 0;
-        for run in self.store().list_runs(&filter)? {
-            if holder(run.owner.as_deref()) != Holder::Nobody {
-                continue;
-            }
-            // Runs of the command line belong to who started them, and are resumed there.
-            let record = self.store().load_run(run.id)?;
-            let submitted =
-                record.and_then(|record| serde_json::from_str::<RunSpec>(&record.spec).ok()).is_some_and(|spec| spec.submission.is_some());
-            if submitted {
-                self.lock().waiting.push_back(run.id);
-                found += 1;
-            }
-        }
-        self.pump();
-        Ok(found)
     }
 
     /// Ends a run. Returns the state that it has now: `Aborted` when it had not begun, else `Aborting`.
@@ -212,15 +202,7 @@ impl Service {
                 Err(error) => return Err(error.into()),
             }
         }
-        if let Some(running) = self.lock().running.get_mut(&id) {
-            // Only the first request counts: a second message would not wait for tasks that tidy up.
-            if !running.abort {
-                running.abort = true;
-                if let Some(mailbox) = &running.mailbox {
-                    // An engine that is gone has just ended the run.
-                    let _ = mailbox.send(Message::Interrupt);
-                }
-            }
+        if self.lock().interrupt(id) {
             return Ok(RunState::Aborting);
         }
         if record.owner.as_deref() == Some(owner().as_str()) {
@@ -243,7 +225,7 @@ impl Service {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
                 Ok(RunState::Aborting)
             }
-            Holder::OtherMachine => Ok(record.state),
+            Holder::OtherMachine => self.ask_to_abort(&record),
             Holder::Nobody => {
                 let engine = self.options.settings.engine.get();
                 match batchyard_workflow::owner::end_orphans(self.store(), id, engine) {
@@ -252,6 +234,23 @@ impl Service {
                     Err(error) => Err(error.into()),
                 }
             }
+        }
+    }
+
+    /// Has a run ended by the server of another machine, which looks for such wishes, or by the one that takes it over.
+    fn ask_to_abort(&self, record: &RunRecord) -> Result<RunState, ServiceError> {
+        if !self.store().list_servers()?.iter().any(|server| Some(&server.id) == record.owner.as_ref()) {
+            // A command line of another machine: it has to be ended there.
+            return Ok(record.state);
+        }
+        let from = vec![RunState::Running, RunState::Aborting];
+        let change =
+            RunMove { held_by: Some(record.owner.clone()), ..RunMove::new(record.id, from, RunState::Aborting, self.clock.now_ms()) };
+        match self.store().write(vec![Write::MoveRun(change)]).wait() {
+            Ok(()) => Ok(RunState::Aborting),
+            Err(StoreError::Conflict { state, .. }) if state.is_terminal() => Err(ServiceError::NotInProgress(record.id)),
+            Err(StoreError::Conflict { state, .. }) => Ok(state),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -273,7 +272,8 @@ impl Service {
     /// It is unknown or not on hold, or the store does not answer.
     pub fn release(self: &Arc<Self>, id: RunId) -> Result<RunState, ServiceError> {
         let record = self.load_run(id)?;
-        let begin = RunMove::new(id, vec![RunState::OnHold], RunState::Submitted, self.clock.now_ms());
+        let begin =
+            RunMove { owner: Some(Some(owner())), ..RunMove::new(id, vec![RunState::OnHold], RunState::Submitted, self.clock.now_ms()) };
         match self.store().write(vec![Write::MoveRun(begin)]).wait() {
             Ok(()) => {}
             Err(StoreError::Conflict { state, .. }) => return Err(ServiceError::NotOnHold { id: record.id, state }),
@@ -298,6 +298,8 @@ impl Service {
         let mut state = self.lock();
         state.closing = true;
         state.waiting.clear();
+        drop(state);
+        self.ended.notify_all();
     }
 
     /// Takes nothing more up. With `abort_on_terminate` runs are ended first; otherwise they go on without us, and
@@ -306,11 +308,9 @@ impl Service {
         self.wind_down();
         let mut state = self.lock();
         if self.options.abort_on_terminate {
-            for running in state.running.values_mut().filter(|running| !running.abort) {
-                running.abort = true;
-                if let Some(mailbox) = &running.mailbox {
-                    let _ = mailbox.send(Message::Interrupt);
-                }
+            let ids: Vec<RunId> = state.running.keys().copied().collect();
+            for id in ids {
+                state.interrupt(id);
             }
             let begin = Instant::now();
             while !state.running.is_empty() {
@@ -321,6 +321,7 @@ impl Service {
         drop(state);
         // What was decided so far is on disk before the process ends.
         let _ = self.store().flush();
+        self.stop_watching();
         match self.notices.undelivered() {
             0 => {}
             count => report(&format!("{count} notices that workflows have ended are not delivered")),

@@ -8,6 +8,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use batchyard_crash as crash;
 use crc_fast::CrcAlgorithm;
 use md5::{Digest, Md5};
 
@@ -189,7 +190,9 @@ impl Sink {
         self.flush.wait().map_err(ObjectError::io("cannot bring received bytes to the disk"))?;
         let bytes = match self.file {
             Some(data) => {
+                crash::place("bytes received");
                 self.files.seal(&data)?;
+                crash::place("bytes on disk");
                 Bytes::File(data)
             }
             None => Bytes::Inline(self.inline),

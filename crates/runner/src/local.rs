@@ -8,7 +8,10 @@ use std::{
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -142,6 +145,19 @@ pub enum Trace {
     Gone,
 }
 
+/// Whether this process has given up what it runs.
+static ABANDONED: AtomicBool = AtomicBool::new(false);
+
+/// From now on this process starts nothing, and writes down nothing about the ends of what it has started: somebody else carries
+/// that out, and would take it for an end of his own. There is no way back.
+pub fn abandon() {
+    ABANDONED.store(true, Ordering::SeqCst);
+}
+
+fn unless_abandoned() -> Result<(), RunError> {
+    if ABANDONED.load(Ordering::SeqCst) { Err(RunError::Abandoned) } else { Ok(()) }
+}
+
 /// Looks for what is left of an attempt in its execution directory.
 pub fn trace(execution_dir: &Path) -> Trace {
     trace_by(execution_dir, "stdout")
@@ -171,6 +187,7 @@ impl LocalRunner {
     /// # Errors
     /// [`RunError`] when it could not be started or waited for; nothing of it is running then.
     pub fn run(&self, job: &Job, control: &Arc<Control>) -> Result<Outcome, RunError> {
+        unless_abandoned()?;
         let started = Instant::now();
         let script_path = job.execution_dir.join("script");
         let rc_path = job.execution_dir.join("rc");
@@ -221,6 +238,7 @@ impl LocalRunner {
         }
         // First see that it ended without reaping it, so that its number cannot be signalled once it is another's.
         wait_without_reaping(pid).map_err(|source| RunError::Wait { path: job.execution_dir.clone(), source })?;
+        unless_abandoned()?;
         end_of_leader(job, control);
         let used = child.wait4().map_err(|source| RunError::Wait { path: job.execution_dir.clone(), source })?;
         let exit = record_exit(used.status, &rc_path, control.ended_by().is_some(), &job.launch)?;

@@ -95,6 +95,9 @@ pub enum RunError {
         /// What it holds.
         text: String,
     },
+    /// This process gives up all that it runs: somebody else starts it again.
+    #[error("the tasks of this process are another's now")]
+    Abandoned,
     /// A job that an earlier engine had submitted is not there any more and left no status.
     #[error("Unable to determine that {id} is alive, and {} does not exist.", rc.display())]
     Unalive {

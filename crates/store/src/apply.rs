@@ -124,6 +124,7 @@ impl<'d, 'w> Group<'d, 'w> {
             }
             Write::PutLabels { run, labels } => self.put_labels(*run, labels).await,
             Write::Batch(write) => self.apply_batch(write).await,
+            Write::Server(write) => self.apply_server(write).await,
             Write::DeleteRun(run) => {
                 self.finish().await?;
                 self.delete_run(*run).await

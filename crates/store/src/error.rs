@@ -100,6 +100,9 @@ pub enum StoreError {
         /// What it said.
         reason: String,
     },
+    /// Others have taken over what this process worked on: nothing that it writes is stored any more.
+    #[error("another server has taken over the work of this one: nothing more is stored")]
+    LeaseLost,
     /// The store was closed.
     #[error("the state database is closed")]
     Closed,
@@ -120,6 +123,7 @@ impl StoreError {
             | StoreError::Stale { .. }
             | StoreError::Taken { .. }
             | StoreError::Refused { .. }
+            | StoreError::LeaseLost
             | StoreError::Closed => None,
         }
     }

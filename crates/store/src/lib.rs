@@ -12,6 +12,7 @@ mod batch;
 mod connect;
 mod dialect;
 mod error;
+mod lease;
 mod migrate;
 mod queue;
 mod read;
@@ -27,6 +28,7 @@ pub use batch::{
 };
 pub use connect::{Durability, Location, Options};
 pub use error::StoreError;
+pub use lease::{ServerRecord, ServerWrite};
 pub use queue::Ticket;
 pub use record::{CallEnd, CallRecord, CallSummary, FileDigest, Parentage, RunFilter, RunMove, RunRecord, RunSummary, Write};
 pub use store::Store;

@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../migrations/0001_runs_and_calls.sql")),
     (2, include_str!("../migrations/0002_labels_and_roots.sql")),
     (3, include_str!("../migrations/0003_jobs_and_resources.sql")),
+    (4, include_str!("../migrations/0004_servers.sql")),
 ];
 
 /// Any fixed number: programs that migrate the same PostgreSQL database exclude each other by it.

@@ -2,7 +2,7 @@
 
 use batchyard_model::{CallId, CallState, RunId, RunState};
 
-use crate::batch::BatchWrite;
+use crate::{batch::BatchWrite, lease::ServerWrite};
 
 /// One execution of a workflow, with its documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,6 +212,8 @@ pub enum Write {
     DeleteRun(RunId),
     /// Jobs and resources.
     Batch(BatchWrite),
+    /// Servers that share the database.
+    Server(ServerWrite),
 }
 
 impl Write {
@@ -227,7 +229,11 @@ impl Write {
             Write::PutBlob { content, .. } => content.len(),
             Write::PutLabels { labels, .. } => labels.iter().map(|(name, value)| name.len() + value.len()).sum(),
             Write::Batch(write) => write.weight(),
-            Write::ForgetCache { .. } | Write::ForgetCacheOfRun(_) | Write::ForgetCacheBefore(_) | Write::DeleteRun(_) => 0,
+            Write::ForgetCache { .. }
+            | Write::ForgetCacheOfRun(_)
+            | Write::ForgetCacheBefore(_)
+            | Write::DeleteRun(_)
+            | Write::Server(_) => 0,
         }
     }
 
@@ -235,7 +241,12 @@ impl Write {
     pub(crate) fn is_one_statement(&self) -> bool {
         !matches!(
             self,
-            Write::Batch(_) | Write::DeleteRun(_) | Write::PutLabels { .. } | Write::ForgetCacheOfRun(_) | Write::ForgetCacheBefore(_)
+            Write::Batch(_)
+                | Write::DeleteRun(_)
+                | Write::PutLabels { .. }
+                | Write::ForgetCacheOfRun(_)
+                | Write::ForgetCacheBefore(_)
+                | Write::Server(_)
         )
     }
 }

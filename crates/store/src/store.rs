@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use crate::connect::{Connector, Location, Options};
 use crate::dialect::Dialect;
 use crate::error::{StoreError, is_passing};
+use crate::lease::{Lease, Moment, ServerRecord, ServerWrite};
 use crate::migrate::migrate;
 use crate::queue::{Batch, Done, Queue, Ticket};
 use crate::read::{PAGE, Reader};
@@ -35,6 +36,7 @@ pub struct Store {
     runtime: Handle,
     readers: AnyPool,
     connector: Connector,
+    lease: Arc<Lease>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -46,16 +48,17 @@ impl Store {
     pub fn open(location: &Location, options: Options) -> Result<Store, StoreError> {
         let connector = Connector::new(location, options.durability)?;
         let queue = Arc::new(Queue::default());
+        let lease = Arc::new(Lease::default());
         let (opened, outcome) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()
             .name("store".into())
             .spawn({
-                let (queue, connector) = (Arc::clone(&queue), connector.clone());
-                move || serve(connector, options, &queue, &opened)
+                let (queue, connector, lease) = (Arc::clone(&queue), connector.clone(), Arc::clone(&lease));
+                move || serve(connector, options, lease, &queue, &opened)
             })
             .map_err(|source| unusable(location, &source))?;
         match outcome.recv() {
-            Ok(Ok((runtime, readers))) => Ok(Store { queue, runtime, readers, connector, thread: Some(thread) }),
+            Ok(Ok((runtime, readers))) => Ok(Store { queue, runtime, readers, connector, lease, thread: Some(thread) }),
             Ok(Err(error)) => Err(error),
             Err(mpsc::RecvError) => Err(StoreError::Closed),
         }
@@ -81,6 +84,44 @@ impl Store {
     /// [`StoreError::Closed`] when the writer is gone. Errors of the queued writes go to their own tickets.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.write(Vec::new()).wait()
+    }
+
+    /// Registers this process as a server and holds its lease from now on: whatever it writes is stored only while no other server
+    /// has fenced it. A heartbeat is fresh for `span`, which must be shorter than the time after which others fence.
+    ///
+    /// # Errors
+    /// What kept the database from recording it.
+    pub fn begin_lease(&self, id: &str, name: &str, span: Duration) -> Result<(), StoreError> {
+        let since = Moment::now();
+        let register = ServerWrite::Register { id: id.to_owned(), name: name.to_owned(), at_ms: since.epoch_ms() };
+        self.write(vec![Write::Server(register)]).wait()?;
+        self.lease.hold(id, span, since);
+        Ok(())
+    }
+
+    /// Counts a heartbeat of this process.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when others have fenced it; what kept the database from recording it.
+    pub fn renew_lease(&self) -> Result<(), StoreError> {
+        self.lease.make_due();
+        self.flush()
+    }
+
+    /// The servers that share the database, by id.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn list_servers(&self) -> Result<Vec<ServerRecord>, StoreError> {
+        self.read(async |reader| reader.servers().await)
+    }
+
+    /// Who holds runs at the top of their families that are submitted, running or being aborted; `None` for nobody.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn list_active_owners(&self) -> Result<Vec<Option<String>>, StoreError> {
+        self.read(async |reader| reader.active_owners().await)
     }
 
     /// The run with its documents.
@@ -302,7 +343,7 @@ impl Drop for Store {
 type Opened = Result<(Handle, AnyPool), StoreError>;
 
 /// The store's thread: opens, says so, writes until the queue is closed.
-fn serve(connector: Connector, options: Options, queue: &Queue, opened: &mpsc::SyncSender<Opened>) {
+fn serve(connector: Connector, options: Options, lease: Arc<Lease>, queue: &Queue, opened: &mpsc::SyncSender<Opened>) {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     // SQLite needs no sockets, and a runtime without them wakes up at less cost.
     let builder = if connector.dialect == Dialect::Sqlite { builder.enable_time() } else { builder.enable_all() };
@@ -323,7 +364,7 @@ fn serve(connector: Connector, options: Options, queue: &Queue, opened: &mpsc::S
         };
         let readers = connector.readers(options.patience);
         if opened.send(Ok((Handle::current(), readers.clone()))).is_ok() {
-            Writer::new(connector, options.patience, db).serve(queue, &readers).await;
+            Writer::new(connector, options.patience, lease, db).serve(queue, &readers).await;
         }
     });
 }

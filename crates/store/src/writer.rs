@@ -1,5 +1,6 @@
 //! The one writer: while a commit runs the next writes gather, and all that gathered is committed as one group.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::AnyConnection;
@@ -8,6 +9,7 @@ use sqlx::{AnyPool, Connection};
 use crate::apply::{Fault, Group};
 use crate::connect::Connector;
 use crate::error::{self, Kind, StoreError};
+use crate::lease::{Lease, Moment, Standing};
 use crate::queue::{Batch, Queue};
 use crate::record::Write;
 
@@ -18,6 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Writer {
     connector: Connector,
     patience: Duration,
+    lease: Arc<Lease>,
     /// Absent after the connection was lost.
     db: Option<AnyConnection>,
 }
@@ -31,8 +34,8 @@ enum Setback {
 }
 
 impl Writer {
-    pub(crate) fn new(connector: Connector, patience: Duration, db: AnyConnection) -> Self {
-        Writer { connector, patience, db: Some(db) }
+    pub(crate) fn new(connector: Connector, patience: Duration, lease: Arc<Lease>, db: AnyConnection) -> Self {
+        Writer { connector, patience, lease, db: Some(db) }
     }
 
     /// Serves the queue until it is closed and empty, then closes all connections.
@@ -68,7 +71,7 @@ impl Writer {
 
     /// Stores all of the writes or none, trying again for a while when the database does not answer.
     async fn persist(&mut self, writes: &[&Write]) -> Result<(), StoreError> {
-        if writes.is_empty() {
+        if writes.is_empty() && !self.lease.is_due() {
             return Ok(());
         }
         let begun = Instant::now();
@@ -105,7 +108,12 @@ impl Writer {
             }
         };
         let connector = &self.connector;
-        if let [only] = writes
+        let heartbeat = match self.lease.standing() {
+            Standing::Good => None,
+            Standing::Due(server) => Some((server, Moment::now())),
+            Standing::Lost => return Err(Setback::Final(StoreError::LeaseLost)),
+        };
+        if let ([only], None) = (writes, &heartbeat)
             && only.is_one_statement()
         {
             return alone(connector, db, only, perhaps_done).await;
@@ -113,6 +121,13 @@ impl Writer {
         let mut transaction = db.begin_with(dialect.begin()).await.map_err(|source| setback(connector, &source, false))?;
         let mut group = Group::new(&mut transaction, dialect, perhaps_done);
         let applied = async {
+            // In the same transaction: if it is stored, nobody had fenced this server until then.
+            if let Some((server, at)) = &heartbeat
+                && !group.beat(server, at.epoch_ms()).await?
+            {
+                self.lease.lose();
+                return Err(Fault::Verdict(StoreError::LeaseLost));
+            }
             for write in writes {
                 group.apply(write).await?;
             }
@@ -125,7 +140,11 @@ impl Writer {
                 (Fault::Verdict(error), Ok(())) => Setback::Final(error),
             });
         }
-        transaction.commit().await.map_err(|source| setback(connector, &source, true))
+        transaction.commit().await.map_err(|source| setback(connector, &source, true))?;
+        if let Some((_, at)) = heartbeat {
+            self.lease.renewed(at);
+        }
+        Ok(())
     }
 }
 

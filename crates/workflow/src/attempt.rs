@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use batchyard_crash as crash;
 use batchyard_runner::{
     Control, EndedBy, Exit, LocalRunner, Outcome, RunError, Trace, Usage,
     local::{NOT_STARTED_RC, remove_container},
@@ -20,7 +21,7 @@ use indexmap::IndexMap;
 
 use self::work::Work;
 use crate::{
-    complaint, crash,
+    complaint,
     documents::Failure,
     prepare::guarded,
     provider::Mode,

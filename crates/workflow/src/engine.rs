@@ -25,6 +25,7 @@ use batchyard_core::{
     gate::{Mailbox, Seat, Word},
     yard::{Action, Event as YardEvent},
 };
+use batchyard_crash as crash;
 use batchyard_model::{CallId, RunId, RunState, Shard};
 use batchyard_store::{CallRecord, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_wdl::{
@@ -37,7 +38,6 @@ use indexmap::IndexMap;
 use crate::{
     attempt::End,
     clock::Clock,
-    crash,
     documents::{Failure, RunSpec, to_text},
     frame::{FrameId, Frames, RunIndex},
     host::WorkflowHost,
@@ -96,6 +96,8 @@ pub struct Request {
     pub dir: PathBuf,
     /// Text that names this engine's process.
     pub owner: String,
+    /// Who must hold it in the store now, if that matters; `Some(None)` is nobody.
+    pub held_by: Option<Option<String>>,
     /// Whether the store knows it already.
     pub origin: Origin,
 }
@@ -274,6 +276,7 @@ impl<'p> Engine<'p> {
                 from.extend([RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted]);
             }
             let start = RunMove {
+                held_by: request.held_by,
                 owner: Some(Some(request.owner)),
                 spec: Some(to_text(&request.spec)),
                 name: Some(request.name.clone()),

@@ -12,7 +12,6 @@ pub mod blobs;
 pub mod clock;
 pub mod complaint;
 mod constants;
-mod crash;
 pub mod disks;
 pub mod documents;
 pub mod engine;

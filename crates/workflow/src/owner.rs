@@ -9,7 +9,12 @@ use std::{
 };
 
 use batchyard_model::{CallId, CallState, RunId, RunState};
-use batchyard_runner::{container::Engine, dispatch::end_left_behind, local::remove_container, tree};
+use batchyard_runner::{
+    container::Engine,
+    dispatch::end_left_behind,
+    local::{abandon, remove_container},
+    tree,
+};
 use batchyard_store::{CallEnd, RunMove, Store, StoreError, Write};
 use rustix::process::{Pid, Signal};
 
@@ -18,6 +23,11 @@ use crate::{
     documents::{EndDoc, Failure, to_text},
 };
 
+/// How often processes are killed at most, and the pause in between.
+const KILLS: u32 = 50;
+const KILL_PAUSE: Duration = Duration::from_millis(10);
+/// States of a run that has not ended.
+const UNFINISHED: [RunState; 3] = [RunState::Submitted, RunState::Running, RunState::Aborting];
 /// Time between the polite signal and the hard one for tasks of a dead engine.
 const ORPHAN_GRACE: Duration = Duration::from_millis(500);
 
@@ -100,7 +110,60 @@ pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result
     let open = open_calls(store, &family)?;
     let mut markers: BTreeSet<String> = living.iter().cloned().collect();
     markers.extend(open.iter().map(|call| format!("{run}/{}/{call}", call.run)));
-    for marker in &markers {
+    end_marked(run, &markers, engine);
+    let at_ms = Clock::start().now_ms();
+    close(store, &family, open, at_ms);
+    let end = RunMove { owner: Some(None), ..RunMove::new(run, UNFINISHED.to_vec(), RunState::Aborted, at_ms) };
+    store.write(vec![Write::MoveRun(end)]).wait()?;
+    Ok(living.len() + jobs)
+}
+
+/// Records calls and sub-workflows of a run that has ended as aborted, as far as they have not ended.
+///
+/// # Errors
+/// What kept the store from answering.
+pub fn close_records(store: &Store, run: RunId) -> Result<(), StoreError> {
+    let family = family(store, run)?;
+    let open = open_calls(store, &family)?;
+    close(store, &family, open, Clock::start().now_ms());
+    Ok(())
+}
+
+fn close(store: &Store, family: &[RunId], open: Vec<CallId>, at_ms: i64) {
+    // What has ended already stays as it is; the conflict is no news.
+    open.into_iter().for_each(|call| store.write_then(vec![aborted(call, at_ms)], drop));
+    for member in family.iter().skip(1) {
+        store.write_then(vec![Write::MoveRun(RunMove::new(*member, UNFINISHED.to_vec(), RunState::Aborted, at_ms))], drop);
+    }
+}
+
+/// Ends the tasks of these runs on this machine, and lets them leave nothing, not even a status: whoever has taken the runs over
+/// starts them again. This process starts nothing more. Jobs of schedulers go on.
+pub fn end_tasks(runs: &[RunId], engine: Option<&Engine>) {
+    abandon();
+    for _ in 0..KILLS {
+        let markers: Vec<String> = runs.iter().flat_map(|run| tree::markers_below(&format!("{run}/"))).collect();
+        // All stand still before any dies: a script whose command was killed would write down how that ended. Once more for
+        // what was started meanwhile.
+        for marker in markers.iter().chain(&markers) {
+            tree::signal(None, marker, Signal::STOP);
+        }
+        for marker in &markers {
+            if let Some(engine) = engine {
+                remove_container(engine, marker);
+            }
+            tree::signal(None, marker, Signal::KILL);
+        }
+        if markers.is_empty() {
+            return;
+        }
+        std::thread::sleep(KILL_PAUSE);
+    }
+}
+
+/// Ends processes and containers of these attempts, politely first.
+fn end_marked(run: RunId, markers: &BTreeSet<String>, engine: Option<&Engine>) {
+    for marker in markers {
         if let Some(engine) = engine {
             remove_container(engine, marker);
         }
@@ -110,24 +173,14 @@ pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result
     while Instant::now() < deadline && !tree::markers_below(&format!("{run}/")).is_empty() {
         std::thread::sleep(Duration::from_millis(10));
     }
-    for _ in 0..50 {
+    for _ in 0..KILLS {
         // A process may fork while it is looked for; SIGKILL cannot be refused.
         let left: usize = markers.iter().map(|marker| tree::signal(None, marker, Signal::KILL)).sum();
         if left == 0 {
             break;
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(KILL_PAUSE);
     }
-    let at_ms = Clock::start().now_ms();
-    // What has ended already stays as it is; the conflict is no news.
-    open.into_iter().for_each(|call| store.write_then(vec![aborted(call, at_ms)], drop));
-    let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-    for member in family.iter().skip(1) {
-        store.write_then(vec![Write::MoveRun(RunMove::new(*member, from.clone(), RunState::Aborted, at_ms))], drop);
-    }
-    let end = RunMove { owner: Some(None), ..RunMove::new(run, from, RunState::Aborted, at_ms) };
-    store.write(vec![Write::MoveRun(end)]).wait()?;
-    Ok(living.len() + jobs)
 }
 
 /// Calls of these runs that have not ended, as far as is recorded.

@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use axum::{
     extract::Request,
     http::{Response, Uri, header, request::Parts},
 };
-use batchyard_cromwell::http::Tls;
+use batchyard_cromwell::http::{Tls, TlsNews};
 use batchyard_objects::sign::sha256_hex;
 use batchyard_workflow::owner::host_name;
 use jiff::ToSpan;
@@ -61,12 +62,16 @@ pub fn certificate(given: (Option<&Path>, Option<&Path>), home: &Path, listen: I
         (None, None) => own(&home.join(FOLDER), listen)?,
         _ => bail!("`--tls-cert` and `--tls-key` belong together: give both, or none for a certificate of the server's own"),
     };
-    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read `{}`", path.display()));
-    let hint = || format!("cannot use the certificate `{}` with the key `{}`", certificate.display(), key.display());
-    let tls = Tls::of_pem(&read(&certificate)?, &read(&key)?).with_context(hint)?;
+    let both = format!("the certificate `{}` with the key `{}`", certificate.display(), key.display());
+    let hint = format!("cannot use {both}");
+    let tell = move |news: &TlsNews| match news {
+        TlsNews::Taken(leaf) => say(&format!("{both} is used from now on; SHA-256 {}", fingerprint(leaf))),
+        TlsNews::Kept(error) => say(&format!("cannot use {both}, the former one is used on: {error}")),
+    };
+    let tls = Tls::of_files(&certificate, &key, Arc::new(tell)).context(hint)?;
     if given.0.is_none() {
         say(&format!("the certificate `{}` is the server's own: let clients trust it, or compare its SHA-256", certificate.display()));
-        say(&format!("  {}", fingerprint(tls.certificate())));
+        say(&format!("  {}", fingerprint(&tls.certificate())));
     }
     Ok(tls)
 }

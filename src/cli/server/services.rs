@@ -93,6 +93,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         wrapper: unshare(&exec_root::own_words()?),
         engine: Arc::new(move || choice.get().filter(|_| allowed).cloned()),
         images: config.home.join("images"),
+        nonces: config.home.join("nonces"),
         systems: app,
         keeping: config.server.keeping,
         post: Arc::new(post),

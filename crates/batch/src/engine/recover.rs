@@ -35,7 +35,12 @@ impl Engine {
                 _ => break,
             }
         }
-        self.end_left_behind()
+        // An earlier server was killed between the deletion of a cluster and the end of what needed it.
+        let nodes = std::sync::Arc::clone(&self.parts.nodes);
+        self.fail_where(|cluster| !nodes.is_there(cluster));
+        self.parts.store.flush()?;
+        self.end_left_behind()?;
+        self.remove_left_behind()
     }
 
     /// Ends processes of jobs that have ended: an earlier server recorded the end, and was killed before it could.

@@ -2,24 +2,25 @@
 
 use std::sync::mpsc::SyncSender;
 
+use batchyard_crash as crash;
 use batchyard_model::{JobId, JobState, state::job::JobEvent};
 use batchyard_store::{BatchWrite, Write};
 
-use super::{Active, Engine, Message, tell};
+use super::{Active, Engine, Message, left, tell};
 use crate::{error::ApiError, events::Happening};
 
 /// A wish.
 pub enum Request {
     /// A job that was recorded is to be carried out.
     Submit(Box<Active>),
-    /// A job is to end.
-    Stop(JobId),
+    /// A job is to end; who wants it is noted with it, here and in the others.
+    Stop(JobId, BatchWrite),
     /// A job that was stopped or failed is to go on.
-    Start(JobId),
+    Start(JobId, BatchWrite),
     /// A job is to have another priority.
-    Priority(JobId, u32),
+    Priority(JobId, u32, BatchWrite),
     /// The record of a job is to be removed.
-    Delete(JobId),
+    Delete(JobId, BatchWrite),
     /// All that earlier servers have left is to be taken up.
     TakeUp,
     /// Tasks on this cluster can never run: it is gone.
@@ -31,7 +32,7 @@ pub type Reply = Option<SyncSender<Result<(), ApiError>>>;
 
 impl Engine {
     pub(super) fn request(&mut self, request: Request, reply: Reply) {
-        let ended = if let Request::Stop(id) = &request { Some(id.clone()) } else { None };
+        let ended = if let Request::Stop(id, _) = &request { Some(id.clone()) } else { None };
         let done = match request {
             Request::Submit(job) => {
                 let mut job = *job;
@@ -44,11 +45,13 @@ impl Engine {
                 self.take_up(job);
                 Ok(None)
             }
-            Request::Stop(id) => self.stop(&id).map(Some),
-            Request::Start(id) => self.start(&id).map(Some),
-            Request::Priority(id, priority) => Ok(Some(vec![BatchWrite::SetPriority { id, priority, from: vec![JobState::Stopped] }])),
-            Request::Delete(id) => {
-                self.delete(id, reply);
+            Request::Stop(id, noted) => self.stop(&id).map(|writes| Some(with(writes, noted))),
+            Request::Start(id, noted) => self.start(&id).map(|writes| Some(with(writes, noted))),
+            Request::Priority(id, priority, noted) => {
+                Ok(Some(vec![BatchWrite::SetPriority { id, priority, from: vec![JobState::Stopped] }, noted]))
+            }
+            Request::Delete(id, noted) => {
+                self.delete(id, noted, reply);
                 return;
             }
             Request::TakeUp => self.take_up_all().map(|()| None),
@@ -68,6 +71,7 @@ impl Engine {
                 let writes = writes.into_iter().map(Write::Batch).collect();
                 let outbox = self.outbox.clone();
                 self.parts.store.write_then(writes, move |result| {
+                    crash::place("wish recorded");
                     if let Some(id) = ended.filter(|_| result.is_ok()) {
                         // Without an engine nobody can end anything.
                         let _ = outbox.send(Message::EndAttempts(id));
@@ -98,17 +102,26 @@ impl Engine {
         }
     }
 
-    fn delete(&mut self, id: JobId, reply: Reply) {
+    fn delete(&mut self, id: JobId, noted: BatchWrite, reply: Reply) {
         let from = vec![JobState::Stopped, JobState::Finished, JobState::Failed];
         let folder = self.parts.folder.join(id.as_str());
-        self.parts.store.write_then(vec![Write::Batch(BatchWrite::DeleteJob { id: id.clone(), from })], move |result| {
+        // Known by its name for what it is from before the deletion on, so that a server that dies after it leaves nothing for good.
+        let doomed = left::doomed(&folder);
+        let is_doomed = !self.jobs.contains_key(&id) && std::fs::rename(&folder, &doomed).is_ok();
+        let writes = [BatchWrite::DeleteJob { id, from }, noted].map(Write::Batch);
+        self.parts.store.write_then(writes.into(), move |result| {
+            crash::place("job deleted");
             let gone = result.is_ok();
+            if is_doomed && !gone {
+                // It stays as it was; the next server would do the same.
+                let _ = std::fs::rename(&doomed, &folder);
+            }
             if let Some(reply) = reply {
                 // Who asked may have gone away.
                 let _ = reply.send(result.map_err(ApiError::from));
             }
             if gone {
-                remove_later(folder);
+                remove_later(if is_doomed { doomed } else { folder });
             }
         });
     }
@@ -119,17 +132,31 @@ impl Engine {
     }
 
     fn fail_without_cluster(&mut self, cluster: &str) {
-        let on_it = |job: &&Active| job.tasks.iter().any(|task| task.record.cluster == cluster && !task.record.state.is_terminal());
-        let ids: Vec<JobId> = self.jobs.values().filter(on_it).map(|job| job.id.clone()).collect();
-        for id in ids {
+        self.fail_where(|needed| needed == cluster);
+    }
+
+    /// Jobs that need a cluster of this kind fail.
+    pub(super) fn fail_where(&mut self, is_gone: impl Fn(&str) -> bool) {
+        let needs = |job: &Active| {
+            let open = job.tasks.iter().filter(|task| !task.planned.own_cluster && !task.record.state.is_terminal());
+            open.map(|task| task.record.cluster.clone()).find(|cluster| is_gone(cluster))
+        };
+        let found: Vec<(JobId, String)> = self.jobs.values().filter_map(|job| Some((job.id.clone(), needs(job)?))).collect();
+        for (id, cluster) in found {
             self.end_job(&id, JobEvent::Fail, format!("its cluster `{cluster}` was deleted"), Vec::new());
         }
     }
 }
 
+fn with(mut writes: Vec<BatchWrite>, noted: BatchWrite) -> Vec<BatchWrite> {
+    writes.push(noted);
+    writes
+}
+
 /// Removes a folder on a thread of its own: there may be very many files in it.
-fn remove_later(folder: std::path::PathBuf) {
+pub(super) fn remove_later(folder: std::path::PathBuf) {
     let work = move || {
+        crash::place("folder to remove");
         if let Err(error) = batchyard_runner::root::remove(&folder) {
             tell(&format!("cannot remove `{}`: {error}", folder.display()));
         }

@@ -1,6 +1,7 @@
 //! What follows from the end of an attempt.
 
 use batchyard_core::Event;
+use batchyard_crash as crash;
 use batchyard_model::{
     JobId, JobState,
     state::job::{InstanceEvent, JobEvent, next_of_job},
@@ -30,6 +31,7 @@ impl Engine {
     }
 
     fn settle(&mut self, id: &JobId, task: usize, number: u32, end: End) {
+        crash::place("end known");
         let now = now_ms();
         // A job that was stopped, or deleted, has its states already.
         let Some(job) = self.jobs.get_mut(id).filter(|job| job.state == JobState::Running) else { return };
@@ -63,7 +65,7 @@ impl Engine {
             }
             _ if after == JobState::Finished && job.is_done() => self.end_job(id, JobEvent::Finish, String::new(), writes),
             _ => {
-                self.record(writes);
+                self.record_then(writes, || crash::place("end recorded"));
                 if after == JobState::Finished || state == JobState::Waiting {
                     self.line_up(id);
                 }
@@ -73,17 +75,18 @@ impl Engine {
 
     /// A job ends: what runs is ended, what waits is stopped, and all of it is recorded together with `writes`.
     pub(super) fn end_job(&mut self, id: &JobId, event: JobEvent, message: String, writes: Vec<BatchWrite>) {
-        let Some(writes) = self.closing(id, event, message, writes) else { return };
-        let auto_release = self.jobs.get(id).is_some_and(|job| job.plan.auto_release && job.state == JobState::Finished);
+        let Some(mut writes) = self.closing(id, event, message, writes) else { return };
+        if self.jobs.get(id).is_some_and(|job| job.plan.auto_release && job.state == JobState::Finished) {
+            // In one step: nobody would release it later.
+            writes.push(BatchWrite::DeleteJob { id: id.clone(), from: vec![JobState::Finished] });
+        }
         let (outbox, ended) = (self.outbox.clone(), id.clone());
         self.record_then(writes, move || {
+            crash::place("job ended");
             // Without an engine nobody can end anything.
             let _ = outbox.send(Message::EndAttempts(ended));
         });
         self.jobs.remove(id);
-        if auto_release {
-            self.record(vec![BatchWrite::DeleteJob { id: id.clone(), from: vec![JobState::Finished] }]);
-        }
         if event == JobEvent::Finish {
             self.clear_away(id);
         }

@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use batchyard_runner::{Control, Exit, Job, Launch, LocalRunner, script};
+use batchyard_runner::{Control, Exit, Job, Launch, LocalRunner, Trace, script, trace};
 
 use super::{Attempt, PlaceError, clear, world::World};
 
@@ -21,7 +21,11 @@ pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
     if script::read_rc(&dir.join("rc")) == Some(0) {
         return Ok(());
     }
-    clear(&dir)?;
+    // An earlier server may have been killed while it ran.
+    let under_way = trace(&dir) == Trace::Running;
+    if !under_way {
+        clear(&dir)?;
+    }
     fs::create_dir_all(&dir).map_err(|source| PlaceError::File { what: format!("make `{}`", dir.display()), source })?;
     let job = Job {
         call_dir: dir.clone(),
@@ -39,7 +43,7 @@ pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
         memory_mib: 0,
         time_limit: Some(LIMIT),
         grace: attempt.surroundings.grace,
-        may_have_started: false,
+        may_have_started: under_way,
     };
     let outcome = LocalRunner.run(&job, &Control::new(format!("bootstrap/{}", seat.node)));
     let failed =

@@ -142,6 +142,7 @@ impl Service {
             note(cluster, crate::engine::now_ms(), "", "Release ECS instance...");
             Ok(())
         })?;
+        batchyard_crash::place("cluster gone");
         self.ask(Request::ClusterGone(id.into()))
     }
 

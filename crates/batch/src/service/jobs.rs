@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchyard_crash as crash;
 use batchyard_model::{JobId, JobState};
 use batchyard_store::{BatchWrite, JobRecord, JobSummary, StoreError};
 use serde_json::{Value, json};
 
-use super::{Service, may_change, tokens::Token};
+use super::{Service, may_change, noted, tokens::Token};
 use crate::{
     accounts::Caller,
     engine::{Request, new_job, now_ms},
@@ -61,6 +62,7 @@ impl Service {
         let text = serde_json::to_string(&plan).map_err(to_text)?;
         let job = new_job(&summary, Arc::new(plan));
         let tasks = job.tasks.iter().map(|task| task.record.clone()).collect();
+        crash::place("job planned");
         let mut writes = vec![BatchWrite::InsertJob(Box::new(JobRecord { summary, spec, plan: text }), tasks)];
         writes.extend(token.writes(&id));
         match self.record(caller, "CreateJob", &id, writes) {
@@ -70,7 +72,9 @@ impl Service {
             }
             done => done?,
         }
+        crash::place("job recorded");
         self.ask(Request::Submit(Box::new(job)))?;
+        crash::place("job told");
         Ok(id)
     }
 
@@ -119,8 +123,7 @@ impl Service {
     pub fn stop_job(&self, caller: &Caller, id: &str) -> Result<(), ApiError> {
         may_change(caller)?;
         let job = self.own_job(caller, id)?;
-        self.ask(Request::Stop(job.id))?;
-        Ok(self.record(caller, "StopJob", id, Vec::new())?)
+        self.ask(Request::Stop(job.id, noted(caller, "StopJob", id)))
     }
 
     /// Goes on with a job that was stopped or failed.
@@ -130,8 +133,7 @@ impl Service {
     pub fn start_job(&self, caller: &Caller, id: &str) -> Result<(), ApiError> {
         may_change(caller)?;
         let job = self.own_job(caller, id)?;
-        self.ask(Request::Start(job.id))?;
-        Ok(self.record(caller, "StartJob", id, Vec::new())?)
+        self.ask(Request::Start(job.id, noted(caller, "StartJob", id)))
     }
 
     /// Removes the record of a job that has ended.
@@ -141,8 +143,7 @@ impl Service {
     pub fn delete_job(&self, caller: &Caller, id: &str) -> Result<(), ApiError> {
         may_change(caller)?;
         let job = self.own_job(caller, id)?;
-        self.ask(Request::Delete(job.id))?;
-        Ok(self.record(caller, "DeleteJob", id, Vec::new())?)
+        self.ask(Request::Delete(job.id, noted(caller, "DeleteJob", id)))
     }
 
     /// Gives a stopped job another priority.
@@ -158,11 +159,11 @@ impl Service {
         let number = given.as_i64().or_else(|| given.as_str().and_then(|text| text.trim().parse().ok()));
         let priority = number.and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= 1000);
         let priority = priority.ok_or_else(|| ApiError::bad("InvalidPriority", format!("`Priority` must be 0 to 1000, not {given}")))?;
-        self.ask(Request::Priority(job.id.clone(), priority))?;
+        self.ask(Request::Priority(job.id.clone(), priority, noted(caller, "SetPriority", id)))?;
         if priority != job.priority {
             self.tell_priority(&job, priority)?;
         }
-        Ok(self.record(caller, "SetPriority", id, Vec::new())?)
+        Ok(())
     }
 
     /// Tells those whom the job names that its priority is another.

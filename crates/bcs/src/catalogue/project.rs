@@ -3,7 +3,7 @@
 use super::YES;
 use crate::{
     commands::{generate, project},
-    grammar::{Command, Flag, Heading, Takes, command, hidden, switch, value},
+    grammar::{Command, Flag, Heading, Takes, command, switch, value},
 };
 
 pub const GEN: Command = Command {
@@ -21,7 +21,7 @@ pub const GEN: Command = Command {
             "take the files of wdl and gatk from a folder, a zip or tar.gz (also by URL), or the original package",
             "wdl 与 gatk 的文件取自目录, zip 或 tar.gz (可为 URL), 或原始软件包",
         ),
-        hidden(switch("", "--offline", "do not ask the service for instance types", "不向服务查询实例类型")),
+        switch("", "--offline", "do not ask the service for instance types: no login is needed", "不向服务查询实例类型, 无需登录"),
     ],
     run: generate::generate,
     ..command("gen", &[], Heading::Template, "write a project to begin with", "用模板生成项目")

@@ -39,14 +39,24 @@ pub fn generate(session: &mut Session, arguments: &Arguments) -> Result<(), Fail
         .ok_or_else(|| Failure::Argument(format!("Invalid type: {name}, it must be in [java|python|shell|empty|gatk|wdl]")))?;
     let target = session.path(arguments.word("location").unwrap_or("."));
     session.terminal.line(format!("init with [{name}] template at: {}", target.display()))?;
+    // Asked first: without an answer nothing is written.
+    let types = if kind.is_job() || arguments.has("offline") { Offered::default() } else { offered(session).map_err(without)? };
     write_files(session, kind, &target, arguments.filled("source"))?;
-    if kind.is_job() {
-        fill_job(session, &target.join("job.json"))?;
-    } else {
-        let types = if arguments.has("offline") { Offered::default() } else { offered(session)? };
-        fill_workflows(session, &target, types)?;
+    match kind.is_job() {
+        true => fill_job(session, &target.join("job.json"))?,
+        false => fill_workflows(session, &target, types)?,
     }
     session.terminal.good("Done")
+}
+
+/// A failure to ask, with what helps who has no service.
+fn without(failure: Failure) -> Failure {
+    const HINT: &str = "`--offline` writes the files without asking the service for its instance types";
+    match failure {
+        Failure::Told(text) => Failure::Told(format!("{text}; {HINT}")),
+        Failure::Unreachable { url, reason } => Failure::Unreachable { url, reason: format!("{reason}; {HINT}") },
+        other => other,
+    }
 }
 
 /// Writes the files of a template; existing files are replaced, as in the original.

@@ -123,3 +123,18 @@ fn a_project_from_creation_to_submission() {
     assert!(task["Parameters"]["Command"]["PackagePath"].as_str().unwrap().ends_with("/worker.tar.gz"));
     assert_eq!(task["Parameters"]["Command"]["EnvVars"]["BATCH_COMPUTE_DOCKER_IMAGE"], "localhost:5000/u");
 }
+
+#[test]
+fn without_a_login_the_way_out_is_named() {
+    let stranger = Person::new();
+    for kind in ["gatk", "wdl"] {
+        let told = stranger.fails(&format!("gen demo -t {kind}"));
+        assert!(told.contains("ERROR: You need to login first; `--offline` writes the files"), "{told}");
+        assert!(!stranger.path("demo").exists(), "nothing is written by halves");
+    }
+    let alone = Person::known();
+    let told = alone.fails("gen demo -t gatk --endpoint http://127.0.0.1:1");
+    assert!(told.contains("cannot reach") && told.contains("`--offline`"), "{told}");
+    stranger.done("gen demo -t gatk --offline");
+    assert!(stranger.path("demo/gatk4-data-processing/main.sh").exists() && stranger.done("gen -h").contains("--offline"));
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reader::Reader;
+use crate::service::Heartbeats;
 
 /// Where and how requests are answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +77,8 @@ pub struct System {
     pub hog_group_option: String,
     /// Each group may use the limit divided by this.
     pub hog_factor: u32,
+    /// How servers of one database know of each other.
+    pub heartbeats: Heartbeats,
     /// Name of the server in metadata, where the configuration says one.
     pub cromwell_id: Option<String>,
     /// Whether `-` and random characters are added to that name.
@@ -105,6 +108,7 @@ impl System {
             job_rate: Rate::read(reader),
             hog_group_option: reader.need_text("system.hog-safety.workflow-option"),
             hog_factor: reader.need_whole("system.hog-safety.hog-factor", 1..=i64::from(u32::MAX)),
+            heartbeats: heartbeats(reader),
             cromwell_id: reader.text("system.cromwell_id"),
             cromwell_id_random_suffix: reader.need_flag("system.cromwell_id_random_suffix"),
             job_shell: reader.need_text("system.job-shell"),
@@ -114,6 +118,20 @@ impl System {
             input_read_limits: ReadLimits::read(reader),
         }
     }
+}
+
+fn heartbeats(reader: &Reader<'_>) -> Heartbeats {
+    let (interval, ttl) = ("system.workflow-heartbeats.heartbeat-interval", "system.workflow-heartbeats.ttl");
+    let found = Heartbeats { interval: reader.need_duration(interval), ttl: reader.need_duration(ttl) };
+    if found.interval.is_zero() {
+        reader.problem_at(interval, format!("`{interval}` must be longer than nothing"), "write for example `2 minutes`");
+    }
+    // Half of it, so that one heartbeat may come late.
+    if found.interval * 2 > found.ttl {
+        let hint = "a server whose heartbeats are missed loses its workflows: one that comes late must not be taken for dead";
+        reader.problem_at(ttl, format!("`{ttl}` must be at least twice `{interval}`"), hint);
+    }
+    found
 }
 
 impl Rate {

@@ -8,12 +8,15 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::reader::{Reader, object_json};
+use crate::service::seal::{KEY_BYTES, Key, key_of};
 
 /// `workflow-options`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkflowOptions {
     /// Options whose values are not shown.
     pub encrypted_fields: Vec<String>,
+    /// The key that secret options are kept with, where the configuration gives one.
+    pub encryption_key: Option<Key>,
     /// Where the log of each workflow is written, where the configuration says it.
     pub log_dir: Option<PathBuf>,
     /// Whether it is removed from there when the workflow has ended.
@@ -36,6 +39,7 @@ impl WorkflowOptions {
         defaults.retain(|name, _| name != kind && name != version);
         WorkflowOptions {
             encrypted_fields: reader.need_texts("workflow-options.encrypted-fields"),
+            encryption_key: encryption_key(reader),
             log_dir: reader.text("workflow-options.workflow-log-dir").map(PathBuf::from),
             log_temporary: reader.need_flag("workflow-options.workflow-log-temporary"),
             failure_mode: reader.choice("workflow-options.workflow-failure-mode", &modes).unwrap_or_default(),
@@ -44,6 +48,17 @@ impl WorkflowOptions {
             defaults,
         }
     }
+}
+
+/// The key for secret options; the original's default, all zeros, is none.
+fn encryption_key(reader: &Reader<'_>) -> Option<Key> {
+    const PATH: &str = "workflow-options.base64-encryption-key";
+    let key = key_of(&reader.text(PATH)?);
+    if key.is_none() {
+        let hint = "make one with `openssl rand -base64 32`, or remove the key: the server makes one of its own";
+        reader.problem_at(PATH, format!("`{PATH}` must have {KEY_BYTES} bytes in base64"), hint);
+    }
+    key.filter(|key| !key.is_zero())
 }
 
 /// What is said about one version of a language.

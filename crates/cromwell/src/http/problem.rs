@@ -101,6 +101,7 @@ impl From<ServiceError> for Problem {
             ServiceError::NotInProgress(_) => Problem::error(message).code(StatusCode::NOT_FOUND),
             ServiceError::NotOnHold { .. } => Problem::error(message).code(StatusCode::FORBIDDEN),
             ServiceError::InUse(_) | ServiceError::Refused(_) => Problem::fail(message),
+            ServiceError::Secret(_) => Problem::error(message),
             ServiceError::Closing => Problem::busy(message),
             ServiceError::Store(error) => Problem::error(message).errors(error.hint().map(str::to_owned).into_iter().collect()),
         }

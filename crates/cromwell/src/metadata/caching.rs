@@ -56,7 +56,7 @@ impl Switches {
         };
         let spec: RunSpec = serde_json::from_str(root.as_ref().map_or(&run.spec, |root| &root.spec)).unwrap_or_default();
         let settings = &context.options.settings;
-        let options = settings.with_default_options(&spec.options);
+        let options = settings.with_default_options(&context.options.opened_options(&spec.options));
         let option = |name: &str| options.get(name).and_then(Json::as_bool).unwrap_or(true);
         Ok(Switches {
             read: settings.read_cache && !spec.no_cache && option("read_from_cache"),

@@ -63,13 +63,16 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
 /// Whether the intermediate files of a run are deleted.
 fn deletes(context: Context<'_>, spec: &RunSpec) -> bool {
     let settings = &context.options.settings;
-    let wanted = settings.with_default_options(&spec.options).get("delete_intermediate_output_files").and_then(Json::as_bool);
+    let wanted = settings
+        .with_default_options(&context.options.opened_options(&spec.options))
+        .get("delete_intermediate_output_files")
+        .and_then(Json::as_bool);
     wanted.unwrap_or(false) && settings.may_delete_files
 }
 
 /// Where the log of a run is to be found when it has ended.
 fn log_folder(context: Context<'_>, spec: &RunSpec) -> Option<String> {
-    let options = context.options.settings.with_default_options(&spec.options);
+    let options = context.options.settings.with_default_options(&context.options.opened_options(&spec.options));
     let copied = options.get(crate::service::LOG_OPTION).and_then(Json::as_str).map(str::to_owned);
     let kept = context.options.log_dir.as_ref().filter(|_| !context.options.log_temporary);
     copied.or_else(|| kept.map(|folder| folder.to_string_lossy().into_owned()))

@@ -7,6 +7,7 @@ use batchyard_store::{RunRecord, StoreError, Write};
 use batchyard_workflow::{
     documents::{RunSpec, Submission as Kept, to_text},
     identity::text_hash,
+    owner::owner,
 };
 use serde_json::Value as Json;
 
@@ -73,7 +74,7 @@ impl Service {
             on_behalf: submission.on_behalf.clone(),
             imports,
         };
-        let options = self.options.kept_options(&submission.options);
+        let options = self.options.kept_options(&submission.options)?;
         // Each text takes the place of the values that it was made from.
         let specs: Vec<RunSpec> = inputs
             .into_iter()
@@ -98,7 +99,7 @@ impl Service {
                 created_ms: now,
                 started_ms: None,
                 ended_ms: None,
-                owner: None,
+                owner: (state == RunState::Submitted).then(owner),
                 spec: to_text(spec),
                 result: None,
             };

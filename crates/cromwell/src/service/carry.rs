@@ -98,6 +98,10 @@ impl Service {
                 None => return Ok(()),
             },
         };
+        if record.owner.as_deref() != Some(owner().as_str()) {
+            // Another server has it by now.
+            return Ok(());
+        }
         match record.state {
             RunState::Submitted | RunState::Running => {}
             RunState::Aborting => {
@@ -111,14 +115,14 @@ impl Service {
             Err(NotReady::Later(error)) => return Err(error.into()),
             Err(NotReady::Unusable(failures)) => {
                 let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
-                let options = self.options.settings.with_default_options(&spec.options);
+                let options = self.options.settings.with_default_options(&self.options.opened_options(&spec.options));
                 self.end_unusable(id, failures.clone(), true);
                 self.notify(id, &options, RunState::Failed, Map::new(), &failures);
                 return Ok(());
             }
         };
         let dir = ready.request.dir.clone();
-        let options = self.options.settings.with_default_options(&ready.request.spec.options);
+        let options = self.options.settings.with_default_options(&self.options.opened_options(&ready.request.spec.options));
         let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let remote = ready.settings.remote.clone();
@@ -188,7 +192,7 @@ impl Service {
         let mut spec: RunSpec = serde_json::from_str(&record.spec)
             .map_err(|error| Failure::new(format!("the record of run {} cannot be read: {error}", record.id)))?;
         let mut settings = self.options.settings.clone();
-        let mut notes = settings.apply_options(&spec.options)?;
+        let mut notes = settings.apply_options(&self.options.seal.open_all(&spec.options).map_err(Failure::from)?)?;
         let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
         settings.remote = Remote {
             fetch: Some(Arc::new(downloads)),
@@ -204,7 +208,18 @@ impl Service {
         };
         let dir = claim(&dir)?;
         let origin = if record.state == RunState::Running { Origin::TakenUp } else { Origin::Accepted };
-        let request = Request { id: record.id, name, module: Arc::clone(&loaded.module), callee, bound, spec, dir, owner: owner(), origin };
+        let request = Request {
+            id: record.id,
+            name,
+            module: Arc::clone(&loaded.module),
+            callee,
+            bound,
+            spec,
+            dir,
+            owner: owner(),
+            held_by: Some(record.owner.clone()),
+            origin,
+        };
         Ok(Ready { request, settings, notes })
     }
 
@@ -297,7 +312,12 @@ impl Service {
         let result = RunResultDoc { failures, unusable, ..RunResultDoc::default() };
         let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
         let now = self.clock.now_ms();
-        let end = RunMove { owner: Some(None), result: Some(to_text(&result)), ..RunMove::new(id, from, RunState::Failed, now) };
+        let end = RunMove {
+            held_by: Some(Some(owner())),
+            owner: Some(None),
+            result: Some(to_text(&result)),
+            ..RunMove::new(id, from, RunState::Failed, now)
+        };
         match self.store().write(vec![Write::MoveRun(end)]).wait() {
             // A run that has ended otherwise keeps its end.
             Ok(()) | Err(StoreError::Conflict { .. }) => {}

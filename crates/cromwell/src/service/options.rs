@@ -6,6 +6,10 @@ use batchyard_model::RunId;
 use batchyard_workflow::{fetch::Fetch, settings::Settings};
 use serde_json::{Map, Value as Json};
 
+use super::{
+    seal::{Seal, SealError, is_sealed},
+    watch::Heartbeats,
+};
 use crate::{
     LOCAL,
     config::{Callback, CromwellConfig, Wes, YamlLimits},
@@ -15,6 +19,9 @@ use crate::{
 
 /// Time that running tasks get to end when the server ends them, unless a configuration says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is shown, and kept, in the place of a secret.
+const CLEARED: &str = "cleared";
 
 /// How a server carries out workflows.
 #[derive(Clone, Debug)]
@@ -39,12 +46,16 @@ pub struct Options {
     pub abort_on_terminate: bool,
     /// How long it waits for that.
     pub abort_patience: Duration,
+    /// How servers of one database know of each other.
+    pub heartbeats: Heartbeats,
     /// Names this server in metadata.
     pub name: String,
     /// How those are told of an end who want to know; nobody is told when absent.
     pub callback: Option<Callback>,
     /// Options of workflows whose values are not shown.
     pub hidden_options: HashSet<String>,
+    /// Keeps those of them that are needed later.
+    pub seal: Arc<Seal>,
     /// Folder for the logs of runs, instead of the directory of each.
     pub log_dir: Option<PathBuf>,
     /// Whether they are removed from there when a run has ended.
@@ -68,9 +79,11 @@ impl Default for Options {
             max_concurrent: usize::MAX,
             abort_on_terminate: false,
             abort_patience: PATIENCE,
+            heartbeats: Heartbeats::default(),
             name: "batchyard".into(),
             callback: Some(Callback::default()),
             hidden_options: HashSet::new(),
+            seal: Arc::new(Seal::none()),
             log_dir: None,
             log_temporary: true,
             command_chars: 0,
@@ -99,7 +112,11 @@ impl Options {
         if config.decides("workflow-state-callback.enabled") {
             self.callback.clone_from(&config.callback);
         }
+        self.heartbeats = config.system.heartbeats;
         self.hidden_options = options.encrypted_fields.iter().cloned().collect();
+        if let Some(key) = options.encryption_key {
+            self.seal = Arc::new(Seal::of_key(key));
+        }
         self.log_dir = options.log_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()));
         self.log_temporary = options.log_temporary;
         self.command_chars = config.system.abbreviate_command_length;
@@ -112,16 +129,28 @@ impl Options {
         (names, self.settings.default_provider.clone().unwrap_or_else(|| LOCAL.to_owned()))
     }
 
-    /// Options of a workflow as they are kept: a secret that nothing here has a use for is not.
-    pub fn kept_options(&self, options: &Map<String, Json>) -> Map<String, Json> {
-        let secret = |name: &str| self.hidden_options.contains(name) && !self.settings.takes_option(name);
-        let kept = |name: &String, value: &Json| if secret(name) { Json::from("cleared") } else { value.clone() };
-        options.iter().map(|(name, value)| (name.clone(), kept(name, value))).collect()
+    /// Options of a workflow as they are kept: a secret that nothing here has a use for is not, others are sealed.
+    ///
+    /// # Errors
+    /// There is no key to seal them with.
+    pub fn kept_options(&self, options: &Map<String, Json>) -> Result<Map<String, Json>, SealError> {
+        let kept = |name: &String, value: &Json| match self.hidden_options.contains(name) {
+            true if self.settings.takes_option(name) => self.seal.seal(name, value),
+            true => Ok(Json::from(CLEARED)),
+            false => Ok(value.clone()),
+        };
+        options.iter().map(|(name, value)| Ok((name.clone(), kept(name, value)?))).collect()
+    }
+
+    /// Options that were kept, as they were given; those that cannot be opened any more as they are. For what only looks at them.
+    pub fn opened_options(&self, options: &Map<String, Json>) -> Map<String, Json> {
+        self.seal.open_all(options).unwrap_or_else(|_| options.clone())
     }
 
     /// Options of a workflow as they may be shown.
     pub fn shown_options(&self, options: &Map<String, Json>) -> Map<String, Json> {
-        let shown = |name: &String, value: &Json| if self.hidden_options.contains(name) { Json::from("cleared") } else { value.clone() };
+        let is_hidden = |name: &String, value: &Json| self.hidden_options.contains(name) || is_sealed(value);
+        let shown = |name: &String, value: &Json| if is_hidden(name, value) { Json::from(CLEARED) } else { value.clone() };
         options.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
     }
 

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use batchyard_crash as crash;
 use redb::Database;
 
 use super::Tables;
@@ -152,15 +153,18 @@ impl Shared {
     fn commit_and_tell(&self, group: Vec<Change>) {
         let mut answers = Vec::new();
         let outcome = commit(&self.database, group, &mut answers);
+        crash::place("change committed");
         if let Ok(garbage) = &outcome
             && !garbage.is_empty()
         {
             drop(self.removals.send(self.files.discard(garbage)));
         }
+        crash::place("garbage told");
         let failed = outcome.err().map(|error| error.to_string());
         for answer in answers {
             answer(failed.as_deref().map_or(Ok(()), Err));
         }
+        crash::place("change answered");
     }
 
     /// Waits for a pause after changes, and uses it.
@@ -204,6 +208,7 @@ fn commit(database: &Database, group: Vec<Change>, answers: &mut Vec<Answer>) ->
         transaction.abort()?;
         return Err(ObjectError::Index("a change of the same commit failed".to_owned()));
     }
+    crash::place("change made");
     transaction.commit()?;
     Ok(garbage)
 }

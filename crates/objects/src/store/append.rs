@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use batchyard_crash as crash;
+
 use super::{Objects, Put, check_attributes, no_such_key, now_ms};
 use crate::{
     Content, Kind, MAX_PIECES, MAX_PUT_BYTES, ObjectError, Record, Staged,
@@ -50,6 +52,7 @@ impl Objects {
             Ok(record)
         })?;
         if matches!(record.content, Content::Parts(_, last) if last >= MAX_PIECES) {
+            crash::place("pieces to settle");
             self.settle(bucket, key)?;
         }
         Ok(record)

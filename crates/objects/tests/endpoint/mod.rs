@@ -8,7 +8,7 @@ use std::{
     net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use batchyard_objects::sign::{Message, Pair, oss_v1};
@@ -32,7 +32,7 @@ pub struct Endpoint {
 impl Endpoint {
     pub fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (process, url) = spawn(&folder, arguments);
+        let (process, url) = spawn(&folder, arguments, None);
         let arguments = arguments.iter().map(ToString::to_string).collect();
         Self { folder, url, process, arguments }
     }
@@ -40,7 +40,23 @@ impl Endpoint {
     /// Starts another process in the place of one that was killed.
     pub fn restart(&mut self) {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        (self.process, self.url) = spawn(&self.folder, &arguments);
+        (self.process, self.url) = spawn(&self.folder, &arguments, None);
+    }
+
+    /// Kills the process and starts another one that dies at this place.
+    pub fn restart_to_die(&mut self, place: &str) {
+        self.kill();
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        (self.process, self.url) = spawn(&self.folder, &arguments, Some(place));
+    }
+
+    /// Waits until the process has died by itself.
+    pub fn await_death(&mut self) {
+        let end = Instant::now() + Duration::from_secs(30);
+        while self.process.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < end, "it did not come to its place");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Ends the process at once, as a crash would.
@@ -84,10 +100,13 @@ impl Drop for Endpoint {
     }
 }
 
-fn spawn(folder: &tempfile::TempDir, arguments: &[&str]) -> (Child, String) {
+fn spawn(folder: &tempfile::TempDir, arguments: &[&str], crash: Option<&str>) -> (Child, String) {
     let complaints = fs::File::options().create(true).append(true).open(folder.path().join("complaints")).unwrap();
     let mut command = Command::new(program());
     command.arg(folder.path().join("store")).args(["0", "ID:SECRET:me", "OTHER:SECRET2:you", "VIEW:SECRET3:me:viewer"]).args(arguments);
+    if let Some(place) = crash {
+        command.env("BATCHYARD_CRASH_AT", place);
+    }
     let mut process = command.stdout(Stdio::piped()).stderr(complaints).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use batchyard_model::{CallState, RunId, RunState, Shard};
-use batchyard_store::{CallRecord, FileDigest, Parentage, RunFilter, RunMove, RunRecord, Store, StoreError, Write};
+use batchyard_store::{CallRecord, FileDigest, Parentage, RunFilter, RunMove, RunRecord, ServerWrite, Store, StoreError, Write};
 
 use crate::Fresh;
 use crate::jobs::{instances_are_replaced, jobs_are_listed, jobs_move, resources_are_versioned};
@@ -34,6 +35,8 @@ pub const CASES: &[(&str, Case)] = &[
     ("jobs are listed", jobs_are_listed),
     ("instances are replaced", instances_are_replaced),
     ("resources have versions", resources_are_versioned),
+    ("a fenced server stores nothing more", leases),
+    ("active runs tell who holds them", active_owners),
     ("a newer schema is refused", newer_schema),
 ];
 
@@ -428,6 +431,73 @@ fn newer_schema(fresh: Fresh<'_>) {
     drop(open(&location));
     crate::faults::statement(&location, "INSERT INTO schema_migrations (version, applied_ms) VALUES (999, 0)");
     let error = Store::open(&location, batchyard_store::Options::default()).err().unwrap();
-    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 3"), "{error}");
+    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 4"), "{error}");
     assert!(error.hint().is_some());
+}
+
+fn leases(fresh: Fresh<'_>) {
+    let location = fresh();
+    let (one, two) = (open(&location), open(&location));
+    let long = Duration::from_secs(3600);
+    one.begin_lease("1:1:here", "one", long).unwrap();
+    two.begin_lease("2:2:there", "two", long).unwrap();
+    let beat_of = |id: &str| two.list_servers().unwrap().into_iter().find(|server| server.id == id).unwrap();
+    assert_eq!((beat_of("1:1:here").beat, beat_of("2:2:there").name), (0, "two".into()));
+    one.renew_lease().unwrap();
+    let seen = beat_of("1:1:here");
+    assert_eq!((seen.beat, seen.is_fenced), (1, false));
+
+    // Who was heard of since cannot be fenced.
+    one.renew_lease().unwrap();
+    let fence = |beat: i64| two.write(vec![Write::Server(ServerWrite::Fence { id: "1:1:here".into(), beat })]).wait();
+    assert!(matches!(fence(1), Err(StoreError::Stale { what: "server", .. })));
+    let kept = run(1);
+    fence(2).unwrap();
+    assert!(matches!(fence(2), Err(StoreError::Stale { .. })), "only one fences");
+    assert!(beat_of("1:1:here").is_fenced);
+
+    // While its heartbeat is fresh it does not even look; then nothing of what it writes is stored.
+    put(&one, Write::InsertRun(kept.clone())).unwrap();
+    assert!(matches!(one.renew_lease(), Err(StoreError::LeaseLost)));
+    let late = run(1);
+    assert!(matches!(one.write(vec![Write::InsertRun(late.clone())]).wait(), Err(StoreError::LeaseLost)));
+    assert!(two.load_run(kept.id).unwrap().is_some() && two.load_run(late.id).unwrap().is_none());
+    assert!(one.load_run(kept.id).unwrap().is_some(), "it may look");
+
+    // A heartbeat that is not fresh any more comes with whatever is written next.
+    let three = open(&location);
+    three.begin_lease("3:3:here", "three", Duration::ZERO).unwrap();
+    put(&three, Write::InsertRun(late.clone())).unwrap();
+    assert_eq!(beat_of("3:3:here").beat, 1);
+    two.write(vec![Write::Server(ServerWrite::Fence { id: "3:3:here".into(), beat: 1 })]).wait().unwrap();
+    let change = RunMove::new(late.id, vec![late.state], RunState::Failed, 9);
+    assert!(matches!(three.write(vec![Write::MoveRun(change)]).wait(), Err(StoreError::LeaseLost)));
+    assert_eq!(two.load_run(late.id).unwrap().unwrap().state, late.state, "what was written under a lost lease is undone");
+
+    put(&two, Write::Server(ServerWrite::Forget("1:1:here".into()))).unwrap();
+    assert_eq!(two.list_servers().unwrap().len(), 2);
+    // A process of the same name, after the machine was started again.
+    let again = open(&location);
+    again.begin_lease("3:3:here", "three", long).unwrap();
+    again.renew_lease().unwrap();
+    assert!(matches!(three.renew_lease(), Err(StoreError::LeaseLost)));
+}
+
+fn active_owners(fresh: Fresh<'_>) {
+    let location = fresh();
+    let store = open(&location);
+    let held = |owner: Option<&str>, state: RunState| RunRecord { state, owner: owner.map(str::to_owned), ..run(1) };
+    for record in [
+        held(Some("a"), RunState::Running),
+        held(Some("a"), RunState::Submitted),
+        held(Some("b"), RunState::Aborting),
+        held(Some("c"), RunState::Succeeded),
+        held(None, RunState::Submitted),
+        held(None, RunState::OnHold),
+    ] {
+        put(&store, Write::InsertRun(record)).unwrap();
+    }
+    let mut owners = store.list_active_owners().unwrap();
+    owners.sort();
+    assert_eq!(owners, [None, Some("a".into()), Some("b".into())]);
 }

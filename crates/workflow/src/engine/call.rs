@@ -8,6 +8,7 @@ use std::{
 };
 
 use batchyard_core::yard::{Event as YardEvent, Need};
+use batchyard_crash as crash;
 use batchyard_model::{CallId, CallState, RunId, state::call::CallEvent};
 use batchyard_runner::{Control, EndedBy};
 use batchyard_store::{CallEnd, CallRecord, Write};
@@ -24,7 +25,7 @@ use serde_json::{Map, Value as Json};
 use super::{Engine, Stop};
 use crate::{
     attempt::{Attempt, End, Failed, SCRATCH},
-    blobs, constants, crash,
+    blobs, constants,
     documents::{EndDoc, Failure, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     layout,

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use batchyard_crash as crash;
 use batchyard_model::{CallState, RunId, RunState};
 use batchyard_store::{CallEnd, RunMove, StoreError, Write};
 use batchyard_wdl::{
@@ -23,7 +24,6 @@ use indexmap::IndexMap;
 use super::{Engine, Finished, RunContext, Stop};
 use crate::{
     attempt::{MAX_OUTPUT_BYTES, SCRATCH, text_bytes},
-    crash,
     documents::{EndDoc, Failure, RunResultDoc, to_text},
     frame::{FrameScope, RunIndex, outputs_object},
     outputs,

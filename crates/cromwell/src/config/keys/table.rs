@@ -108,11 +108,25 @@ pub const KEYS: &[Key] = &[
     key("system.hog-safety.hog-factor", Honoured, "1", "each group may use the job limits of providers divided by this"),
     key("system.hog-safety.token-log-interval-seconds", Ignored, "0", "what waits and why is shown on request instead of being logged"),
     key(
-        "system.workflow-heartbeats.**",
-        Ignored,
-        "",
-        "a server sees from the processes of its machine which others live; workflows of other machines are left to them",
+        "system.workflow-heartbeats.heartbeat-interval",
+        Honoured,
+        "2 minutes",
+        "how often a server tells the others of its database that it lives; at most half of `ttl`",
     ),
+    key(
+        "system.workflow-heartbeats.ttl",
+        Mapped,
+        "10 minutes",
+        "a server of another machine that was not heard of for so long is dead: others take over its workflows if they see their folders, after \
+         twice that time the rest fails; on one machine the end of a process is seen at once",
+    ),
+    key(
+        "system.workflow-heartbeats.write-failure-shutdown-duration",
+        Ignored,
+        "5 minutes",
+        "a server without its database begins nothing and goes on when it answers again, unless others have taken over: then it ends",
+    ),
+    key("system.workflow-heartbeats.write-batch-size", Ignored, "10000", "a heartbeat is one row, however many workflows there are"),
     key(
         "system.cromwell_id",
         Mapped,
@@ -124,7 +138,7 @@ pub const KEYS: &[Key] = &[
         "system.abort.**",
         Ignored,
         "",
-        "an abort request goes straight to the process that works on the workflow, if that is on this machine",
+        "an abort request goes straight to the process that works on the workflow; one of another machine sees it within 30 seconds",
     ),
     key(
         "system.job-shell",
@@ -143,9 +157,15 @@ pub const KEYS: &[Key] = &[
         "workflow-options.encrypted-fields",
         Mapped,
         "[]",
-        "options that are shown as `cleared`, and not kept at all unless they have an effect here",
+        "options that are shown as `cleared`; kept only where they have an effect here, and then encrypted",
     ),
-    key("workflow-options.base64-encryption-key", Ignored, "", "secret options are not kept, so there is nothing to encrypt"),
+    key(
+        "workflow-options.base64-encryption-key",
+        Mapped,
+        "",
+        "the key that secret options are kept with, 32 bytes in base64; where it is not set, or all zeros, the server makes one (`options.key` in its \
+         home)",
+    ),
     key(
         "workflow-options.workflow-log-dir",
         Mapped,

@@ -1,4 +1,7 @@
-//! Places at which tests let the engine die as by `kill -9`. In release builds there are none.
+//! Places at which tests let the process die as by `kill -9`. In release builds there are none.
+//!
+//! [`place`] stands between two steps that a death can come between; the test that names it sees what the next process finds.
+//! Nothing may depend on it.
 
 /// Dies here if the variable `BATCHYARD_CRASH_AT` is `place` or `place:N`, at the N-th passage (from 1).
 #[cfg(debug_assertions)]
