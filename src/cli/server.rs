@@ -131,7 +131,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     options.abort_on_terminate |= args.abort_on_exit;
     let limits = limits(&config);
     let app = Arc::new(WorkflowsApp::default());
-    let batch = listeners.map(|listeners| services::start(listeners, &config, &machine, Arc::clone(&app))).transpose()?;
+    let batch = listeners.map(|listeners| services::start(listeners, &config, &options.root, &machine, Arc::clone(&app))).transpose()?;
     options.objects = batch.as_ref().map(|services| Arc::clone(&services.files));
     let service = Service::new(machine, options);
     app.use_service(&service);

@@ -19,6 +19,7 @@ mod faults;
 mod hostile;
 mod http;
 mod images;
+mod isolation;
 mod jobs;
 mod language;
 mod metadata;

@@ -60,6 +60,8 @@ pub struct Surroundings {
     pub grace: Duration,
     /// Folder that holds the folders of nodes.
     pub nodes: PathBuf,
+    /// What attempts with a root of their own do not find there.
+    pub privacy: Privacy,
     /// Starts a command with a root of its own: this program and its arguments.
     pub wrapper: Vec<String>,
     /// Looks for what runs containers.
@@ -70,6 +72,15 @@ pub struct Surroundings {
     pub shipper: Shipper,
     /// Carries out everybody's apps.
     pub systems: Arc<dyn Systems>,
+}
+
+/// What is kept from commands that have a root of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Privacy {
+    /// The server's folder: its state, the object store, the folders of other jobs. Each attempt still sees its own.
+    pub hidden: PathBuf,
+    /// Folders that are seen wherever they lie: those of workflows, whose calls may be jobs.
+    pub shown: Vec<PathBuf>,
 }
 
 /// The machine of an attempt.

@@ -32,7 +32,7 @@ use crate::{
     expiry::{self, Keeping},
     http::Nonces,
     image::Images,
-    instance::{FindEngine, Shipper, Surroundings},
+    instance::{FindEngine, Privacy, Shipper, Surroundings},
     nodes::Nodes,
     system::Systems,
 };
@@ -42,6 +42,8 @@ use crate::{
 pub struct Options {
     /// Folder that holds the folders of jobs.
     pub folder: PathBuf,
+    /// What instances with a root of their own must not find.
+    pub privacy: Privacy,
     /// Where commands on this machine reach the object store.
     pub oss_endpoint: String,
     /// Name of the region that commands are told.
@@ -124,6 +126,7 @@ impl Service {
             region: options.region,
             grace: options.grace,
             nodes: options.folder.join("nodes"),
+            privacy: options.privacy,
             wrapper: options.wrapper,
             engine: options.engine,
             images,

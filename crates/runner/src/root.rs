@@ -5,6 +5,7 @@
 //! root there and becomes the command. Nothing of it is seen outside; what the command writes into folders that are its
 //! own lies below [`Root::base`] afterwards.
 
+mod confine;
 mod laid;
 mod remove;
 mod resolve;
@@ -94,6 +95,9 @@ pub enum Mode {
         /// Folder for the kernel, on the same file system.
         work: PathBuf,
     },
+    /// Nothing: an empty folder takes the place of what is there, and of the source nothing is seen. Who is root in there
+    /// cannot uncover it.
+    Hidden,
 }
 
 /// Makes the root and becomes the command. Returns only if that cannot be done.
@@ -103,6 +107,11 @@ pub enum Mode {
 pub fn enter(root: &Root, command: &[String]) -> io::Error {
     if let Err(error) = make(root) {
         return error;
+    }
+    if root.mounts.iter().any(|mount| mount.mode == Mode::Hidden)
+        && let Err(error) = confine::confine()
+    {
+        return io::Error::new(error.kind(), format!("cannot give up the rights that would uncover hidden folders: {error}"));
     }
     let Some((program, arguments)) = command.split_first() else { return io::Error::other("there is no command to run") };
     let mut start = Command::new(program);
@@ -155,8 +164,13 @@ fn make(root: &Root) -> io::Result<()> {
     let mut mounts: Vec<&Mount> = root.mounts.iter().collect();
     // Outer ones first, so that inner ones are seen.
     mounts.sort_by_key(|mount| mount.destination.components().count());
-    for one in mounts {
+    for one in &mounts {
         show(one, &root.base)?;
+    }
+    // Only now: places of others may lie in them.
+    for one in mounts.iter().filter(|mount| mount.mode == Mode::Hidden) {
+        let place = root.base.join(resolve(&[&root.base], &one.destination)?);
+        mount_remount(&place, MountFlags::RDONLY, c"").map_err(|e| about("close", &one.destination)(e.into()))?;
     }
     change_to(&root.base)?;
     chdir(&old).map_err(|e| about("enter", &old)(e.into()))
@@ -323,6 +337,7 @@ fn show(one: &Mount, base: &Path) -> io::Result<()> {
             make_read_only(&place).map_err(failed)
         }
         Mode::Layered { upper, work } => overlay(&one.source, upper, work, &place),
+        Mode::Hidden => mount("tmpfs", &place, "tmpfs", MountFlags::empty(), Some(c"mode=755")).map_err(failed),
     }
 }
 

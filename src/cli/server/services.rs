@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use batchyard_batch::{
     Accounts,
     http::router,
+    instance::Privacy,
     service::{Options, Service},
 };
 use batchyard_objects::{Objects, http as oss};
@@ -33,6 +35,8 @@ const KEY_SECRET: &str = "BATCHYARD_ACCESS_KEY_SECRET";
 const PICARD_JAR: &str = "PICARD_JAR";
 /// A place for those who have none yet: tools of the original want a bucket before their first job.
 const FIRST_BUCKET: &str = "batchyard";
+/// Folder in the state folder for what workflows have fetched.
+const DOWNLOADS: &str = "downloads";
 /// Longest wait for the receiver of a message.
 const POST_LIMIT: Duration = Duration::from_secs(10);
 
@@ -71,7 +75,7 @@ pub struct Services {
 }
 
 /// Opens the object store and starts the service.
-pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<WorkflowsApp>) -> Result<Services> {
+pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machine, app: Arc<WorkflowsApp>) -> Result<Services> {
     let (shared, store) = (Arc::clone(machine.shared()), Arc::clone(machine.store()));
     let folder = config.home.join("oss");
     let objects = Objects::open(&folder, batchyard_objects::Options::default())
@@ -84,6 +88,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
     let (choice, allowed) = (config.settings.engine.clone(), config.settings.containers != ContainerPolicy::Off);
     let options = Options {
         folder: config.home.join("jobs"),
+        privacy: Privacy { hidden: std::path::absolute(&config.home)?, shown: vec![runs.to_owned(), config.home.join(DOWNLOADS)] },
         oss_endpoint: format!("http://{}", reachable(oss)),
         region: region.clone(),
         grace: config.settings.grace,
@@ -101,7 +106,7 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
     let oss_options = oss::Options { hosts: Vec::new(), region, complain };
     Door::open(&config.home.join(DOOR), format!("http://{}", reachable(api)), &accounts)?;
     let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
-    let files = Arc::new(StoredFiles { objects: objects.clone(), folder: config.home.join("downloads").join("objects") });
+    let files = Arc::new(StoredFiles { objects: objects.clone(), folder: config.home.join(DOWNLOADS).join("objects") });
     Ok(Services { files, told, api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
 }
 

@@ -23,8 +23,6 @@ const LEFT_OUT: [&str; 2] = ["inputs", "tmp"];
 
 /// Stores the regular files below `dir`, each at its place below `prefix`. How many.
 ///
-/// Nothing writes into them any more, so that they become second names of the same bytes where the file system allows it.
-///
 /// # Errors
 /// The first file that could not be read or stored.
 pub fn store(access: &Access, dir: &Path, bucket: &str, prefix: &str) -> Result<usize, String> {
@@ -33,7 +31,7 @@ pub fn store(access: &Access, dir: &Path, bucket: &str, prefix: &str) -> Result<
     let one = |inner: &Path| -> Result<(), String> {
         let path = dir.join(inner);
         let key = format!("{prefix}/{}", inner.to_string_lossy());
-        let stored = access.objects.put_file(bucket, &key, &path, true, Put::default());
+        let stored = access.objects.put_file(bucket, &key, &path, Put::default());
         stored.map(drop).map_err(|error| format!("cannot store `{}` as `oss://{bucket}/{key}`: {error}", path.display()))
     };
     thread::scope(|scope| {

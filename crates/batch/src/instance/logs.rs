@@ -74,8 +74,7 @@ pub fn open(path: &Path) -> io::Result<fs::File> {
 fn store(access: &Access, path: &Path, url: &str) -> Result<(), PlaceError> {
     access.write(url)?;
     let (bucket, key) = bucket_and_key(url);
-    // Nobody writes to it any more, so the object may be a second name of the file.
-    let stored = access.objects.put_file(bucket, key, path, true, as_text());
+    let stored = access.objects.put_file(bucket, key, path, as_text());
     stored.map(drop).map_err(|source| PlaceError::Object { what: format!("store the log `{url}`"), source })
 }
 

@@ -29,7 +29,7 @@ pub fn keep(attempt: &Attempt, view: &View, success: bool) -> Result<(), PlaceEr
             objects.upload_folder(&path, bucket, key).map_err(|source| PlaceError::Object { what: what(), source })?;
         } else if path.is_file() {
             view.check(&path)?;
-            objects.put_file(bucket, key, &path, false, Put::default()).map_err(|source| PlaceError::Object { what: what(), source })?;
+            objects.put_file(bucket, key, &path, Put::default()).map_err(|source| PlaceError::Object { what: what(), source })?;
         } else if success {
             return Err(PlaceError::File { what: what(), source: io::Error::other("there is no such file after the command") });
         }

@@ -17,7 +17,7 @@ use batchyard_runner::{
     root::{Image, Mode, Mount, Root, resolve},
 };
 
-use super::{Access, Attempt, CONTAINED_WORK, PlaceError, WORK, bucket_and_key, world::World};
+use super::{Access, Attempt, CONTAINED_WORK, PlaceError, Privacy, WORK, bucket_and_key, world::World};
 use crate::wire::MountEntry;
 
 /// Folders of an attempt.
@@ -58,6 +58,8 @@ pub struct View {
     leaves: Vec<String>,
     /// Of a container.
     holders: Vec<Holder>,
+    /// What of the server's folder it must not find.
+    privacy: Privacy,
 }
 
 impl View {
@@ -85,7 +87,8 @@ impl View {
         }
         let named = description.output_mapping.keys().chain(description.log_mapping.keys());
         let leaves = named.filter(|path| path.starts_with('/')).cloned().collect();
-        let mut view = View { dir: attempt.dir.clone(), world, inputs, leaves, holders: Vec::new() };
+        let privacy = attempt.surroundings.privacy.clone();
+        let mut view = View { dir: attempt.dir.clone(), world, inputs, leaves, holders: Vec::new(), privacy };
         if let World::Engine { .. } = view.world {
             view.holders = view.holders_of_leaves()?;
         }
@@ -136,12 +139,17 @@ impl View {
 
     /// Whether what is written to an input lies in a layer over the objects.
     fn is_layered(&self, input: &Input) -> bool {
-        input.is_shared() && !self.copies()
+        input.is_shared() && !self.copies(input)
     }
 
-    /// Whether the engine keeps no layers, so that what can be written to must be a copy.
-    fn copies(&self) -> bool {
-        matches!(self.world, World::Engine { kind: EngineKind::Docker | EngineKind::Apptainer, .. })
+    /// Whether the files of an input must be copies: what can be written to where the engine keeps no layers, and everything
+    /// where a command has all rights of this machine's root.
+    fn copies(&self, input: &Input) -> bool {
+        match self.world {
+            World::Engine { kind: EngineKind::Apptainer, .. } => true,
+            World::Engine { kind: EngineKind::Docker, .. } => input.writable,
+            _ => false,
+        }
     }
 
     /// Gathers the files of all inputs.
@@ -158,10 +166,10 @@ impl View {
                 if let Some((key, reason)) = linked.left_out.first() {
                     return Err(PlaceError::Impossible(format!("cannot {}: `{key}` {reason}", what())));
                 }
-                if input.writable && self.copies() {
+                if self.copies(input) {
                     links::break_up(&target).map_err(|source| PlaceError::File { what: what(), source })?;
                 }
-            } else if input.writable {
+            } else if input.writable || self.copies(input) {
                 // A layer cannot lie over a single file, so it gets one of its own.
                 let copy = || -> std::io::Result<()> {
                     fs::create_dir_all(target.parent().unwrap_or(&self.dir))?;
@@ -219,8 +227,9 @@ impl View {
         let mut mounts = self.shown();
         if image.is_some() {
             mounts.extend(self.own_places());
-            mounts.push(Mount { source: self.dir.clone(), destination: self.dir.clone(), mode: Mode::Writable });
         }
+        mounts.push(Mount { source: self.dir.clone(), destination: self.dir.clone(), mode: Mode::Writable });
+        mounts.extend(self.hidden(image.is_some()));
         let env = image.is_some().then(|| env.to_vec());
         let root = Root {
             in_memory: false,
@@ -247,6 +256,23 @@ impl View {
         } else {
             Vec::new()
         }
+    }
+
+    /// What the command must not find: the gathered inputs, which are second names of the store's files and are seen at their
+    /// places alone; and where there is no image, which hides the machine, what the server keeps.
+    fn hidden(&self, has_image: bool) -> Vec<Mount> {
+        let in_place = |folder: &Path, mode: Mode| Mount { source: folder.to_owned(), destination: folder.to_owned(), mode };
+        let mut mounts = Vec::new();
+        if !has_image {
+            mounts.push(in_place(&self.privacy.hidden, Mode::Hidden));
+            let shown = self.privacy.shown.iter().filter(|folder| folder.starts_with(&self.privacy.hidden) && folder.is_dir());
+            mounts.extend(shown.map(|folder| in_place(folder, Mode::Writable)));
+        }
+        let views = self.dir.join(VIEWS);
+        if views.is_dir() {
+            mounts.push(in_place(&views, Mode::Hidden));
+        }
+        mounts
     }
 
     fn shown(&self) -> Vec<Mount> {
