@@ -37,6 +37,7 @@ mod server;
 mod service;
 mod sheets;
 mod texts;
+mod users;
 mod web;
 mod workflow_jobs;
 mod yard;

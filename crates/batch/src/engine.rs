@@ -212,6 +212,7 @@ impl Engine {
                 access: Access { objects: self.parts.surroundings.objects.clone(), account: job.owner.clone(), admin: job.plan.admin },
                 dir,
                 seat,
+                user: None,
                 surroundings: Arc::clone(&self.parts.surroundings),
             };
             self.give_to_gate(attempt, id, turn.2, node);

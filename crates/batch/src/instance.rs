@@ -3,8 +3,10 @@
 mod access;
 mod bootstrap;
 pub(crate) mod environment;
+mod left;
 mod logs;
 mod outputs;
+mod owner;
 mod place;
 mod trial;
 mod view;
@@ -20,7 +22,8 @@ use std::{
 use batchyard_model::JobId;
 use batchyard_objects::{ObjectError, Objects};
 use batchyard_runner::{
-    Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, container::Engine, root::remove, trace,
+    Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, User, UserError, container::Engine, root::remove,
+    trace,
 };
 
 pub use self::access::Access;
@@ -47,6 +50,9 @@ const CONTAINED_WORK: &str = "/batchcompute/workdir";
 /// Looks for what runs containers, when the first one needs it.
 pub type FindEngine = Arc<dyn Fn() -> Option<Engine> + Send + Sync>;
 
+/// The user that the instances of an account run as, if it is not the server's own.
+pub type FindUser = Arc<dyn Fn(&str) -> Result<Option<User>, UserError> + Send + Sync>;
+
 /// What attempts need of the process they run in.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -72,6 +78,8 @@ pub struct Surroundings {
     pub shipper: Shipper,
     /// Carries out everybody's apps.
     pub systems: Arc<dyn Systems>,
+    /// Who the instances of an account run as.
+    pub users: FindUser,
 }
 
 /// What is kept from commands that have a root of their own.
@@ -117,6 +125,8 @@ pub struct Attempt {
     pub dir: PathBuf,
     /// Where it runs.
     pub seat: Seat,
+    /// Who it runs as, where that is not the server's own user; known once it is being got ready.
+    pub user: Option<User>,
     /// What it runs in.
     pub surroundings: Arc<Surroundings>,
 }
@@ -172,6 +182,9 @@ pub enum PlaceError {
     /// The image of a container.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Who it is to run as.
+    #[error(transparent)]
+    User(#[from] UserError),
     /// Something in the job's description that cannot be done here.
     #[error("{0}")]
     Impossible(String),
@@ -202,7 +215,7 @@ impl Attempt {
         })
     }
 
-    fn placed(self, control: &Arc<Control>) -> Result<Ready, (&'static str, PlaceError)> {
+    fn placed(mut self, control: &Arc<Control>) -> Result<Ready, (&'static str, PlaceError)> {
         if self.task.system.is_some() {
             let made = fs::create_dir_all(&self.dir);
             made.map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", self.dir.display()), source }))?;
@@ -215,6 +228,7 @@ impl Attempt {
         if left == Trace::Gone {
             clear(&self.dir).map_err(|e| ("InternalError", e))?;
         }
+        self.user = owner::of(&self, under_way).map_err(|e| ("InvalidUser", e))?;
         let world = World::of(&self, under_way, control).map_err(|e| ("InvalidImage", e))?;
         let view = View::of(&self, world).map_err(|e| ("InvalidMount", e))?;
         if !under_way {
@@ -233,12 +247,13 @@ impl Attempt {
         if !package.is_empty() {
             place::package(&self.access, package, &work).map_err(|e| ("InvalidPackage", e))?;
         }
-        view.fill(&self.access).map_err(|e| ("InvalidMount", e))
+        view.fill(&self.access).map_err(|e| ("InvalidMount", e))?;
+        owner::hand_over(self).map_err(|e| ("InternalError", e))
     }
 
     fn job(&self, view: &View, under_way: bool) -> Result<Job, PlaceError> {
         let description = &self.task.description;
-        let container = view.world().container((self.surroundings.engine)())?;
+        let container = view.world().container((self.surroundings.engine)(), self.user.as_ref())?;
         let env = self.environment(view.world());
         let root = view.root_file(&env)?;
         let (work, shell) = match view.world() {
@@ -264,6 +279,7 @@ impl Attempt {
             memory_mib: self.task.memory_gib << 10,
             time_limit: u64::try_from(description.timeout).ok().map(Duration::from_secs),
             grace: self.surroundings.grace,
+            user: self.user.clone(),
             may_have_started: under_way,
         })
     }

@@ -132,6 +132,10 @@ impl Service {
             images,
             shipper,
             systems: Arc::clone(&options.systems),
+            users: {
+                let accounts = Arc::clone(&accounts);
+                Arc::new(move |account: &str| accounts.user(account))
+            },
         });
         let parts = Parts {
             machine,

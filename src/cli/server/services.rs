@@ -15,7 +15,8 @@ use batchyard_batch::{
     service::{Options, Service},
 };
 use batchyard_objects::{Objects, http as oss};
-use batchyard_runner::root::unshare;
+use batchyard_runner::{root::unshare, user::is_root};
+use batchyard_store::Location;
 use batchyard_workflow::{fetch::Fetch, machine::Machine, settings::ContainerPolicy};
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -82,6 +83,12 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
         .with_context(|| format!("cannot open the object store in `{}`: is another server using it?", folder.display()))?;
     let accounts = Arc::new(Accounts::open(Arc::clone(&store)).context("cannot read the access keys")?);
     first_key(&accounts)?;
+    if let Some(user) = accounts.mapped().first().filter(|_| !is_root()) {
+        bail!(
+            "an account runs its instances as `{user}`, which only root can do: start the server as root, or take that back with `batchyard key run-as ACCOUNT`"
+        );
+    }
+    close(config).context("cannot keep other users of this machine from the state")?;
     first_bucket(&objects, &accounts).context("cannot make the first bucket")?;
     let (api, oss) = (listeners.api.local_addr()?, listeners.oss.local_addr()?);
     let region = "local".to_owned();
@@ -108,6 +115,33 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
     let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
     let files = Arc::new(StoredFiles { objects: objects.clone(), folder: config.home.join(DOWNLOADS).join("objects") });
     Ok(Services { files, told, api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
+}
+
+/// Users that instances run as, and all others of this machine, must not read what the server keeps.
+fn close(config: &Config) -> Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    let set = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .with_context(|| format!("cannot close `{}`", path.display()))
+    };
+    // Instances enter the one of jobs, each to its own folder.
+    for (name, mode) in [("oss", 0o700), (DOWNLOADS, 0o700), ("images", 0o700), ("jobs", 0o711)] {
+        let folder = config.home.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+        set(&folder, mode)?;
+    }
+    if let Location::Sqlite(path) = &config.database {
+        for ending in ["", "-wal", "-shm"] {
+            let mut path = path.as_os_str().to_owned();
+            path.push(ending);
+            if Path::new(&path).exists() {
+                set(Path::new(&path), 0o600)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// An address that programs on this machine can use.

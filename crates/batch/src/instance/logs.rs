@@ -15,7 +15,7 @@ use std::{
 use batchyard_objects::{Attributes, ObjectError, Objects, Put};
 use rustix::fs::OFlags;
 
-use super::{Access, Attempt, PlaceError, bucket_and_key, view::View};
+use super::{Access, Attempt, PlaceError, bucket_and_key, left::Left, view::View};
 
 /// Time between two looks at the logs of what runs.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -55,11 +55,12 @@ pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
     }
     for (local, prefix) in &attempt.task.description.log_mapping {
         let path = view.host_path(local)?;
-        if path.is_file() {
+        let unreadable = |source| PlaceError::File { what: format!("read the log `{local}`"), source };
+        if let Some(left) = Left::find(attempt.user.as_ref(), &path).map_err(unreadable)? {
             view.check(&path)?;
             let name = local.rsplit('/').next().unwrap_or(local);
             let url = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
-            store(&attempt.access, &path, &url)?;
+            store(&attempt.access, &left.path, &url)?;
         }
     }
     Ok(())

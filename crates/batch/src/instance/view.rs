@@ -13,11 +13,12 @@ use std::{
 };
 
 use batchyard_runner::{
+    User,
     container::EngineKind,
     root::{Image, Mode, Mount, Root, resolve},
 };
 
-use super::{Access, Attempt, CONTAINED_WORK, PlaceError, Privacy, WORK, bucket_and_key, world::World};
+use super::{Access, Attempt, CONTAINED_WORK, PlaceError, Privacy, WORK, bucket_and_key, owner, world::World};
 use crate::wire::MountEntry;
 
 /// Folders of an attempt.
@@ -25,6 +26,8 @@ const VIEWS: &str = "views";
 const LAYERS: &str = "layers";
 const ROOT: &str = "root";
 const OUTPUTS: &str = "outputs";
+/// Those that are shown at other places, where nobody else looks into them.
+pub(super) const FOLDERS: [&str; 3] = [VIEWS, LAYERS, OUTPUTS];
 /// Names in the folder of a layer.
 const UPPER: &str = "upper";
 const KERNEL: &str = "work";
@@ -60,12 +63,14 @@ pub struct View {
     holders: Vec<Holder>,
     /// What of the server's folder it must not find.
     privacy: Privacy,
+    user: Option<User>,
 }
 
 impl View {
     /// What this attempt is to see.
     pub fn of(attempt: &Attempt, world: World) -> Result<View, PlaceError> {
         let description = &attempt.task.description;
+        let privacy = attempt.surroundings.privacy.clone();
         let mapped = description.input_mapping.iter().map(|(source, destination)| MountEntry {
             source: source.clone(),
             destination: destination.clone(),
@@ -80,15 +85,17 @@ impl View {
                 continue;
             }
             let gathered = match entry.source.strip_prefix("file://") {
-                Some(path) => PathBuf::from(path),
+                Some(path) => {
+                    check_folder(Path::new(path), &privacy, attempt.user.as_ref())?;
+                    PathBuf::from(path)
+                }
                 None => attempt.dir.join(VIEWS).join(inputs.len().to_string()),
             };
             inputs.push(Input { source: entry.source, destination: entry.destination, writable: entry.write_support, gathered });
         }
         let named = description.output_mapping.keys().chain(description.log_mapping.keys());
         let leaves = named.filter(|path| path.starts_with('/')).cloned().collect();
-        let privacy = attempt.surroundings.privacy.clone();
-        let mut view = View { dir: attempt.dir.clone(), world, inputs, leaves, holders: Vec::new(), privacy };
+        let mut view = View { dir: attempt.dir.clone(), world, inputs, leaves, holders: Vec::new(), privacy, user: attempt.user.clone() };
         if let World::Engine { .. } = view.world {
             view.holders = view.holders_of_leaves()?;
         }
@@ -239,10 +246,11 @@ impl View {
             mounts,
             own: self.leaves.iter().map(PathBuf::from).collect(),
             env,
+            user: self.user.clone(),
         };
         let path = self.dir.join(ROOT_FILE);
         let text = serde_json::to_vec(&root).map_err(|e| PlaceError::Impossible(e.to_string()))?;
-        fs::write(&path, text).map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;
+        owner::write_private(&path, &text).map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;
         Ok(Some(path.to_string_lossy().into_owned()))
     }
 
@@ -350,6 +358,18 @@ impl View {
             Err(source) => Err(PlaceError::File { what: format!("look at `{}`", path.display()), source }),
         }
     }
+}
+
+/// Whether a file or folder of this machine may be shown: what holds the server's own would give away the store.
+fn check_folder(path: &Path, privacy: &Privacy, user: Option<&User>) -> Result<(), PlaceError> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (path, own) = (real(path), real(&privacy.hidden));
+    let is_shown = privacy.shown.iter().any(|folder| path.starts_with(real(folder)));
+    if own.starts_with(&path) || path.starts_with(&own) && !is_shown {
+        let text = format!("`file://{}` cannot be mounted: it holds the server's own files; name a folder beside them", path.display());
+        return Err(PlaceError::Impossible(text));
+    }
+    user.map_or(Ok(()), |user| Ok(user.check_way(path.parent().unwrap_or(&path))?))
 }
 
 fn about_making(path: &Path, source: io::Error) -> PlaceError {
