@@ -99,6 +99,7 @@ fn job(given: &HashMap<&str, &str>) -> Result<Json> {
     }
     task["AutoCluster"] = auto;
     Ok(json!({
+        "OnBehalf": { "Account": text("on-behalf"), "Folder": cwd },
         "Name": name(cwd, text("tag")),
         "Description": cwd,
         "Type": "DAG",

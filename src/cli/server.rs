@@ -133,6 +133,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     let app = Arc::new(WorkflowsApp::default());
     let batch = listeners.map(|listeners| services::start(listeners, &config, &options.root, &machine, Arc::clone(&app))).transpose()?;
     options.objects = batch.as_ref().map(|services| Arc::clone(&services.files));
+    options.users = batch.as_ref().map(|services| services.users.clone());
     let service = Service::new(machine, options);
     app.use_service(&service);
     let found = service.take_up().context("cannot take up what earlier servers have left")?;

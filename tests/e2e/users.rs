@@ -229,3 +229,73 @@ fn a_user_that_cannot_be_is_refused() {
     let listed = yard.call(&["key", "list", "--json"]);
     assert_eq!(serde_json::from_str::<Json>(&listed.out).unwrap()[0]["run_as"], Json::Null);
 }
+
+/// A workflow of an account, and the value of an option or nothing.
+fn workflow(options: &str) -> Json {
+    let mut app = json!({
+        "Name": "wf", "Type": "App", "App": {
+            "AppName": ":cromwell",
+            "Inputs": {"WDL": "oss://data/wf.wdl", "WORKFLOW_INPUTS": "oss://data/inputs.json", "WORKING_DIR": "oss://data/tree/"},
+            "Outputs": {"OUTPUTS_DIR": "oss://data/out/"},
+            "Logging": {"StdoutPath": "oss://data/logs/", "StderrPath": "oss://data/logs/"},
+            "Config": {"InstanceType": "ecs.sn1.medium"}
+        }
+    });
+    if !options.is_empty() {
+        app["App"]["Inputs"]["WORKFLOW_OPTIONS"] = json!(options);
+    }
+    app
+}
+
+#[test]
+fn calls_of_workflows_run_as_the_user_of_their_account() {
+    if !is_root() {
+        return;
+    }
+    let (yard, service, _) = started(ALICE);
+    let secret = yard.write("secret", "of the server\n");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+    service.put("data", "in/large.txt", &b"line\n".repeat(60_000));
+    let wdl = |more: &str| {
+        format!(
+            "version 1.0\nworkflow wf {{ input {{ File f }} call own {{ input: f = f }} call next {{ input: f = own.out }} {more}\n\
+             output {{ String who = own.who Int lines = next.lines Array[File] parts = own.parts }} }}\n\
+             task own {{ input {{ File f }} command <<< id -u; cat ~{{f}} > out.txt; touch ~{{f}}.idx; mkdir parts; echo 1 > parts/1\n\
+             echo x 2>/dev/null > script.kill || rm -f script 2>/dev/null; mv ../execution ../other 2>/dev/null; ls -d script >&2 >>>\n\
+             output {{ File out = \"out.txt\" String who = read_string(stdout()) Array[File] parts = glob(\"parts/*\") }} }}\n\
+             task next {{ input {{ File f }} command <<< wc -l < ~{{f}} >>> output {{ Int lines = read_int(stdout()) }} }}\n\
+             task steal {{ command <<< ln -s {} link >>> output {{ String text = read_string(\"link\") File out = \"link\" }} }}\n",
+            secret.display()
+        )
+    };
+    service.put("data", "wf.wdl", wdl("").as_bytes());
+    service.put("data", "inputs.json", br#"{"wf.f": "oss://data/in/large.txt"}"#);
+    let id = service.create("/jobs", &workflow(""));
+    let state = service.wait(&id);
+    let told = |id: &str| service.object("GET", "data", &format!("logs/stderr.{id}.task.0"), b"").1;
+    assert_eq!(state, "Finished", "{}", told(&id));
+    let metadata: Json = serde_json::from_str(&service.text("data", "out/workflow_metadata.json")).unwrap();
+    assert_eq!((&metadata["outputs"]["wf.who"], &metadata["outputs"]["wf.lines"]), (&json!(ALICE), &json!(60_000)));
+    let execution = format!("tree/wf/{}/call-own/execution", metadata["id"].as_str().unwrap());
+    assert_eq!(service.text("data", &format!("{execution}/rc")), "0\n");
+    assert_eq!(service.text("data", &format!("{execution}/stderr")), "script\n", "what is the server's stays");
+    // Its folders are closed to everybody else.
+    let found = std::process::Command::new("find").arg(yard.path("")).args(["-type", "d", "-name", "call-own"]).output().unwrap();
+    let folder = String::from_utf8(found.stdout).unwrap().trim().to_owned();
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o007, 0, "{folder}");
+
+    // Neither expressions, nor options, nor other providers get at what is the server's.
+    let fails = |wdl: &str, options: &str, words: &str| {
+        service.put("data", "wf.wdl", wdl.as_bytes());
+        let id = service.create("/jobs", &workflow(options));
+        assert_eq!(service.wait(&id), "Failed", "{words}");
+        let told = told(&id) + &service.instances(&id, "task")[0]["Result"].to_string();
+        assert!(told.contains(words), "{told}");
+    };
+    fails(&wdl("call steal"), "", "ermission denied");
+    fails(&wdl(&format!("String s = read_string(\"{}\")", secret.display())), "", "ermission denied");
+    service.put("data", "options.json", br#"{"backend": "Local"}"#);
+    fails(&wdl(""), "oss://data/options.json", "there is no provider (backend) `Local`; there are: BCS");
+    service.put("data", "options.json", br#"{"final_workflow_outputs_dir": "/etc/x"}"#);
+    fails(&wdl(""), "oss://data/options.json", "the option `final_workflow_outputs_dir` cannot be used");
+}

@@ -204,12 +204,18 @@ impl Engine {
                 instance.attempts += 1;
             }
             let dir = attempt_dir(&self.parts.folder, &id, &planned.name, number, instance.attempts);
+            let call = job.plan.call.as_ref();
             let attempt = Attempt {
                 job: id.clone(),
                 task: planned,
                 number,
                 count: instance.attempts,
-                access: Access { objects: self.parts.surroundings.objects.clone(), account: job.owner.clone(), admin: job.plan.admin },
+                access: Access {
+                    objects: self.parts.surroundings.objects.clone(),
+                    account: call.map_or(&job.owner, |call| &call.account).clone(),
+                    admin: call.map_or(job.plan.admin, |call| call.admin),
+                },
+                call: call.map(|call| call.folder.clone()),
                 dir,
                 seat,
                 user: None,

@@ -1,6 +1,6 @@
 //! One attempt of one instance, on a worker thread: put everything in place, run the command, keep what it leaves.
 
-mod access;
+pub mod access;
 mod bootstrap;
 pub(crate) mod environment;
 mod left;
@@ -26,8 +26,8 @@ use batchyard_runner::{
     trace,
 };
 
-pub use self::access::Access;
 pub use self::logs::{Shipper, address as log_address};
+pub use self::{access::Access, left::Left};
 pub use self::{
     trial::{Trial, TrialError},
     world::image_of,
@@ -125,6 +125,8 @@ pub struct Attempt {
     pub dir: PathBuf,
     /// Where it runs.
     pub seat: Seat,
+    /// Folder of the call of a workflow that it carries out.
+    pub call: Option<PathBuf>,
     /// Who it runs as, where that is not the server's own user; known once it is being got ready.
     pub user: Option<User>,
     /// What it runs in.

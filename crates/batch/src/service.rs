@@ -56,6 +56,8 @@ pub struct Options {
     pub engine: FindEngine,
     /// Carries out everybody's apps.
     pub systems: Arc<dyn Systems>,
+    /// Id of the key by which this very program submits calls of workflows for others.
+    pub door: String,
     /// Folder for images of containers.
     pub images: PathBuf,
     /// How long things are kept that nobody needs any more.
@@ -74,6 +76,7 @@ pub struct Service {
     pub(crate) systems: Arc<dyn Systems>,
     pub(crate) nonces: Nonces,
     picard_jar: String,
+    door: String,
     herald: Herald,
     engine: Sender<Message>,
     /// How many requests wait for the end of their jobs.
@@ -154,6 +157,7 @@ impl Service {
             systems: options.systems,
             nonces: Nonces::default(),
             picard_jar: options.picard_jar,
+            door: options.door,
             herald,
             engine: outbox,
             patience: AtomicUsize::new(0),

@@ -25,7 +25,11 @@ use batchyard_workflow::{
     owner::{Holder, holder, owner},
 };
 
-pub use self::{accept::ID_LABEL, carry::LOG_OPTION, options::Options};
+pub use self::{
+    accept::ID_LABEL,
+    carry::LOG_OPTION,
+    options::{FindUser, Options, Users},
+};
 use notices::Notices;
 
 /// Most bytes of accepted submissions that are kept in memory until their runs begin; others are read again.

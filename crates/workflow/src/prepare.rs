@@ -190,6 +190,7 @@ impl Shared {
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit_reads(&settings.limits.read_bytes);
+        frame.host.reader.clone_from(&settings.remote.reader);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
             let mut attributes = frame.attributes(&settings.default_attributes, &preparation.overrides)?;
@@ -256,6 +257,10 @@ impl Shared {
         }
         if let Some(site) = &place.site {
             parts.extend(site.identity_parts());
+        }
+        if let Some(reader) = &preparation.context.settings.remote.reader {
+            // Its files are its own to change: nobody else's results.
+            parts.insert("user".into(), reader.user.uid.to_string());
         }
         let hashing = place.site.as_ref().and_then(|site| site.provider().hashing());
         parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));

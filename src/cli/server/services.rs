@@ -11,9 +11,10 @@ use anyhow::{Context, Result, bail};
 use batchyard_batch::{
     Accounts,
     http::router,
-    instance::Privacy,
+    instance::{Privacy, access::ADMIN},
     service::{Options, Service},
 };
+use batchyard_cromwell::service::Users;
 use batchyard_objects::{Objects, http as oss};
 use batchyard_runner::{root::unshare, user::is_root};
 use batchyard_store::Location;
@@ -69,6 +70,8 @@ pub fn listen(args: &ServerArgs, config: &Config, ip: IpAddr, port: u16, runtime
 pub struct Services {
     /// Brings objects as files to workflows.
     pub files: Arc<dyn Fetch + Send + Sync>,
+    /// As whom workflows of accounts are carried out.
+    pub users: Users,
     /// Where they are served, for people.
     pub told: String,
     pub api: (TcpListener, axum::Router),
@@ -83,6 +86,7 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
         .with_context(|| format!("cannot open the object store in `{}`: is another server using it?", folder.display()))?;
     let accounts = Arc::new(Accounts::open(Arc::clone(&store)).context("cannot read the access keys")?);
     first_key(&accounts)?;
+    app.use_accounts(&accounts);
     if let Some(user) = accounts.mapped().first().filter(|_| !is_root()) {
         bail!(
             "an account runs its instances as `{user}`, which only root can do: start the server as root, or take that back with `batchyard key run-as ACCOUNT`"
@@ -91,6 +95,7 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
     close(config).context("cannot keep other users of this machine from the state")?;
     first_bucket(&objects, &accounts).context("cannot make the first bucket")?;
     let (api, oss) = (listeners.api.local_addr()?, listeners.oss.local_addr()?);
+    let door = Door::open(&config.home.join(DOOR), format!("http://{}", reachable(api)), &accounts)?;
     let region = "local".to_owned();
     let (choice, allowed) = (config.settings.engine.clone(), config.settings.containers != ContainerPolicy::Off);
     let options = Options {
@@ -103,6 +108,7 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
         engine: Arc::new(move || choice.get().filter(|_| allowed).cloned()),
         images: config.home.join("images"),
         systems: app,
+        door,
         keeping: config.server.keeping,
         post: Arc::new(post),
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
@@ -111,10 +117,19 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
         Service::start(shared, store, objects.clone(), Arc::clone(&accounts), options).context("cannot start the BatchCompute service")?;
     let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));
     let oss_options = oss::Options { hosts: Vec::new(), region, complain };
-    Door::open(&config.home.join(DOOR), format!("http://{}", reachable(api)), &accounts)?;
     let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
     let files = Arc::new(StoredFiles { objects: objects.clone(), folder: config.home.join(DOWNLOADS).join("objects") });
-    Ok(Services { files, told, api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
+    let users = {
+        let accounts = Arc::clone(&accounts);
+        Users(Arc::new(move |name: &str| accounts.user(name.strip_prefix(ADMIN).unwrap_or(name)).map_err(|error| error.to_string())))
+    };
+    Ok(Services {
+        files,
+        users,
+        told,
+        api: (listeners.api, router(service)),
+        oss: (listeners.oss, oss::router(objects, accounts, oss_options)),
+    })
 }
 
 /// Users that instances run as, and all others of this machine, must not read what the server keeps.

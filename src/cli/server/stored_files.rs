@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use batchyard_batch::{instance::Access, wire::mounts::bucket_and_key};
+use batchyard_batch::{
+    instance::{Access, access::ADMIN},
+    wire::mounts::bucket_and_key,
+};
 use batchyard_objects::{Objects, folder::place};
 use batchyard_workflow::fetch::Fetch;
-
-/// Before the name of an account whose key opens all buckets; no name holds it.
-const ADMIN: &str = "admin:";
 
 /// Copies objects to files below a folder, beside each other as their keys are, so that an index is found beside its file.
 ///

@@ -4,6 +4,9 @@ use batchyard_objects::{Acl, ObjectError, Objects};
 
 use super::{PlaceError, bucket_and_key};
 
+/// Before the name of an account whose key opens all buckets; no name holds it.
+pub const ADMIN: &str = "admin:";
+
 /// The rights of a job.
 #[derive(Clone)]
 pub struct Access {

@@ -15,6 +15,9 @@ use super::{Attempt, PlaceError, WORK, view};
 
 /// Name of the file that says who, in the folder of the attempt.
 const FILE: &str = "user.json";
+/// Folders of a call.
+const EXECUTION: &str = "execution";
+const INPUTS: &str = "inputs";
 /// Permissions of the folder of an attempt of the server's own user.
 const CLOSED: u32 = 0o700;
 /// Permissions of one that another user enters: nobody can list it, and what it holds is closed.
@@ -54,7 +57,21 @@ pub fn hand_over(attempt: &Attempt) -> Result<(), PlaceError> {
         let give = || fs::create_dir_all(&folder).and_then(|()| give_tree(user, &folder)).and_then(|()| user.admit(&folder, false));
         give().map_err(failed(folder.clone()))?;
     }
-    Ok(())
+    match &attempt.call {
+        Some(folder) => hand_over_call(user, folder).map_err(failed(folder.clone())),
+        None => Ok(()),
+    }
+}
+
+/// Lets the user into the folder of a call. The script and the commands that start and end the job stay the server's; beside
+/// inputs there is room for what belongs to them.
+fn hand_over_call(user: &User, call: &Path) -> io::Result<()> {
+    let way = call.parent().unwrap_or(call);
+    user.check_way(way).map_err(io::Error::other)?;
+    user.admit(call, false)?;
+    user.admit(&call.join(EXECUTION), true)?;
+    let inputs = call.join(INPUTS);
+    if inputs.is_dir() { give_folders(user, &inputs) } else { Ok(()) }
 }
 
 /// Gives all that is below a folder, but not second names of files that are somebody else's.
@@ -72,6 +89,21 @@ fn give_tree(user: &User, folder: &Path) -> io::Result<()> {
                 waiting.push(path);
             } else if about.is_file() {
                 fs::set_permissions(&path, fs::Permissions::from_mode(about.mode() & 0o777 | OWNER_WRITES))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives all folders below a folder. A file is as readable as the one that it comes from.
+fn give_folders(user: &User, folder: &Path) -> io::Result<()> {
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                user.give(&entry.path())?;
+                waiting.push(entry.path());
             }
         }
     }

@@ -53,6 +53,7 @@ impl Service {
             auto_release: description.auto_release,
             topic,
             admin: caller.role == Role::Admin,
+            call: None,
         })
     }
 

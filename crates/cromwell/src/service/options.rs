@@ -1,9 +1,12 @@
 //! How a server carries out workflows.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use batchyard_model::RunId;
-use batchyard_workflow::{fetch::Fetch, settings::Settings};
+use batchyard_workflow::{
+    fetch::{Fetch, User},
+    settings::Settings,
+};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -15,6 +18,22 @@ use crate::{
 
 /// Time that running tasks get to end when the server ends them, unless a configuration says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The user of this machine as whom a run is carried out for somebody, by the name that [`Submission::on_behalf`] tells; nothing for
+/// the server's own.
+///
+/// [`Submission::on_behalf`]: crate::submission::Submission::on_behalf
+#[derive(Clone)]
+pub struct Users(pub FindUser);
+
+/// Looks for the user.
+pub type FindUser = Arc<dyn Fn(&str) -> Result<Option<User>, String> + Send + Sync>;
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("users")
+    }
+}
 
 /// How a server carries out workflows.
 #[derive(Clone, Debug)]
@@ -29,6 +48,8 @@ pub struct Options {
     pub downloads: PathBuf,
     /// Who brings files of the object store here, where there is one.
     pub objects: Option<Arc<dyn Fetch + Send + Sync>>,
+    /// The users of this machine as whom runs are carried out for others.
+    pub users: Option<Users>,
     /// Languages and versions that are accepted.
     pub accepted: Accepted,
     /// Limits of inputs in YAML.
@@ -63,6 +84,7 @@ impl Default for Options {
             sources: Sources::default(),
             downloads: PathBuf::from("."),
             objects: None,
+            users: None,
             accepted: Accepted::default(),
             yaml: YamlLimits::default(),
             max_concurrent: usize::MAX,

@@ -139,7 +139,8 @@ impl Attempt {
             afterwards: &site.afterwards(collecting),
         }
         .render();
-        let commands = site.commands(self.frame.host.call_dir(), &dir, &self.runtime, self.memory_bytes())?;
+        let commands =
+            site.commands(self.frame.host.call_dir(), &dir, &self.runtime, self.memory_bytes(), settings.remote.on_behalf.as_deref())?;
         let (definition, scripts) = (site.provider().definition(), commands.scripts);
         let (Mode::Dispatched, Some(job_id), Some(desk)) =
             (site.provider().mode(), site.provider().job_id_pattern().cloned(), settings.providers.desk().cloned())
