@@ -32,6 +32,7 @@ mod recovery;
 mod requests;
 mod resources;
 mod restart;
+mod room;
 mod running;
 mod server;
 mod service;

@@ -8,6 +8,7 @@ mod logs;
 mod outputs;
 mod owner;
 mod place;
+pub mod room;
 mod trial;
 mod view;
 mod world;
@@ -28,20 +29,22 @@ use batchyard_runner::{
 
 pub use self::logs::{Shipper, address as log_address};
 pub use self::{access::Access, left::Left};
+use self::{room::Room, view::View, world::World};
 pub use self::{
     trial::{Trial, TrialError},
     world::image_of,
 };
-use self::{view::View, world::World};
 use crate::{
     image::{ImageError, Images},
     plan::PlannedTask,
     system::{SystemCall, Systems},
-    wire::mounts,
+    wire::{cluster::Disks, mounts},
 };
 
 /// Name of the working directory in the folder of an attempt.
 const WORK: &str = "work";
+/// Code of the end of one that took too much room on the disk.
+const DISK_FULL: &str = "DiskFull";
 /// Bytes of the end of standard error that are kept with a failure.
 const DETAIL_BYTES: u64 = 1000;
 /// The working directory as commands in containers see it, like the original's.
@@ -76,6 +79,8 @@ pub struct Surroundings {
     pub images: Arc<Images>,
     /// Ships logs while commands run.
     pub shipper: Shipper,
+    /// Watches what they fill.
+    pub room: Room,
     /// Carries out everybody's apps.
     pub systems: Arc<dyn Systems>,
     /// Who the instances of an account run as.
@@ -106,6 +111,8 @@ pub struct Seat {
     pub mounts: Vec<crate::wire::MountEntry>,
     /// What the node runs once before anything else; empty for nothing.
     pub bootstrap: String,
+    /// Its disks.
+    pub disks: Disks,
 }
 
 /// One attempt.
@@ -292,13 +299,20 @@ impl Ready {
     pub fn run(self, control: &Arc<Control>) -> End {
         let Ready { attempt, view, job } = self;
         attempt.surroundings.shipper.follow(&attempt);
+        attempt.surroundings.room.follow(&attempt, control);
         let mut end = match &attempt.task.system {
             Some(app) => attempt.carry_out(app, control),
             None => attempt.judge(LocalRunner.run(&job, control)),
         };
         attempt.surroundings.shipper.leave(&attempt);
+        let filled = attempt.surroundings.room.leave(&attempt);
         if end.lost {
             return end;
+        }
+        if let Some(message) = filled.filter(|_| end.error_code == DISK_FULL) {
+            // There is nothing to store but logs, as far as they were kept.
+            let _ = logs::keep(&attempt, &view);
+            return End { message, ..end };
         }
         if let Err(error) = outputs::keep(&attempt, &view, end.is_success())
             && end.is_success()
@@ -325,6 +339,7 @@ impl Attempt {
             (Some(EndedBy::TimeLimit), _) => {
                 End::failed("Timeout", format!("ended after its time limit of {} s", self.task.description.timeout))
             }
+            (Some(EndedBy::Room), _) => End::failed(DISK_FULL, "it filled the disk"),
             (None, Ok(())) => End { exit_code: Some(0), ..End::default() },
             (None, Err(problem)) => End { exit_code: Some(1), detail: self.detail(), ..End::failed("ProgramFailed", problem) },
         }
@@ -338,6 +353,8 @@ impl Attempt {
         let exit_code = Some(outcome.exit.number());
         match outcome.ended_by {
             Some(EndedBy::Abort) => return End { exit_code, stopped: true, ..End::default() },
+            // Whoever watches the room knows the words.
+            Some(EndedBy::Room) => return End { exit_code, detail: self.detail(), ..End::failed(DISK_FULL, "it filled the disk") },
             Some(EndedBy::TimeLimit) => {
                 let message = format!("ended after its time limit of {} s", self.task.description.timeout);
                 return End { exit_code, detail: self.detail(), ..End::failed("Timeout", message) };

@@ -32,7 +32,10 @@ use crate::{
     expiry::{self, Keeping},
     http::Nonces,
     image::Images,
-    instance::{FindEngine, Privacy, Shipper, Surroundings},
+    instance::{
+        FindEngine, Privacy, Shipper, Surroundings,
+        room::{Limits, Room},
+    },
     nodes::Nodes,
     system::Systems,
 };
@@ -60,6 +63,8 @@ pub struct Options {
     pub door: String,
     /// Folder for images of containers.
     pub images: PathBuf,
+    /// How much instances may fill.
+    pub room: Limits,
     /// How long things are kept that nobody needs any more.
     pub keeping: Keeping,
     /// Posts messages.
@@ -121,6 +126,8 @@ impl Service {
         let herald = Herald::new(options.post)?;
         let nodes = Arc::new(Nodes::load(Arc::clone(&store), herald.clone())?);
         let shipper = Shipper::new(objects.clone())?;
+        std::fs::create_dir_all(&options.folder)?;
+        let room = Room::watch(options.room, options.grace, options.folder.clone())?;
         let images = Arc::new(Images::new(options.images));
         expiry::watch(Arc::clone(&store), Arc::clone(&images), options.keeping)?;
         let surroundings = Arc::new(Surroundings {
@@ -134,6 +141,7 @@ impl Service {
             engine: options.engine,
             images,
             shipper,
+            room,
             systems: Arc::clone(&options.systems),
             users: {
                 let accounts = Arc::clone(&accounts);

@@ -109,6 +109,7 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
         images: config.home.join("images"),
         systems: app,
         door,
+        room: config.server.room,
         keeping: config.server.keeping,
         post: Arc::new(post),
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),

@@ -20,7 +20,7 @@ use super::{Access, Attempt, PlaceError, bucket_and_key, left::Left, view::View}
 /// Time between two looks at the logs of what runs.
 const PERIOD: Duration = Duration::from_secs(2);
 /// Bytes of a log that are stored while it grows; the rest comes when the command has ended.
-const MAX_LIVE_BYTES: u64 = 64 << 20;
+pub(super) const MAX_LIVE_BYTES: u64 = 64 << 20;
 /// Bytes of a log that are stored at a time.
 const PIECE_BYTES: u64 = 4 << 20;
 

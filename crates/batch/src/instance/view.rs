@@ -26,6 +26,8 @@ const VIEWS: &str = "views";
 const LAYERS: &str = "layers";
 const ROOT: &str = "root";
 const OUTPUTS: &str = "outputs";
+/// Those that hold second names of files of others: of objects, and of inputs of calls.
+pub(super) const SHARED: [&str; 2] = [VIEWS, "inputs"];
 /// Those that are shown at other places, where nobody else looks into them.
 pub(super) const FOLDERS: [&str; 3] = [VIEWS, LAYERS, OUTPUTS];
 /// Names in the folder of a layer.
