@@ -129,7 +129,7 @@ impl Service {
         std::fs::create_dir_all(&options.folder)?;
         let room = Room::watch(options.room, options.grace, options.folder.clone())?;
         let images = Arc::new(Images::new(options.images));
-        expiry::watch(Arc::clone(&store), Arc::clone(&images), options.keeping)?;
+        expiry::watch(Arc::clone(&store), Arc::clone(&images), Arc::clone(&options.engine), options.keeping)?;
         let surroundings = Arc::new(Surroundings {
             objects,
             oss_endpoint: options.oss_endpoint,
