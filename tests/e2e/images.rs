@@ -42,7 +42,7 @@ fn saved(tag: &str, layers: &[&[u8]]) -> Vec<u8> {
 }
 
 /// This machine's bash and a few programs as the lowest layer of an image.
-fn base(yard: &Yard) -> Vec<u8> {
+pub fn base(yard: &Yard) -> Vec<u8> {
     let root = yard.path("base");
     small_root(&root).unwrap();
     packed(&root)
@@ -56,7 +56,7 @@ fn packed(root: &Path) -> Vec<u8> {
 }
 
 /// A version of the demo's image: a tool that says which it is, and a note of the first one that the second takes away.
-fn demo(base: &[u8], version: &str) -> Vec<u8> {
+pub fn demo(base: &[u8], version: &str) -> Vec<u8> {
     let tool = format!("#!/bin/bash\necho tool {version}\n");
     let first = layer(&[("opt/tools/tool", 0o755, tool.as_bytes()), ("opt/note", 0o644, b"of the image\n"), ("opt/gone", 0o644, b"")]);
     let second = layer(&[("opt/.wh.gone", 0o644, b"")]);

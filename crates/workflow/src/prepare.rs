@@ -236,6 +236,17 @@ impl Shared {
         let short: String = preparation.id.run.to_string().chars().take(8).collect();
         let name = format!("cromwell_{short}_{}", preparation.id.call);
         let dialect = settings.dialect_of(preparation.module.document.version);
+        let changed;
+        let attributes = if provider.definition().bcs {
+            if let Some(image) = image.as_ref().filter(|image| !bcs::is_quotable(image)) {
+                return Err(Failure::new(format!("`{image}` is no name of an image")));
+            }
+            let stands_in = place.image.as_ref().is_some_and(|image| image.mode == "host");
+            changed = bcs::for_commands(attributes, stands_in, settings.has_engine());
+            &changed
+        } else {
+            attributes
+        };
         place.site = Some(Site::new(provider, attributes, runtime, image, name, dialect)?);
         Ok(place)
     }

@@ -24,7 +24,11 @@ pub const BCS: &str = "BCS";
 /// File in the state folder that says where the service is.
 pub const DOOR: &str = "service.json";
 /// What tasks may say to it; the forms are checked elsewhere.
-const ATTRIBUTES: &str = "String? cluster\nString? imageId\nInt? timeout\nString? tag\nString? autoReleaseJob\nString? reserveOnFail";
+const ATTRIBUTES: &str = "String? cluster\nString? imageId\nInt? timeout\nString? tag\nString? autoReleaseJob\nString? reserveOnFail\n\
+    String? docker\nString? dockerTag\nString? mounts\nString? systemDisk\nString? dataDisk";
+/// Those of them that are passed on as they are.
+const TEXTS: [&str; 10] =
+    ["cluster", "imageId", "tag", "autoReleaseJob", "reserveOnFail", "docker", "dockerTag", "mounts", "systemDisk", "dataDisk"];
 
 /// Account that the jobs of workflows belong to.
 const ACCOUNT: &str = "admin";
@@ -80,9 +84,7 @@ pub fn with_jobs(providers: &Providers, door: &Path) -> Result<Providers> {
     let own = format!("{} {WORD}", quote(&program.to_string_lossy()));
     let door = quote(&door.to_string_lossy());
     for definition in definitions.iter_mut().filter(|definition| definition.bcs) {
-        let options: String = ["cluster", "imageId", "tag", "autoReleaseJob", "reserveOnFail"]
-            .map(|name| format!(" ${{\"--{name} '\" + {name} + \"'\"}}"))
-            .concat();
+        let options: String = TEXTS.map(|name| format!(" ${{\"--{name} '\" + {name} + \"'\"}}")).concat();
         definition.run_in_background = false;
         definition.submit = Some(format!(
             "{own} submit {door} --on-behalf '${{on_behalf}}' --cwd '${{cwd}}' --script '${{script}}'{options} ${{\"--timeout \" + timeout}}"
