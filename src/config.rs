@@ -1,6 +1,7 @@
 //! Configuration: one TOML file, every value with a default; environment and flags override, and each value knows
 //! where it came from. A configuration file of the original may lie beneath ([`original`]).
 
+mod batch;
 mod engine;
 mod file;
 pub mod original;
@@ -15,7 +16,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use batchyard_batch::expiry::Keeping;
+use batchyard_batch::{expiry::Keeping, instance::room::Limits};
 use batchyard_cromwell::{
     config::CromwellConfig,
     language::Accepted,
@@ -26,7 +27,7 @@ use batchyard_store::Location;
 use batchyard_workflow::settings::Settings;
 
 use self::{
-    file::{File, ServerFile},
+    file::{BatchFile, File, ServerFile},
     original::{EXECUTIONS, Original, is_original},
 };
 use crate::{
@@ -90,6 +91,8 @@ pub struct Server {
     pub max_workflows: usize,
     /// Whether what runs is ended with the server.
     pub abort_on_exit: bool,
+    /// How much instances of jobs may fill.
+    pub room: Limits,
     /// How long things are kept that nobody needs any more.
     pub keeping: Keeping,
 }
@@ -289,7 +292,7 @@ impl Config {
         }
         let stores = loader.stores(file.stores)?;
         let warnings = loader.warnings(&file.check)?;
-        let server = loader.server(&file.server)?;
+        let server = loader.server(&file.server, &file.batch)?;
         let (original, shown) = (loader.original, loader.shown);
         let mut config = Config { home, database, runs_dir, import_map, warnings, stores, settings, server, original, shown };
         let web = Downloads::new(config.home.join("downloads"));
@@ -299,7 +302,7 @@ impl Config {
 }
 
 impl Loader {
-    fn server(&mut self, file: &ServerFile) -> Result<Server> {
+    fn server(&mut self, file: &ServerFile, batch_file: &BatchFile) -> Result<Server> {
         let listen = file.listen.map(|address| address.to_string());
         let interface = |config: &CromwellConfig| config.webservice.interface.clone();
         let listen = self.take_with("server.listen", listen, ("webservice.interface", interface), LOOPBACK.into(), |v| format!("{v:?}"));
@@ -330,6 +333,7 @@ impl Loader {
             audit: days(self.take("server.audit_days", file.audit_days, AUDIT_DAYS, u32::to_string)),
             images: days(self.take("server.image_days", file.image_days, IMAGE_DAYS, u32::to_string)),
         };
+        let room = self.room(batch_file)?;
         Ok(Server {
             listen,
             listens_by_default,
@@ -344,6 +348,7 @@ impl Loader {
             opened,
             max_workflows,
             abort_on_exit,
+            room,
             keeping,
         })
     }

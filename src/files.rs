@@ -5,19 +5,17 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use batchyard_batch::instance::Access;
+use batchyard_batch::instance::{Access, access::ADMIN};
 use batchyard_objects::{
     Objects, Put,
     folder::place,
     remote::{Address, Cache, Scheme},
 };
 use batchyard_workflow::fetch::Fetch;
-
-/// Before the name of an account whose key opens all buckets; no name holds it.
-const ADMIN: &str = "admin:";
 
 /// Object stores as files.
 #[derive(Debug)]
@@ -28,8 +26,11 @@ pub struct StoredFiles {
     pub cache: Cache,
 }
 
-/// Shows objects of the embedded store as files below a folder, beside each other as their keys are, so that an index is found
-/// beside its file.
+/// Copies objects of the embedded store to files below a folder, beside each other as their keys are, so that an index is
+/// found beside its file.
+///
+/// There is one copy for all tasks, which get second names of it. A task that runs as the server's own user could write to
+/// it, never to what is stored; a copy that was changed is not used for later tasks.
 #[derive(Debug)]
 pub struct EmbeddedFiles {
     pub objects: Objects,
@@ -67,7 +68,7 @@ impl Fetch for StoredFiles {
             if let Some((account, admin)) = rights {
                 self.access(embedded, account, admin).write(url).map_err(|e| failed(&e))?;
             }
-            let stored = embedded.objects.put_file(&address.bucket, &address.key, file, false, Put::default());
+            let stored = embedded.objects.put_file(&address.bucket, &address.key, file, Put::default());
             return stored.map(drop).map_err(|e| failed(&e));
         }
         self.cache.allow(url, restricted(&rights), true).map_err(|e| failed(&e))?;
@@ -107,19 +108,19 @@ impl EmbeddedFiles {
         let inner = place(key).ok_or("has a key that cannot be the name of a file")?;
         let file = self.folder.join(bucket).join(&inner);
         let mark = self.folder.join(".marks").join(bucket).join(&inner);
-        let state = format!("{} {} {}", record.etag, record.size, record.modified_ms);
-        if file.exists() && fs::read_to_string(&mark).is_ok_and(|kept| kept == state) {
+        let state = |stamp: &str| format!("{} {} {} {stamp}", record.etag, record.size, record.modified_ms);
+        if stamp(&file).is_ok_and(|stamp| fs::read_to_string(&mark).is_ok_and(|kept| kept == state(&stamp))) {
             return Ok(file);
         }
-        self.show(bucket, key, &file).map_err(|e| format!("cannot be shown as `{}`: {e}", file.display()))?;
-        write(&mark, &state).map_err(|e| format!("cannot be kept: {e}"))?;
+        self.copy(bucket, key, &file).map_err(|e| format!("cannot be copied to `{}`: {e}", file.display()))?;
+        stamp(&file).and_then(|stamp| write(&mark, &state(&stamp))).map_err(|e| format!("cannot be kept: {e}"))?;
         Ok(file)
     }
 
-    /// Others may be using the file that was shown before, so it is replaced as a whole.
-    fn show(&self, bucket: &str, key: &str, file: &Path) -> Result<(), String> {
+    /// Others may be using the former copy, so it is replaced as a whole.
+    fn copy(&self, bucket: &str, key: &str, file: &Path) -> Result<(), String> {
         let part = self.folder.join(format!(".part-{}", batchyard_model::RunId::random()));
-        self.objects.link_file(bucket, key, &part).map_err(|e| e.to_string())?;
+        self.objects.copy_file(bucket, key, &part).map_err(|e| e.to_string())?;
         let into_place = || -> std::io::Result<()> {
             if let Some(parent) = file.parent() {
                 fs::create_dir_all(parent)?;
@@ -128,6 +129,12 @@ impl EmbeddedFiles {
         };
         into_place().map_err(|e| e.to_string())
     }
+}
+
+/// What changes with whatever is written to a file.
+fn stamp(file: &Path) -> std::io::Result<String> {
+    let about = fs::metadata(file)?;
+    Ok(format!("{} {} {}.{}", about.ino(), about.size(), about.mtime(), about.mtime_nsec()))
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {

@@ -108,6 +108,7 @@ fn prepare(example: &Path, data: &Path) -> Result<()> {
         memory_mib: 0,
         time_limit: None,
         grace: Duration::from_secs(5),
+        user: None,
         may_have_started: false,
     };
     let outcome = LocalRunner.run(&job, &Control::new(format!("demo-{}", std::process::id())))?;

@@ -97,8 +97,15 @@ fn job(given: &HashMap<&str, &str>) -> Result<Json> {
             word => auto["SpotPriceLimit"] = word.parse::<f64>().ok().into(),
         }
     }
+    let disks = disks(text("systemDisk"), text("dataDisk"));
+    if !disks.is_null() {
+        auto["Configs"]["Disks"] = disks;
+    }
     task["AutoCluster"] = auto;
+    see_and_leave(&mut task, text("mounts"));
+    run_in_image(&mut task, text("docker"), text("dockerTag"), cwd);
     Ok(json!({
+        "OnBehalf": { "Account": text("on-behalf"), "Folder": cwd },
         "Name": name(cwd, text("tag")),
         "Description": cwd,
         "Type": "DAG",
@@ -107,6 +114,59 @@ fn job(given: &HashMap<&str, &str>) -> Result<Json> {
         "AutoRelease": text("autoReleaseJob") != "false",
         "DAG": { "Tasks": { "cromwell": task }, "Dependencies": {} },
     }))
+}
+
+/// `<type> <GB>` and `<type> <GB> <mount point>`, within what the service takes.
+fn disks(system: &str, data: &str) -> Json {
+    let mut disks = Json::Null;
+    for (name, text, sizes) in [("SystemDisk", system, 40..=500), ("DataDisk", data, 5..=2000_i64)] {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let size = words.get(1).and_then(|size| size.parse::<i64>().ok());
+        if let (Some(kind), Some(size)) = (words.first(), size) {
+            let size = size.clamp(*sizes.start(), *sizes.end());
+            disks[name] = json!({ "Type": kind, "Size": size, "MountPoint": words.get(2).copied().unwrap_or_default() });
+        }
+    }
+    disks
+}
+
+/// Mounts of the attribute: `<oss://...> </local> <true|false>` is seen, `</local> <oss://...> <true|false>` is left. Those of network
+/// file systems have no effect: the machine has them mounted, or not.
+fn see_and_leave(task: &mut Json, mounts: &str) {
+    let mut seen = Vec::new();
+    for mount in mounts.split(',') {
+        match mount.split_whitespace().collect::<Vec<_>>().as_slice() {
+            [url, local, writable] if url.starts_with("oss://") => {
+                seen.push(json!({ "Source": url, "Destination": local, "WriteSupport": *writable == "true" }));
+            }
+            [local, url, _] if url.starts_with("oss://") => task["OutputMapping"][*local] = (*url).into(),
+            _ => {}
+        }
+    }
+    if !seen.is_empty() {
+        task["Mounts"]["Entries"] = seen.into();
+    }
+}
+
+/// The image of a call, which sees the call's folder where everybody sees it.
+fn run_in_image(task: &mut Json, docker: &str, tag: &str, cwd: &str) {
+    let mut tag = tag.split_whitespace();
+    let command = &mut task["Parameters"]["Command"];
+    match (docker, tag.next(), tag.next()) {
+        ("", None, _) => return,
+        ("", Some(image), registry) => {
+            command["EnvVars"]["BATCH_COMPUTE_DOCKER_IMAGE"] = image.into();
+            command["EnvVars"]["BATCH_COMPUTE_DOCKER_REGISTRY_OSS_PATH"] = registry.unwrap_or_default().into();
+        }
+        (image, ..) => command["Docker"]["Image"] = image.into(),
+    }
+    let folder = json!({ "Source": format!("file://{cwd}/"), "Destination": format!("{cwd}/"), "WriteSupport": true });
+    if !task["Mounts"]["Entries"].is_array() {
+        task["Mounts"]["Entries"] = json!([]);
+    }
+    if let Some(entries) = task["Mounts"]["Entries"].as_array_mut() {
+        entries.push(folder);
+    }
 }
 
 /// `<tag>_<begin of the workflow's id>_<call>`, as the original names them.
@@ -155,5 +215,38 @@ mod tests {
             super::job(&HashMap::from([("script", "s"), ("cluster", "cls-1")])).unwrap()["DAG"]["Tasks"]["cromwell"]["ClusterId"],
             "cls-1"
         );
+    }
+
+    #[test]
+    fn what_a_call_sees_leaves_and_runs_in() {
+        let task = |given: &[(&'static str, &'static str)]| {
+            let given: HashMap<&str, &str> = [("cwd", "/runs/call-x"), ("script", "s")].into_iter().chain(given.iter().copied()).collect();
+            job(&given).unwrap()["DAG"]["Tasks"]["cromwell"].clone()
+        };
+        let mounts = "oss://b/in/ /home/in/ false, /home/out.txt oss://b/out.txt true,nas://x/ /nas/ true, oss://b/f /f true";
+        let made = task(&[("mounts", mounts), ("systemDisk", "cloud 20"), ("dataDisk", "cloud_ssd 250 /home/data/")]);
+        assert_eq!(
+            made["Mounts"]["Entries"],
+            json!([
+                { "Source": "oss://b/in/", "Destination": "/home/in/", "WriteSupport": false },
+                { "Source": "oss://b/f", "Destination": "/f", "WriteSupport": true }
+            ])
+        );
+        assert_eq!(made["OutputMapping"], json!({ "/home/out.txt": "oss://b/out.txt" }));
+        let disks = &made["AutoCluster"]["Configs"]["Disks"];
+        assert_eq!(disks["SystemDisk"], json!({ "Type": "cloud", "Size": 40, "MountPoint": "" }));
+        assert_eq!(disks["DataDisk"], json!({ "Type": "cloud_ssd", "Size": 250, "MountPoint": "/home/data/" }));
+        let folder = json!([{ "Source": "file:///runs/call-x/", "Destination": "/runs/call-x/", "WriteSupport": true }]);
+        let made = task(&[("dockerTag", "ubuntu/latest oss://b/registry/")]);
+        let variables = &made["Parameters"]["Command"]["EnvVars"];
+        assert_eq!(variables["BATCH_COMPUTE_DOCKER_IMAGE"], "ubuntu/latest");
+        assert_eq!(
+            (&variables["BATCH_COMPUTE_DOCKER_REGISTRY_OSS_PATH"], &made["Mounts"]["Entries"]),
+            (&json!("oss://b/registry/"), &folder)
+        );
+        let made = task(&[("docker", "ubuntu"), ("dockerTag", "other")]);
+        let command = &made["Parameters"]["Command"];
+        assert_eq!((&command["Docker"]["Image"], &command["EnvVars"]), (&json!("ubuntu"), &Json::Null));
+        assert!(task(&[])["Mounts"].is_null());
     }
 }

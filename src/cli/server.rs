@@ -133,9 +133,10 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     options.abort_on_terminate |= args.abort_on_exit;
     let limits = limits(&config);
     let app = Arc::new(WorkflowsApp::default());
-    let batch = listeners.map(|listeners| services::start(listeners, &config, &machine, Arc::clone(&app))).transpose()?;
+    let batch = listeners.map(|listeners| services::start(listeners, &config, &options.root, &machine, Arc::clone(&app))).transpose()?;
     if let Some(services) = &batch {
         options.objects = Some(Arc::clone(&services.files));
+        options.users = Some(services.users.clone());
     }
     options.sources.stores.fetch.clone_from(&options.objects);
     let service = Service::new(machine, options);

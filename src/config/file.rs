@@ -22,6 +22,7 @@ pub struct File {
     pub wdl: Wdl,
     pub check: Switches,
     pub server: ServerFile,
+    pub batch: BatchFile,
     pub cromwell: CromwellFile,
     pub default_provider: Option<String>,
     pub providers: Vec<toml::Table>,
@@ -53,6 +54,14 @@ pub struct ServerFile {
     pub abort_on_exit: Option<bool>,
     pub audit_days: Option<u32>,
     pub image_days: Option<u32>,
+}
+
+/// Limits of instances of jobs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BatchFile {
+    pub disk: Option<String>,
+    pub disk_floor: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     containers::{Podman, not_tested, small_root},
     service::{Service, has_namespaces, job, merge},
+    users,
     yard::{Yard, processes_with, wait_for},
 };
 
@@ -248,6 +249,57 @@ fn podman_is_given_images_of_the_object_store() {
     a_job_sees_and_leaves(&service);
     commands_end_as_everywhere(&yard, &service);
     links_are_no_way_out(&yard, &service);
+}
+
+/// A command in an image as the user of its account.
+fn runs_as_a_user(yard: &Yard, containers: &str) {
+    let keys = users::key(yard, "alice", "70005");
+    let mut service = started(yard, containers);
+    service.keys = keys;
+    service.put("alices", "", b"");
+    service.put("alices", "dockers/demo_0.1.tar", &demo(&base(yard), "0.1"));
+    service.put("alices", "ref/large", &b"line\n".repeat(20_000));
+    service.put("alices", "ref/small", b"small\n");
+    let line = "cat /proc/self/status | while read -r a b c; do [ $a = Uid: ] && echo $b; done; tool; cat /ref/large | while read -r x; do echo $x; done | \
+        { read -r x; echo $x; }; echo changed > /ref/small; echo new > /ref/new; echo x 2>/dev/null > /fixed/small || echo fixed; echo $USER $HOME; \
+        echo 1 > /home/admin/many/one; echo 2 > here.txt; echo x 2>/dev/null > /opt/x || echo closed; echo x 2>/dev/null > ../rc || echo kept";
+    let more = json!({
+        "Parameters": {"StdoutRedirectPath": "oss://alices/logs/", "StderrRedirectPath": "oss://alices/logs/",
+            "Command": {"Docker": {"Image": "localhost:5000/demo:0.1", "RegistryOSSPath": "oss://alices/dockers/"}}},
+        "InputMapping": {"oss://alices/ref/": "/ref/"},
+        "Mounts": {"Entries": [{"Source": "oss://alices/ref/", "Destination": "/fixed/", "WriteSupport": false}]},
+        "OutputMapping": {"/ref/new": "oss://alices/new", "/home/admin/many/": "oss://alices/many/", "here.txt": "oss://alices/here"}
+    });
+    let id = service.create("/jobs", &job(line, 1, &more));
+    let state = service.wait(&id);
+    let told = service.object("GET", "alices", &format!("logs/stderr.{id}.task.0"), b"").1;
+    assert_eq!(state, "Finished", "{told} {:?}", service.instances(&id, "task"));
+    let out = service.text("alices", &format!("logs/stdout.{id}.task.0"));
+    assert_eq!(out, "70005\ntool 0.1\nline\nfixed\n70005 /batchcompute/workdir\nclosed\nkept\n");
+    for (key, text) in [("new", "new\n"), ("many/one", "1\n"), ("here", "2\n"), ("ref/small", "small\n")] {
+        assert_eq!(service.text("alices", key), text, "{key}");
+    }
+    // It is ended like any other.
+    let id = service.create("/jobs", &job("sleep 300", 1, &merged(more, json!({"Timeout": 2, "OutputMapping": {}}))));
+    assert_eq!(service.wait(&id), "Failed");
+    assert_eq!(service.instances(&id, "task")[0]["Result"]["ErrorCode"], "Timeout");
+}
+
+fn merged(mut document: Json, more: Json) -> Json {
+    merge(&mut document, &more);
+    document
+}
+
+#[test]
+fn commands_in_images_run_as_the_user_of_their_account() {
+    if !users::is_root() || !has_namespaces() {
+        return;
+    }
+    let yard = Yard::new();
+    runs_as_a_user(&yard, NO_ENGINE);
+    let yard = Yard::new();
+    let Some(containers) = podman(&yard, "podman") else { return };
+    runs_as_a_user(&yard, &containers);
 }
 
 /// The guide's own lines, by the SDK that they were written for.

@@ -3,7 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use crate::{
-    service::{Keys, Service, merge},
+    images,
+    service::{Keys, Service, has_namespaces, merge},
     yard::{Yard, wait_for},
 };
 
@@ -105,6 +106,46 @@ fn each_call_is_a_job() {
     assert_eq!(metadata["calls"]["wf.own"][0]["outputs"]["text"], "a cromwell");
     assert_eq!(metadata["calls"]["wf.fixed"][0]["outputs"]["text"], json!(cluster));
     wait_for("the released job to be gone", || named("_fixed").is_none());
+}
+
+/// `mounts`, `dockerTag` and disks of a call, as those wrote them who ran calls as jobs of the original.
+#[test]
+fn calls_see_objects_and_run_in_images() {
+    if !has_namespaces() {
+        return;
+    }
+    let (yard, service) = started();
+    service.put("data", "ref/genome.fa", b"ACGT\n");
+    service.put("data", "dockers/demo_0.1.tar", &images::demo(&images::base(&yard), "0.1"));
+    let wdl = "version 1.0\n\
+        workflow wf { input { File words } call sees { input: f = words } call contained { input: f = words } call bounded }\n\
+        task sees { input { File f } command <<< cat /home/ref/genome.fa ~{f} > both.txt; cat both.txt > /home/out.txt; echo x 2>/dev/null > /home/ref/x || echo closed >>>\n\
+        output { File both = \"both.txt\" String closed = read_string(stdout()) }\n\
+        runtime { mounts: \"oss://data/ref/ /home/ref/ false, /home/out.txt oss://data/left/out.txt true\" } }\n\
+        task contained { input { File f } command <<< tool > out.txt; cat /opt/note ~{f} /home/ref/genome.fa >> out.txt >>> output { String text = read_string(\"out.txt\") }\n\
+        runtime { dockerTag: \"localhost:5000/demo:0.1 oss://data/dockers/\" mounts: [\"oss://data/ref/ /home/ref/ true\"] } }\n\
+        task bounded { command <<< echo ok >>> runtime { systemDisk: \"cloud 40\" dataDisk: \"cloud 50 /home/data/\" autoReleaseJob: false } }\n";
+    service.put("data", "wdl/sees.wdl", wdl.as_bytes());
+    service.put("data", "wdl/inputs.json", br#"{"wf.words": "oss://data/in/words.txt"}"#);
+    let id = service.create("/jobs", &app_job(&json!({"App": {"Inputs": {"WDL": "oss://data/wdl/sees.wdl"}}})));
+    let state = service.wait(&id);
+    assert_eq!(state, "Finished", "{}", service.text("data", &format!("logs/stderr.{id}.task.0")));
+    let metadata: Json = serde_json::from_str(&service.text("data", "out/workflow_metadata.json")).unwrap();
+    assert_eq!(metadata["calls"]["wf.sees"][0]["outputs"]["closed"], "closed");
+    assert_eq!(service.text("data", "left/out.txt"), "ACGT\na b c\n");
+    assert_eq!(metadata["calls"]["wf.contained"][0]["outputs"]["text"], "tool 0.1\nof the image\na b c\nACGT");
+    let jobs = service.get("/jobs?Marker&MaxItemCount=100")["Items"].clone();
+    let bounded = jobs.as_array().unwrap().iter().find(|job| job["Name"].as_str().unwrap().ends_with("_bounded")).unwrap().clone();
+    let described = service.get(&format!("/jobs/{}?description", bounded["Id"].as_str().unwrap()));
+    assert_eq!(described["DAG"]["Tasks"]["cromwell"]["AutoCluster"]["Configs"]["Disks"]["DataDisk"]["Size"], 50);
+    // What would end the words of a command is no attribute.
+    let wdl =
+        "version 1.0\nworkflow wf { call a } task a { command <<< true >>> runtime { tag: \"x'$(touch /tmp/never-made-by-a-tag)'\" } }\n";
+    service.put("data", "wdl/quoted.wdl", wdl.as_bytes());
+    let id = service.create("/jobs", &app_job(&json!({"App": {"Inputs": {"WDL": "oss://data/wdl/quoted.wdl", "WORKFLOW_INPUTS": ""}}})));
+    assert_eq!(service.wait(&id), "Failed");
+    assert!(service.text("data", &format!("logs/stderr.{id}.task.0")).contains("runtime attribute `tag` cannot be"));
+    assert!(!std::path::Path::new("/tmp/never-made-by-a-tag").exists());
 }
 
 /// Lists name what a workflow works on, and belong to whoever submitted it.

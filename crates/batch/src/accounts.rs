@@ -7,6 +7,7 @@ use std::{
 };
 
 use batchyard_objects::keys::{Key, Keyring, Role};
+use batchyard_runner::{User, UserError};
 use batchyard_store::{AuditRecord, BatchWrite, ResourceKind, ResourceRecord, Store, StoreError, Write};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -15,6 +16,8 @@ use crate::engine::now_ms;
 
 /// Age at which what is known of keys is read again, so that one that another process has made or disabled is noticed.
 const FRESH: Duration = Duration::from_secs(1);
+/// Age at which a user of the machine is looked up again.
+const USERS_FRESH: Duration = Duration::from_secs(60);
 /// Most keys.
 const MAX_KEYS: u32 = 10_000;
 /// Letters of ids and secrets.
@@ -40,6 +43,9 @@ struct KeyDoc {
 struct AccountDoc {
     #[serde(default)]
     quotas: BTreeMap<String, u64>,
+    /// Name or number of the system user that its instances run as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run_as: Option<String>,
 }
 
 /// Who asks.
@@ -62,6 +68,8 @@ pub struct KeySummary {
     pub account: String,
     /// Name of its account.
     pub name: String,
+    /// The system user that instances of the account run as; nothing for the server's own.
+    pub run_as: Option<String>,
     /// `admin`, `user` or `viewer`.
     pub role: &'static str,
     /// Whether it can be used.
@@ -74,12 +82,14 @@ pub struct KeySummary {
 pub struct Accounts {
     store: Arc<Store>,
     known: Mutex<Known>,
+    /// Users by what they were looked up by.
+    users: Mutex<HashMap<String, (Instant, User)>>,
 }
 
 struct Known {
     read: Instant,
     keys: HashMap<String, Key>,
-    quotas: HashMap<String, BTreeMap<String, u64>>,
+    accounts: HashMap<String, AccountDoc>,
     /// By id.
     names: HashMap<String, String>,
 }
@@ -91,7 +101,7 @@ impl Accounts {
     /// What kept the store from answering.
     pub fn open(store: Arc<Store>) -> Result<Accounts, StoreError> {
         let known = Mutex::new(read(&store)?);
-        Ok(Accounts { store, known })
+        Ok(Accounts { store, known, users: Mutex::default() })
     }
 
     /// Makes sure that there is a first key: the one given, or a new one when there is none at all. Returns a new one, which
@@ -196,7 +206,9 @@ impl Accounts {
     /// What kept the store from answering.
     pub fn keys(&self) -> Result<Vec<KeySummary>, StoreError> {
         let keys = self.store.list_resources(ResourceKind::Key, None, "", MAX_KEYS)?;
+        let users = read(&self.store)?.accounts;
         let summary = |record: ResourceRecord| KeySummary {
+            run_as: users.get(&record.owner).and_then(|doc| doc.run_as.clone()),
             role: role_name(role_of(&record.doc)),
             id: record.id,
             account: record.owner,
@@ -223,19 +235,68 @@ impl Accounts {
     /// # Errors
     /// There is no such account, or the store does not answer.
     pub fn set_quota(&self, account: &str, quota: &str, value: u64) -> Result<(), StoreError> {
-        let accounts = self.store.list_resources(ResourceKind::Account, None, "", MAX_KEYS)?;
-        let absent = || StoreError::Absent { what: "account", id: account.into() };
-        let record = accounts.into_iter().find(|known| known.name == account).ok_or_else(absent)?;
-        let mut doc: AccountDoc = serde_json::from_str(&record.doc).unwrap_or_default();
-        doc.quotas.insert(quota.into(), value);
-        let record = ResourceRecord { doc: serde_json::to_string(&doc).unwrap_or_default(), version: record.version + 1, ..record };
-        self.write("SetQuota", account, BatchWrite::UpdateResource(record))
+        self.change(account, "SetQuota", |doc| {
+            doc.quotas.insert(quota.into(), value);
+        })
     }
 
     /// A limit of an account.
     pub fn quota(&self, account: &str, name: &str) -> u64 {
-        let own = self.fresh(|known| known.quotas.get(account).and_then(|quotas| quotas.get(name).copied()));
+        let own = self.fresh(|known| known.accounts.get(account).and_then(|doc| doc.quotas.get(name).copied()));
         own.unwrap_or_else(|| QUOTAS.iter().find(|(known, _)| *known == name).map_or(u64::MAX, |(_, value)| *value))
+    }
+
+    /// From now on instances of an account run as this user of the machine, or again as the server's own.
+    ///
+    /// # Errors
+    /// There is no such account, or the store does not answer.
+    pub fn set_run_as(&self, account: &str, user: Option<&str>) -> Result<(), StoreError> {
+        self.change(account, "SetRunAs", |doc| doc.run_as = user.map(str::to_owned))
+    }
+
+    /// What [`Accounts::set_run_as`] has set for an account, by its name.
+    ///
+    /// # Errors
+    /// What kept the store from answering.
+    pub fn run_as(&self, account: &str) -> Result<Option<String>, StoreError> {
+        let accounts = self.store.list_resources(ResourceKind::Account, None, "", MAX_KEYS)?;
+        Ok(accounts.into_iter().find(|known| known.name == account).and_then(|record| doc_of(&record).run_as))
+    }
+
+    /// Whether instances of an account, by its id, run as another user.
+    pub fn is_mapped(&self, account: &str) -> bool {
+        self.fresh(|known| known.accounts.get(account).is_some_and(|doc| doc.run_as.is_some()))
+    }
+
+    /// Users that instances of accounts run as.
+    pub fn mapped(&self) -> Vec<String> {
+        self.fresh(|known| known.accounts.values().filter_map(|doc| doc.run_as.clone()).collect())
+    }
+
+    /// The user that instances of an account run as, by the account's id; nothing for the server's own.
+    ///
+    /// # Errors
+    /// There is no such user now, or this process cannot run anything as somebody else.
+    pub fn user(&self, account: &str) -> Result<Option<User>, UserError> {
+        let named = self.fresh(|known| known.accounts.get(account).and_then(|doc| doc.run_as.clone()));
+        let Some(name) = named else { return Ok(None) };
+        let users = || self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, user)) = users().get(&name).filter(|(at, _)| at.elapsed() < USERS_FRESH) {
+            return Ok(Some(user.clone()));
+        }
+        let user = User::find(&name)?;
+        users().insert(name, (Instant::now(), user.clone()));
+        Ok(Some(user))
+    }
+
+    fn change(&self, account: &str, action: &str, change: impl FnOnce(&mut AccountDoc)) -> Result<(), StoreError> {
+        let accounts = self.store.list_resources(ResourceKind::Account, None, "", MAX_KEYS)?;
+        let absent = || StoreError::Absent { what: "account", id: account.into() };
+        let record = accounts.into_iter().find(|known| known.name == account).ok_or_else(absent)?;
+        let mut doc = doc_of(&record);
+        change(&mut doc);
+        let record = ResourceRecord { doc: serde_json::to_string(&doc).unwrap_or_default(), version: record.version + 1, ..record };
+        self.write(action, account, BatchWrite::UpdateResource(record))
     }
 
     fn write(&self, action: &str, resource: &str, write: BatchWrite) -> Result<(), StoreError> {
@@ -276,11 +337,15 @@ fn read(store: &Store) -> Result<Known, StoreError> {
     }
     let accounts = store.list_resources(ResourceKind::Account, None, "", MAX_KEYS)?;
     let names = accounts.iter().map(|record| (record.id.clone(), record.name.clone())).collect();
-    let quotas = accounts.into_iter().map(|record| {
-        let doc: AccountDoc = serde_json::from_str(&record.doc).unwrap_or_default();
-        (record.id, doc.quotas)
+    let accounts = accounts.into_iter().map(|record| {
+        let doc = doc_of(&record);
+        (record.id, doc)
     });
-    Ok(Known { read: Instant::now(), keys, quotas: quotas.collect(), names })
+    Ok(Known { read: Instant::now(), keys, accounts: accounts.collect(), names })
+}
+
+fn doc_of(account: &ResourceRecord) -> AccountDoc {
+    serde_json::from_str(&account.doc).unwrap_or_default()
 }
 
 fn key_doc(secret: &str, role: Role) -> String {

@@ -214,6 +214,7 @@ impl Engine {
                 instance.attempts += 1;
             }
             let dir = attempt_dir(&self.parts.folder, &id, &planned.name, number, instance.attempts);
+            let call = job.plan.call.as_ref();
             let attempt = Attempt {
                 job: id.clone(),
                 task: planned,
@@ -222,11 +223,13 @@ impl Engine {
                 access: Access {
                     objects: self.parts.surroundings.objects.clone(),
                     cache: self.parts.surroundings.cache.clone(),
-                    account: job.owner.clone(),
-                    admin: job.plan.admin,
+                    account: call.map_or(&job.owner, |call| &call.account).clone(),
+                    admin: call.map_or(job.plan.admin, |call| call.admin),
                 },
+                call: call.map(|call| call.folder.clone()),
                 dir,
                 seat,
+                user: None,
                 surroundings: Arc::clone(&self.parts.surroundings),
             };
             self.give_to_gate(attempt, id, turn.2, node);

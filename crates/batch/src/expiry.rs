@@ -1,4 +1,4 @@
-//! What is kept for a while and then forgotten: tokens, notes of changes, unpacked images.
+//! What is kept for a while and then forgotten: tokens, notes of changes, images.
 
 use std::{
     sync::Arc,
@@ -8,7 +8,7 @@ use std::{
 
 use batchyard_store::{BatchWrite, ResourceKind, Store, StoreError, Write};
 
-use crate::{engine::tell, image::Images};
+use crate::{engine::tell, image::Images, instance::FindEngine};
 
 /// How long a token makes a request harmless to repeat.
 pub const TOKENS: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(6 * 3600);
 pub struct Keeping {
     /// Notes of changes.
     pub audit: Option<Duration>,
-    /// Unpacked images that nobody uses.
+    /// Images that nobody uses: unpacked ones, and those that engines were given.
     pub images: Option<Duration>,
 }
 
@@ -28,11 +28,11 @@ pub struct Keeping {
 ///
 /// # Errors
 /// When there is no thread to be had.
-pub fn watch(store: Arc<Store>, images: Arc<Images>, keeping: Keeping) -> std::io::Result<()> {
+pub fn watch(store: Arc<Store>, images: Arc<Images>, engine: FindEngine, keeping: Keeping) -> std::io::Result<()> {
     let work = move || {
         images.tidy();
         loop {
-            if let Err(error) = forget(&store, &images, keeping, SystemTime::now()) {
+            if let Err(error) = forget(&store, &images, &engine, keeping, SystemTime::now()) {
                 tell(&format!("what is too old could not be forgotten; it is tried again: {error}"));
             }
             thread::sleep(PAUSE);
@@ -45,11 +45,20 @@ pub fn watch(store: Arc<Store>, images: Arc<Images>, keeping: Keeping) -> std::i
 ///
 /// # Errors
 /// What kept the store from recording it.
-pub fn forget(store: &Store, images: &Images, keeping: Keeping, now: SystemTime) -> Result<(), StoreError> {
+pub fn forget(store: &Store, images: &Images, engine: &FindEngine, keeping: Keeping, now: SystemTime) -> Result<(), StoreError> {
     if let Some(unused) = keeping.images {
         let removed = images.forget_unused(now, unused);
         if removed > 0 {
             tell(&format!("{removed} unpacked images that nobody used were removed"));
+        }
+        // Engines are not even looked for without need.
+        if images.has_unused_given(now, unused)
+            && let Some(engine) = engine()
+        {
+            let removed = images.take_back_unused(&engine, now, unused);
+            if removed > 0 {
+                tell(&format!("{removed} images that nobody used were taken away from {}", engine.kind.program()));
+            }
         }
     }
     let before = |age: Duration| {
@@ -98,16 +107,17 @@ mod tests {
         ];
         store.write(writes.into_iter().map(Write::Batch).collect()).wait().unwrap();
         let images = Images::new(dir.path().join("images"));
+        let none: FindEngine = Arc::new(|| None);
         let count = |kind| store.list_resources(kind, None, "", 9).unwrap().len();
         let notes = || store.list_audit(&AuditFilter { limit: 9, ..AuditFilter::default() }).unwrap().len();
         let keeping = Keeping { audit: Some(DAY * 10), images: Some(DAY) };
-        forget(&store, &images, keeping, start + TOKENS).unwrap();
+        forget(&store, &images, &none, keeping, start + TOKENS).unwrap();
         assert_eq!((count(ResourceKind::Token), notes()), (2, 2), "not yet");
-        forget(&store, &images, keeping, start + TOKENS + DAY).unwrap();
+        forget(&store, &images, &none, keeping, start + TOKENS + DAY).unwrap();
         assert_eq!((count(ResourceKind::Token), count(ResourceKind::App), notes()), (1, 1, 2));
-        forget(&store, &images, Keeping { audit: None, ..keeping }, start + DAY * 1000).unwrap();
+        forget(&store, &images, &none, Keeping { audit: None, ..keeping }, start + DAY * 1000).unwrap();
         assert_eq!((count(ResourceKind::Token), notes()), (0, 2), "notes are kept for ever when that is wanted");
-        forget(&store, &images, keeping, start + DAY * 11).unwrap();
+        forget(&store, &images, &none, keeping, start + DAY * 11).unwrap();
         assert_eq!(notes(), 1);
     }
 }

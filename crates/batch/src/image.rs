@@ -8,6 +8,7 @@
 mod archive;
 mod error;
 mod expiry;
+mod given;
 mod locate;
 mod manifest;
 mod reference;
@@ -55,6 +56,8 @@ const ENGINE_NAME: &str = "localhost/batchyard-image";
 const KNOWN: &str = "known";
 /// Most of these notes.
 const MAX_NOTES: usize = 10_000;
+/// Folder of notes that tell when engines were last asked for an image that they were given.
+const GIVEN: &str = "given";
 /// Folder for locks.
 const LOCKS: &str = "locks";
 /// Pause between two tries to get a lock: unlike a wait for it they end with the attempt.
@@ -127,7 +130,13 @@ impl Images {
     /// # Errors
     /// [`ImageError`].
     pub fn in_engine(&self, located: &Located, engine: &Engine) -> Result<String, ImageError> {
-        let given = || self.known(located).filter(|id| self.engine_has(engine, id)).map(|id| self.engine_name(engine, &id));
+        let given = || {
+            // Its use is noted last: one that is just being taken away has no note.
+            let id = self
+                .known(located)
+                .filter(|id| self.engine_has(engine, id) && given::note_use(&self.given(engine, id), SystemTime::now()))?;
+            Some(self.engine_name(engine, &id))
+        };
         if let Some(name) = given() {
             return Ok(name);
         }
@@ -141,6 +150,9 @@ impl Images {
         if !self.engine_has(engine, &image.id) {
             self.give(located, &image, engine, &name)?;
         }
+        self.make_folder(GIVEN)?;
+        let note = self.given(engine, &image.id);
+        fs::write(&note, "").map_err(ImageError::file(format!("write `{}`", note.display())))?;
         self.remember(located, &image.id)?;
         Ok(name)
     }
@@ -300,6 +312,11 @@ impl Images {
         let path = self.make_folder(LOCKS)?.join(format!("{kind}-{}", digest.get(..2).unwrap_or_default()));
         let opened = File::options().create(true).write(true).truncate(false).open(&path);
         opened.map_err(ImageError::file(format!("open `{}`", path.display())))
+    }
+
+    /// The note of an image that an engine was given.
+    fn given(&self, engine: &Engine, id: &str) -> PathBuf {
+        self.folder.join(GIVEN).join(format!("{}-{id}", engine.kind.program()))
     }
 
     fn note(&self, located: &Located) -> PathBuf {

@@ -1,11 +1,14 @@
 //! One attempt of one instance, on a worker thread: put everything in place, run the command, keep what it leaves.
 
-mod access;
+pub mod access;
 mod bootstrap;
 pub(crate) mod environment;
+mod left;
 mod logs;
 mod outputs;
+mod owner;
 mod place;
+pub mod room;
 mod trial;
 mod view;
 mod world;
@@ -24,25 +27,28 @@ use batchyard_objects::{
     remote::{Cache, RemoteError},
 };
 use batchyard_runner::{
-    Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, container::Engine, root::remove, trace,
+    Control, EndedBy, Exit, Job, Launch, LocalRunner, Outcome, RunError, Shell, Trace, User, UserError, container::Engine, root::remove,
+    trace,
 };
 
-pub use self::access::{Access, Fate};
 pub use self::logs::{Shipper, address as log_address};
+pub use self::{access::Access, left::Left};
+use self::{room::Room, view::View, world::World};
 pub use self::{
     trial::{Trial, TrialError},
     world::image_of,
 };
-use self::{view::View, world::World};
 use crate::{
     image::{ImageError, Images},
     plan::PlannedTask,
     system::{SystemCall, Systems},
-    wire::mounts,
+    wire::{cluster::Disks, mounts},
 };
 
 /// Name of the working directory in the folder of an attempt.
 const WORK: &str = "work";
+/// Code of the end of one that took too much room on the disk.
+const DISK_FULL: &str = "DiskFull";
 /// Bytes of the end of standard error that are kept with a failure.
 const DETAIL_BYTES: u64 = 1000;
 /// The working directory as commands in containers see it, like the original's.
@@ -50,6 +56,9 @@ const CONTAINED_WORK: &str = "/batchcompute/workdir";
 
 /// Looks for what runs containers, when the first one needs it.
 pub type FindEngine = Arc<dyn Fn() -> Option<Engine> + Send + Sync>;
+
+/// The user that the instances of an account run as, if it is not the server's own.
+pub type FindUser = Arc<dyn Fn(&str) -> Result<Option<User>, UserError> + Send + Sync>;
 
 /// What attempts need of the process they run in.
 #[derive(Clone)]
@@ -66,6 +75,8 @@ pub struct Surroundings {
     pub grace: Duration,
     /// Folder that holds the folders of nodes.
     pub nodes: PathBuf,
+    /// What attempts with a root of their own do not find there.
+    pub privacy: Privacy,
     /// Starts a command with a root of its own: this program and its arguments.
     pub wrapper: Vec<String>,
     /// Looks for what runs containers.
@@ -74,8 +85,21 @@ pub struct Surroundings {
     pub images: Arc<Images>,
     /// Ships logs while commands run.
     pub shipper: Shipper,
+    /// Watches what they fill.
+    pub room: Room,
     /// Carries out everybody's apps.
     pub systems: Arc<dyn Systems>,
+    /// Who the instances of an account run as.
+    pub users: FindUser,
+}
+
+/// What is kept from commands that have a root of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Privacy {
+    /// The server's folder: its state, the object store, the folders of other jobs. Each attempt still sees its own.
+    pub hidden: PathBuf,
+    /// Folders that are seen wherever they lie: those of workflows, whose calls may be jobs.
+    pub shown: Vec<PathBuf>,
 }
 
 /// The machine of an attempt.
@@ -93,6 +117,8 @@ pub struct Seat {
     pub mounts: Vec<crate::wire::MountEntry>,
     /// What the node runs once before anything else; empty for nothing.
     pub bootstrap: String,
+    /// Its disks.
+    pub disks: Disks,
 }
 
 /// One attempt.
@@ -112,6 +138,10 @@ pub struct Attempt {
     pub dir: PathBuf,
     /// Where it runs.
     pub seat: Seat,
+    /// Folder of the call of a workflow that it carries out.
+    pub call: Option<PathBuf>,
+    /// Who it runs as, where that is not the server's own user; known once it is being got ready.
+    pub user: Option<User>,
     /// What it runs in.
     pub surroundings: Arc<Surroundings>,
 }
@@ -175,6 +205,9 @@ pub enum PlaceError {
     /// The image of a container.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Who it is to run as.
+    #[error(transparent)]
+    User(#[from] UserError),
     /// Something in the job's description that cannot be done here.
     #[error("{0}")]
     Impossible(String),
@@ -207,7 +240,7 @@ impl Attempt {
         })
     }
 
-    fn placed(self, control: &Arc<Control>) -> Result<Ready, (&'static str, PlaceError)> {
+    fn placed(mut self, control: &Arc<Control>) -> Result<Ready, (&'static str, PlaceError)> {
         if self.task.system.is_some() {
             let made = fs::create_dir_all(&self.dir);
             made.map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", self.dir.display()), source }))?;
@@ -220,6 +253,7 @@ impl Attempt {
         if left == Trace::Gone {
             clear(&self.dir).map_err(|e| ("InternalError", e))?;
         }
+        self.user = owner::of(&self, under_way).map_err(|e| ("InvalidUser", e))?;
         let world = World::of(&self, under_way, control).map_err(|e| ("InvalidImage", e))?;
         let view = View::of(&self, world).map_err(|e| ("InvalidMount", e))?;
         if !under_way {
@@ -242,12 +276,13 @@ impl Attempt {
         if !package.is_empty() {
             place::package(&self.access, package, &work).map_err(|e| ("InvalidPackage", e))?;
         }
-        view.fill(&self.access).map_err(|e| ("InvalidMount", e))
+        view.fill(&self.access).map_err(|e| ("InvalidMount", e))?;
+        owner::hand_over(self).map_err(|e| ("InternalError", e))
     }
 
     fn job(&self, view: &View, under_way: bool) -> Result<Job, PlaceError> {
         let description = &self.task.description;
-        let container = view.world().container((self.surroundings.engine)())?;
+        let container = view.world().container((self.surroundings.engine)(), self.user.as_ref())?;
         let env = self.environment(view.world());
         let root = view.root_file(&env)?;
         let (work, shell) = match view.world() {
@@ -273,6 +308,7 @@ impl Attempt {
             memory_mib: self.task.memory_gib << 10,
             time_limit: u64::try_from(description.timeout).ok().map(Duration::from_secs),
             grace: self.surroundings.grace,
+            user: self.user.clone(),
             may_have_started: under_way,
         })
     }
@@ -283,14 +319,21 @@ impl Ready {
     pub fn run(self, control: &Arc<Control>) -> End {
         let Ready { attempt, view, job } = self;
         attempt.surroundings.shipper.follow(&attempt);
+        attempt.surroundings.room.follow(&attempt, control);
         let mut end = match &attempt.task.system {
             Some(app) => attempt.carry_out(app, control),
             None => attempt.judge(LocalRunner.run(&job, control)),
         };
         crash::place("command ended");
         attempt.surroundings.shipper.leave(&attempt);
+        let filled = attempt.surroundings.room.leave(&attempt);
         if end.lost {
             return end;
+        }
+        if let Some(message) = filled.filter(|_| end.error_code == DISK_FULL) {
+            // There is nothing to store but logs, as far as they were kept.
+            let _ = logs::keep(&attempt, &view);
+            return End { message, ..end };
         }
         if let Err(error) = outputs::keep(&attempt, &view, end.is_success())
             && end.is_success()
@@ -319,6 +362,7 @@ impl Attempt {
             (Some(EndedBy::TimeLimit), _) => {
                 End::failed("Timeout", format!("ended after its time limit of {} s", self.task.description.timeout))
             }
+            (Some(EndedBy::Room), _) => End::failed(DISK_FULL, "it filled the disk"),
             (None, Ok(())) => End { exit_code: Some(0), ..End::default() },
             (None, Err(problem)) => End { exit_code: Some(1), detail: self.detail(), ..End::failed("ProgramFailed", problem) },
         }
@@ -332,6 +376,8 @@ impl Attempt {
         let exit_code = Some(outcome.exit.number());
         match outcome.ended_by {
             Some(EndedBy::Abort) => return End { exit_code, stopped: true, ..End::default() },
+            // Whoever watches the room knows the words.
+            Some(EndedBy::Room) => return End { exit_code, detail: self.detail(), ..End::failed(DISK_FULL, "it filled the disk") },
             Some(EndedBy::TimeLimit) => {
                 let message = format!("ended after its time limit of {} s", self.task.description.timeout);
                 return End { exit_code, detail: self.detail(), ..End::failed("Timeout", message) };

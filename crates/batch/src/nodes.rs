@@ -16,7 +16,10 @@ use crate::{
     instance::{Seat, environment::is_variable},
     plan::PlannedTask,
     time::iso,
-    wire::{ClusterDescription, cluster::GroupDescription},
+    wire::{
+        ClusterDescription,
+        cluster::{Disks, GroupDescription},
+    },
 };
 
 /// Lines of a cluster's log that are kept.
@@ -194,7 +197,15 @@ impl Nodes {
         if task.own_cluster {
             let node = service_id("ins");
             let (cluster, ip) = (task.cluster.clone(), "127.0.0.1".into());
-            return Some(Seat { node, cluster, ip, env: Vec::new(), mounts: Vec::new(), bootstrap: String::new() });
+            return Some(Seat {
+                node,
+                cluster,
+                ip,
+                env: Vec::new(),
+                mounts: Vec::new(),
+                bootstrap: String::new(),
+                disks: Disks::default(),
+            });
         }
         let mut state = self.lock();
         let State { clusters, busy } = &mut *state;
@@ -206,7 +217,8 @@ impl Nodes {
         let env = user_data.chain(&of_cluster.env_vars).map(|(name, text)| (name.clone(), text.0.clone())).collect();
         let mounts = of_cluster.configs.mounts.entries.clone();
         let bootstrap = of_cluster.bootstrap.clone();
-        Some(Seat { node: node.id.clone(), cluster: task.cluster.clone(), ip: node.ip.clone(), env, mounts, bootstrap })
+        let disks = of_cluster.configs.disks.clone();
+        Some(Seat { node: node.id.clone(), cluster: task.cluster.clone(), ip: node.ip.clone(), env, mounts, bootstrap, disks })
     }
 
     /// A node is free again, or goes away if it was only waited for.

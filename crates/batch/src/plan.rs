@@ -1,6 +1,6 @@
 //! What is carried out of a job: tasks in order, with everything decided when it was accepted.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,20 @@ pub struct Plan {
     /// Whether it was made with an administrator's key.
     #[serde(default)]
     pub admin: bool,
+    /// The call of a workflow that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Call>,
+}
+
+/// A call of a workflow that somebody has submitted as a job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Whose workflow it is.
+    pub account: String,
+    /// Whether it was submitted with an administrator's key.
+    pub admin: bool,
+    /// Folder of the call.
+    pub folder: PathBuf,
 }
 
 /// A task as it is carried out.

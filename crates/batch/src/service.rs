@@ -32,7 +32,10 @@ use crate::{
     expiry::{self, Keeping},
     http::Nonces,
     image::Images,
-    instance::{FindEngine, Shipper, Surroundings},
+    instance::{
+        FindEngine, Privacy, Shipper, Surroundings,
+        room::{Limits, Room},
+    },
     nodes::Nodes,
     system::Systems,
 };
@@ -42,6 +45,8 @@ use crate::{
 pub struct Options {
     /// Folder that holds the folders of jobs.
     pub folder: PathBuf,
+    /// What instances with a root of their own must not find.
+    pub privacy: Privacy,
     /// Where commands on this machine reach the object store.
     pub oss_endpoint: String,
     /// Name of the region that commands are told.
@@ -54,10 +59,14 @@ pub struct Options {
     pub engine: FindEngine,
     /// Carries out everybody's apps.
     pub systems: Arc<dyn Systems>,
+    /// Id of the key by which this very program submits calls of workflows for others.
+    pub door: String,
     /// Folder for images of containers.
     pub images: PathBuf,
     /// File for the nonces of requests.
     pub nonces: PathBuf,
+    /// How much instances may fill.
+    pub room: Limits,
     /// How long things are kept that nobody needs any more.
     pub keeping: Keeping,
     /// Posts messages.
@@ -74,6 +83,7 @@ pub struct Service {
     pub(crate) systems: Arc<dyn Systems>,
     pub(crate) nonces: Nonces,
     picard_jar: String,
+    door: String,
     herald: Herald,
     engine: Sender<Message>,
     /// How many requests wait for the end of their jobs.
@@ -128,8 +138,10 @@ impl Service {
         let nonces = nonces.map_err(|source| StartError::Nonces { path: options.nonces, source })?;
         let nodes = Arc::new(Nodes::load(Arc::clone(&store), herald.clone())?);
         let shipper = Shipper::new(objects.clone())?;
+        std::fs::create_dir_all(&options.folder)?;
+        let room = Room::watch(options.room, options.grace, options.folder.clone())?;
         let images = Arc::new(Images::new(options.images));
-        expiry::watch(Arc::clone(&store), Arc::clone(&images), options.keeping)?;
+        expiry::watch(Arc::clone(&store), Arc::clone(&images), Arc::clone(&options.engine), options.keeping)?;
         let surroundings = Arc::new(Surroundings {
             objects,
             cache,
@@ -137,11 +149,17 @@ impl Service {
             region: options.region,
             grace: options.grace,
             nodes: options.folder.join("nodes"),
+            privacy: options.privacy,
             wrapper: options.wrapper,
             engine: options.engine,
             images,
             shipper,
+            room,
             systems: Arc::clone(&options.systems),
+            users: {
+                let accounts = Arc::clone(&accounts);
+                Arc::new(move |account: &str| accounts.user(account))
+            },
         });
         let parts = Parts {
             machine,
@@ -160,6 +178,7 @@ impl Service {
             systems: options.systems,
             nonces,
             picard_jar: options.picard_jar,
+            door: options.door,
             herald,
             engine: outbox,
             patience: AtomicUsize::new(0),

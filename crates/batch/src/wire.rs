@@ -11,7 +11,7 @@ mod problems;
 
 pub use app::{AppCall, AppDescription, ConfigItem, Parameter};
 pub use cluster::{ClusterDescription, Configs, GroupDescription, ImageDescription};
-pub use job::{AutoCluster, Command, Dag, JobDescription, Notification, Parameters, TaskDescription, Topic};
+pub use job::{AutoCluster, Command, Dag, JobDescription, Notification, OnBehalf, Parameters, Sent, TaskDescription, Topic};
 pub use mounts::{MountEntry, Mounts};
 pub use parse::parse;
 pub use problems::{Problem, Problems};

@@ -26,7 +26,12 @@ use batchyard_workflow::{
     owner::{Holder, holder, owner},
 };
 
-pub use self::{accept::ID_LABEL, carry::LOG_OPTION, options::Options, watch::Heartbeats};
+pub use self::{
+    accept::ID_LABEL,
+    carry::LOG_OPTION,
+    options::{FindUser, Options, Users},
+    watch::Heartbeats,
+};
 use self::{notices::Notices, watch::Watch};
 
 /// Most bytes of accepted submissions that are kept in memory until their runs begin; others are read again.

@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     file.sync_data()?;
     let objects = Objects::open(&folder.join("store"), Options::default())?;
     objects.create_bucket("data", "me", None)?;
-    objects.put_file("data", "source", &source, false, Put::default())?;
+    objects.put_file("data", "source", &source, Put::default())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
     let endpoint = format!("http://{}", listener.local_addr()?);

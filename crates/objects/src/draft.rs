@@ -229,7 +229,7 @@ impl Staged {
 }
 
 /// How a file of this machine gets into the store.
-pub(crate) fn take_file(files: &Arc<Files>, path: &Path, link: bool) -> Result<Staged, ObjectError> {
+pub(crate) fn take_file(files: &Arc<Files>, path: &Path) -> Result<Staged, ObjectError> {
     let unreadable = || format!("cannot read `{}`", path.display());
     let mut from = File::open(path).map_err(ObjectError::io(unreadable()))?;
     let size = from.metadata().map_err(ObjectError::io(unreadable()))?.len();
@@ -239,17 +239,12 @@ pub(crate) fn take_file(files: &Arc<Files>, path: &Path, link: bool) -> Result<S
         return draft.finish();
     }
     files.check_room()?;
-    let mut data = match link.then(|| files.link(path)) {
-        Some(Ok(data)) => data,
-        _ => {
-            let data = files.create()?;
-            if rustix::fs::ioctl_ficlone(&data.file, &from).is_err() {
-                // The standard library copies inside the kernel where it can.
-                io::copy(&mut from, &mut &data.file).map_err(ObjectError::io(format!("cannot copy `{}`", path.display())))?;
-            }
-            data
-        }
-    };
+    let mut data = files.create()?;
+    // A second name of the file would let whoever still has it open, or knows its first name, change what is stored.
+    if rustix::fs::ioctl_ficlone(&data.file, &from).is_err() {
+        // The standard library copies inside the kernel where it can.
+        io::copy(&mut from, &mut &data.file).map_err(ObjectError::io(format!("cannot copy `{}`", path.display())))?;
+    }
     let (sums, size) = sums_of(&mut data.file).map_err(ObjectError::io(unreadable()))?;
     files.seal(&data)?;
     let (md5, crc64) = sums.values();

@@ -8,7 +8,7 @@ use std::{
     fmt,
     fs::{self, File},
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -167,11 +167,11 @@ impl Files {
         Ok(DataFile { id, file, path, kept: false })
     }
 
-    /// A second name for the bytes of a file outside or inside; fails where links are not possible.
-    pub(crate) fn link(&self, from: &Path) -> io::Result<DataFile> {
+    /// A second name for the bytes of another file here; fails where links are not possible.
+    pub(crate) fn link(&self, other: Id) -> io::Result<DataFile> {
         let id = self.id();
         let path = self.path(id);
-        fs::hard_link(from, &path)?;
+        fs::hard_link(self.path(other), &path)?;
         let file = File::open(&path)?;
         Ok(DataFile { id, file, path, kept: false })
     }

@@ -8,10 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Content, Entry, Listing, MAX_PAGE, ObjectError, Objects, Put, files::Id};
+use crate::{Content, Entry, Found, Listing, MAX_PAGE, ObjectError, Objects, Put, files::Id};
 
 /// Folders inside each other that are taken in; a deeper one is an error, not a stack overflow.
 const MAX_DEPTH: usize = 128;
+
+/// Permissions of files that objects are shown as.
+const READ_ONLY: u32 = 0o444;
 
 /// What became of the keys of a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,15 +80,14 @@ impl Objects {
         }
     }
 
-    /// Shows one object as a file, whose folder is made if need be.
+    /// Shows one object as a file, whose folder is made if need be. It is a second name of the store's own file: nobody may
+    /// find it who could write to it. Small objects are copied.
     ///
     /// # Errors
     /// There is no such object, or the file cannot be made.
     pub fn link_file(&self, bucket: &str, key: &str, path: &Path) -> Result<u64, ObjectError> {
         let failed = || format!("cannot show `{key}` as `{}`", path.display());
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(ObjectError::io(failed()))?;
-        }
+        make_folder_of(path).map_err(ObjectError::io(failed()))?;
         let mut found = self.get(bucket, key)?;
         if matches!(found.record.content, Content::Parts(..)) {
             self.settle(bucket, found.record.target.as_deref().unwrap_or(key))?;
@@ -96,8 +98,19 @@ impl Objects {
         {
             return Ok(found.record.size);
         }
-        let mut file = fs::File::options().write(true).create_new(true).open(path).map_err(ObjectError::io(failed()))?;
-        io::copy(&mut found.read_all(), &mut file).map_err(ObjectError::io(failed()))
+        copy(&found, path).map_err(ObjectError::io(failed()))
+    }
+
+    /// Makes a file of one object, whose folder is made if need be: a file of its own, which is read-only so that a mistake
+    /// is told. The file system clones the store's file where it can, otherwise it is copied.
+    ///
+    /// # Errors
+    /// There is no such object, or the file cannot be made.
+    pub fn copy_file(&self, bucket: &str, key: &str, path: &Path) -> Result<u64, ObjectError> {
+        let failed = || format!("cannot copy `{key}` to `{}`", path.display());
+        make_folder_of(path).map_err(ObjectError::io(failed()))?;
+        let found = self.get(bucket, key)?;
+        copy(&found, path).map_err(ObjectError::io(failed()))
     }
 
     /// Whether the file system can do it; an existing file is an error.
@@ -106,8 +119,7 @@ impl Objects {
         match fs::hard_link(&data, path) {
             Ok(()) => {
                 // Whoever writes by mistake is told; one file has one mode, whatever its names.
-                let mode = rustix::fs::Mode::from_raw_mode(0o444);
-                rustix::fs::chmod(&data, mode)?;
+                rustix::fs::chmod(&data, rustix::fs::Mode::from_raw_mode(READ_ONLY))?;
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
@@ -172,13 +184,33 @@ impl Objects {
                     }
                     waiting.push((path, format!("{prefix}{name}/"), depth + 1));
                 } else if path.is_file() {
-                    bytes += self.put_file(bucket, &format!("{prefix}{name}"), &path, false, Put::default())?.size;
+                    bytes += self.put_file(bucket, &format!("{prefix}{name}"), &path, Put::default())?.size;
                     count += 1;
                 }
             }
         }
         Ok((count, bytes))
     }
+}
+
+fn make_folder_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// Writes an object to a new file.
+fn copy(found: &Found, path: &Path) -> io::Result<u64> {
+    let mut file = fs::File::options().write(true).create_new(true).open(path)?;
+    let bytes = match found.file() {
+        Some(data) => {
+            let mut data = fs::File::open(data)?;
+            let cloned = rustix::fs::ioctl_ficlone(&file, &data).is_ok();
+            // The standard library copies inside the kernel where it can.
+            if cloned { found.record.size } else { io::copy(&mut data, &mut file)? }
+        }
+        None => io::copy(&mut found.read_all(), &mut file)?,
+    };
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(READ_ONLY))?;
+    Ok(bytes)
 }
 
 fn is_about_the_name(error: &io::Error) -> bool {

@@ -9,7 +9,7 @@ mod tests;
 use std::{
     fs,
     io::Read,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,7 @@ use std::{
 use redb::Database;
 
 use crate::{
-    Attributes, Draft, Kind, MAX_METADATA_BYTES, MAX_TAGS, ObjectError, Reader, Record, Staged, Sync,
+    Attributes, Content, Draft, Kind, MAX_METADATA_BYTES, MAX_TAGS, ObjectError, Reader, Record, Staged, Sync,
     content::Segment,
     draft::{self, Bytes},
     files::{Epoch, Files},
@@ -98,6 +98,14 @@ impl Found {
     /// Reads all.
     pub fn read_all(&self) -> Reader {
         self.read(0, self.record.size)
+    }
+
+    /// The one file that holds all of its bytes, if there is one. It stays as long as this does.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match self.record.content {
+            Content::File(id) => Some(self.files.path(id)),
+            _ => None,
+        }
     }
 }
 
@@ -227,15 +235,15 @@ impl Objects {
         self.put(bucket, key, draft.finish()?, put)
     }
 
-    /// Puts a file of this machine. With `link` it becomes a second name of the same bytes where that is possible: the
-    /// caller promises not to write into it any more. Otherwise the file system clones it, or it is copied.
+    /// Puts a file of this machine: the file system clones it where it can, otherwise it is copied. What becomes of the
+    /// file later is no matter of the object.
     ///
     /// # Errors
     /// As for [`Objects::put`], and the file cannot be read.
-    pub fn put_file(&self, bucket: &str, key: &str, path: &Path, link: bool, put: Put) -> Result<Record, ObjectError> {
+    pub fn put_file(&self, bucket: &str, key: &str, path: &Path, put: Put) -> Result<Record, ObjectError> {
         name::check_key(key)?;
         self.bucket(bucket)?;
-        self.put(bucket, key, draft::take_file(&self.inner.files, path, link)?, put)
+        self.put(bucket, key, draft::take_file(&self.inner.files, path)?, put)
     }
 
     /// What is known of an object; of a symbolic link, not what it points to.

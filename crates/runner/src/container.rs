@@ -148,7 +148,7 @@ impl Engine {
             (Mode::Layered { upper, work }, EngineKind::Podman) => {
                 format!("{here}:{there}:O,upperdir={},workdir={}", upper.display(), work.display())
             }
-            (Mode::ReadOnly | Mode::Layered { .. }, _) => format!("{here}:{there}:ro"),
+            (Mode::ReadOnly | Mode::Layered { .. } | Mode::Hidden, _) => format!("{here}:{there}:ro"),
         }
     }
 

@@ -22,6 +22,8 @@ pub enum EndedBy {
     Abort,
     /// Its time limit passed.
     TimeLimit,
+    /// It took too much room on the disk.
+    Room,
 }
 
 /// Handle on a running attempt, shared between the thread that waits for it and those that may end it.

@@ -76,7 +76,7 @@ pub(crate) fn run_for(dir: &Path, name: &str, limit: Duration, attempt: Option<&
     }
     let status = status?;
     match control.ended_by() {
-        Some(EndedBy::Abort) => return Ok(Ended::Unwanted),
+        Some(EndedBy::Abort | EndedBy::Room) => return Ok(Ended::Unwanted),
         Some(EndedBy::TimeLimit) => return Ok(Ended::TooLong),
         None => {}
     }

@@ -31,6 +31,7 @@ use crate::{
     root::Mount,
     script,
     tree::{self, MARKER},
+    user::User,
 };
 
 /// The shell that runs scripts; an absolute path saves the search along `PATH` for each task.
@@ -44,6 +45,8 @@ const ADOPTED_POLL_MAX: Duration = Duration::from_millis(500);
 const BACKGROUND_STDOUT: &str = "stdout.background";
 /// Status of an attempt whose command of the configuration failed itself, as Cromwell writes it.
 pub const NOT_STARTED_RC: i32 = -1;
+/// Permissions of the files of an attempt of another user.
+const PRIVATE: u32 = 0o600;
 /// Longest run of a command that ends a container.
 const KILL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -128,6 +131,9 @@ pub struct Job {
     pub time_limit: Option<Duration>,
     /// Time between the polite signal and the hard one.
     pub grace: Duration,
+    /// Who it runs as, where that is not this process's own user: then the execution directory must be one that this user
+    /// cannot write to, and what has a root becomes the user by its description.
+    pub user: Option<User>,
     /// Whether an earlier engine may have started this very attempt: then it is looked for before it is started.
     pub may_have_started: bool,
 }
@@ -213,6 +219,13 @@ impl LocalRunner {
         fs::write(&script_path, &text).map_err(file(&script_path))?;
         let stderr_path = job.execution_dir.join(stderr_name);
         let stderr = fs::File::create(&stderr_path).map_err(file(&stderr_path))?;
+        if let Some(user) = &job.user {
+            // It cannot make `rc` itself: an empty one counts as absent.
+            fs::File::create(&rc_path).map_err(file(&rc_path))?;
+            for path in [&script_path, &stdout_path, &stderr_path, &rc_path] {
+                user.give_with(path, PRIVATE).map_err(file(path))?;
+            }
+        }
 
         let (mut command, program) = self.command(job, control, &script_path);
         if let Launch::Given { submit, .. } = &job.launch {
@@ -261,7 +274,8 @@ impl LocalRunner {
             return (command, SHELL.into());
         }
         let Some((engine, image)) = &job.container else {
-            let words = job.root.as_deref().unwrap_or_default();
+            let as_user = || job.user.as_ref().map(User::words).unwrap_or_default();
+            let words = job.root.clone().unwrap_or_else(as_user);
             let (shell, options) = job.shell.words();
             let program = words.first().map_or(shell, String::as_str).to_owned();
             let mut command = Command::new(&program);

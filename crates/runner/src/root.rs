@@ -5,6 +5,7 @@
 //! root there and becomes the command. Nothing of it is seen outside; what the command writes into folders that are its
 //! own lies below [`Root::base`] afterwards.
 
+mod confine;
 mod laid;
 mod remove;
 mod resolve;
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use self::laid::Entry;
 pub use self::{laid::fingerprint, remove::remove, resolve::resolve};
-use crate::{host, tree::MARKER};
+use crate::{host, tree::MARKER, user::User};
 
 /// What every command needs of this machine, whatever its image holds.
 const MACHINE_FOLDERS: [&str; 3] = ["/proc", "/dev", "/sys"];
@@ -56,6 +57,10 @@ pub struct Root {
     /// All of the command's environment, where it is not that of the process that makes the root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<(String, String)>>,
+    /// Who the command runs as, where that is not the user of the process that makes the root. The root and the folders that
+    /// are the command's own belong to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
 }
 
 /// A root file system that stays as it is: what is written lies in a layer.
@@ -94,6 +99,9 @@ pub enum Mode {
         /// Folder for the kernel, on the same file system.
         work: PathBuf,
     },
+    /// Nothing: an empty folder takes the place of what is there, and of the source nothing is seen. Who is root in there
+    /// cannot uncover it.
+    Hidden,
 }
 
 /// Makes the root and becomes the command. Returns only if that cannot be done.
@@ -103,6 +111,16 @@ pub enum Mode {
 pub fn enter(root: &Root, command: &[String]) -> io::Error {
     if let Err(error) = make(root) {
         return error;
+    }
+    if root.mounts.iter().any(|mount| mount.mode == Mode::Hidden)
+        && let Err(error) = confine::confine()
+    {
+        return io::Error::new(error.kind(), format!("cannot give up the rights that would uncover hidden folders: {error}"));
+    }
+    if let Some(user) = &root.user
+        && let Err(error) = user.become_it()
+    {
+        return io::Error::new(error.kind(), format!("cannot become user `{}`: {error}", user.name));
     }
     let Some((program, arguments)) = command.split_first() else { return io::Error::other("there is no command to run") };
     let mut start = Command::new(program);
@@ -152,11 +170,23 @@ fn make(root: &Root) -> io::Result<()> {
             copy_tree(beneath, Path::new(""), &own, &laid, root)?;
         }
     }
+    if let Some(user) = &root.user {
+        give_own_folders(root, user)?;
+    }
     let mut mounts: Vec<&Mount> = root.mounts.iter().collect();
     // Outer ones first, so that inner ones are seen.
     mounts.sort_by_key(|mount| mount.destination.components().count());
-    for one in mounts {
+    for one in &mounts {
         show(one, &root.base)?;
+        if let (Mode::Layered { .. }, Some(user)) = (&one.mode, &root.user) {
+            let place = root.base.join(resolve(&[&root.base], &one.destination)?);
+            user.give(&place).map_err(about("give away", &one.destination))?;
+        }
+    }
+    // Only now: places of others may lie in them.
+    for one in mounts.iter().filter(|mount| mount.mode == Mode::Hidden) {
+        let place = root.base.join(resolve(&[&root.base], &one.destination)?);
+        mount_remount(&place, MountFlags::RDONLY, c"").map_err(|e| about("close", &one.destination)(e.into()))?;
     }
     change_to(&root.base)?;
     chdir(&old).map_err(|e| about("enter", &old)(e.into()))
@@ -174,13 +204,29 @@ fn lay(image: &Image, root: &Root) -> io::Result<()> {
         show(&Mount { source: file.into(), destination: file.into(), mode: Mode::ReadOnly }, &root.base)?;
     }
     for path in &root.own {
-        let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
-        let folder = if is_folder { path.as_path() } else { path.parent().unwrap_or(path) };
+        let folder = folder_of(path);
         plain(folder)?;
         let folder = root.base.join(resolve(&[&root.base], folder)?);
         fs::create_dir_all(&folder).map_err(about("make", &folder))?;
     }
     Ok(())
+}
+
+/// What the command writes to belongs to it. All these folders were made for this root.
+fn give_own_folders(root: &Root, user: &User) -> io::Result<()> {
+    // Seen from outside, nobody else may look into it.
+    user.give_with(&root.base, 0o700).map_err(about("give away", &root.base))?;
+    for path in &root.own {
+        let folder = root.base.join(resolve(&[&root.base], folder_of(path))?);
+        user.give(&folder).map_err(about("give away", &folder))?;
+    }
+    Ok(())
+}
+
+/// The folder that something is left in, or that is left itself.
+fn folder_of(path: &Path) -> &Path {
+    let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if is_folder { path } else { path.parent().unwrap_or(path) }
 }
 
 /// `/` becomes `base`, and nothing of the old root can be reached by another way.
@@ -323,6 +369,7 @@ fn show(one: &Mount, base: &Path) -> io::Result<()> {
             make_read_only(&place).map_err(failed)
         }
         Mode::Layered { upper, work } => overlay(&one.source, upper, work, &place),
+        Mode::Hidden => mount("tmpfs", &place, "tmpfs", MountFlags::empty(), Some(c"mode=755")).map_err(failed),
     }
 }
 

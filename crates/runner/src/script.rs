@@ -4,14 +4,18 @@
 
 mod elsewhere;
 
-use std::path::Path;
+use std::{io::Read, os::unix::fs::OpenOptionsExt, path::Path};
 
 use regex::Regex;
+use rustix::fs::OFlags;
 
 pub use elsewhere::{Elsewhere, STARTED};
 
 /// First line of the command's script when a line after the command writes the status.
 const PLAIN: &str = "# the status of the command below goes to rc\n";
+
+/// Most bytes of `rc` that are read.
+const MAX_RC_BYTES: u64 = 64;
 
 /// Signals that end bash after it ran its EXIT trap with a meaningless status; each gets an `exit 128+n` of its own.
 const ENDING_SIGNALS: [(&str, u8); 5] = [("HUP", 1), ("INT", 2), ("TERM", 15), ("USR1", 10), ("USR2", 12)];
@@ -99,7 +103,11 @@ fn needs_own_shell(command: &str) -> bool {
 
 /// The status in an `rc` file, `None` when it is absent, half written or no number.
 pub fn read_rc(path: &Path) -> Option<i32> {
-    let text = std::fs::read_to_string(path).ok()?;
+    // Whoever wrote it may be anybody: a pipe in its place would keep us waiting, and nobody needs a long one.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let mut text = String::new();
+    file.take(MAX_RC_BYTES).read_to_string(&mut text).ok()?;
     text.strip_suffix('\n')?.trim().parse().ok()
 }
 
@@ -201,5 +209,16 @@ mod tests {
         assert_eq!(read_rc(&rc), None);
         std::fs::write(&rc, "12\n").unwrap();
         assert_eq!(read_rc(&rc), Some(12));
+    }
+
+    #[test]
+    fn something_else_in_its_place_counts_as_absent() {
+        let dir = tempfile::tempdir().unwrap();
+        let rc = dir.path().join("rc");
+        assert!(Command::new("mkfifo").arg(&rc).status().unwrap().success());
+        assert_eq!(read_rc(&rc), None);
+        std::fs::remove_file(&rc).unwrap();
+        std::fs::write(&rc, "1".repeat(1000) + "\n").unwrap();
+        assert_eq!(read_rc(&rc), None);
     }
 }

@@ -245,7 +245,8 @@ impl Attempt {
         let code = outcome.exit.number();
         let failure = |message: String| self.with_place(Failure::new(message), Some(code));
         match outcome.ended_by {
-            Some(EndedBy::Abort) => {
+            // Nobody watches what a task here fills.
+            Some(EndedBy::Abort | EndedBy::Room) => {
                 return Err(Failed { aborted: true, ..Failed::for_good(failure(format!("job {} was aborted", self.tag))) });
             }
             Some(EndedBy::TimeLimit) => {

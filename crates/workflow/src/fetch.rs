@@ -1,13 +1,17 @@
 //! Files that are elsewhere: given with a run, or met while it goes on (a line of a list, a text that becomes a `File`).
 
 use std::{
-    fmt, io,
-    path::{Path, PathBuf},
+    fmt,
+    fs::File,
+    io,
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexMap;
+
+pub use batchyard_runner::User;
 
 use crate::{documents::Failure, host::is_remote};
 
@@ -46,6 +50,25 @@ pub struct Remote {
     pub fetch: Option<Arc<dyn Fetch + Send + Sync>>,
     /// For whom, see [`Fetch::fetch`].
     pub on_behalf: Option<String>,
+    /// Whose rights expressions have, where those are not the engine's own.
+    pub reader: Option<Reader>,
+}
+
+/// The user of this machine for whom expressions read files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reader {
+    /// The user, who also runs the tasks.
+    pub user: User,
+    /// Folder of what was brought here for it: it was allowed to have that, though it cannot enter the folder.
+    pub brought: PathBuf,
+}
+
+impl Reader {
+    /// Opens a regular file that the user may read.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
+        let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+        if is_plain && path.starts_with(&self.brought) { File::open(path) } else { self.user.open(path) }
+    }
 }
 
 impl Remote {

@@ -20,7 +20,11 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{fetch::Remote, glob, layout, limits::ReadBytes};
+use crate::{
+    fetch::{Reader, Remote},
+    glob, layout,
+    limits::ReadBytes,
+};
 
 /// The path behind a `file://` URL; other texts as they are.
 pub fn local_path(path: &str) -> &str {
@@ -68,8 +72,8 @@ pub(crate) fn is_remote(path: &str) -> bool {
 }
 
 /// Reads a whole file of at most `limit` bytes.
-fn read_limited(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
+fn read_limited(path: &Path, limit: u64, reader: Option<&Reader>) -> io::Result<Vec<u8>> {
+    let file = reader.map_or_else(|| fs::File::open(path), |reader| reader.open(path))?;
     let length = file.metadata()?.len();
     if length > limit {
         return Err(too_big(path, limit));
@@ -159,7 +163,7 @@ impl WorkflowHost {
 impl Host for WorkflowHost {
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
         self.permit()?;
-        read_limited(&self.local(path)?, limit)
+        read_limited(&self.local(path)?, limit, self.remote.reader.as_ref())
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)
@@ -206,6 +210,8 @@ pub struct TaskHost {
     read_bytes: ReadBytes,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
+    /// Whose rights expressions have, where those are not the engine's own.
+    pub reader: Option<Reader>,
 }
 
 impl TaskHost {
@@ -219,6 +225,7 @@ impl TaskHost {
             finished: false,
             read_bytes: ReadBytes::default(),
             listed_globs: false,
+            reader: None,
         }
     }
 
@@ -310,7 +317,7 @@ impl TaskHost {
 
 impl Host for TaskHost {
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        read_limited(&self.resolve(path), limit)
+        read_limited(&self.resolve(path), limit, self.reader.as_ref())
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)

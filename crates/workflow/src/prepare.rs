@@ -190,6 +190,7 @@ impl Shared {
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit_reads(&settings.limits.read_bytes);
+        frame.host.reader.clone_from(&settings.remote.reader);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
             let mut attributes = frame.attributes(&settings.default_attributes, &preparation.overrides)?;
@@ -235,6 +236,17 @@ impl Shared {
         let short: String = preparation.id.run.to_string().chars().take(8).collect();
         let name = format!("cromwell_{short}_{}", preparation.id.call);
         let dialect = settings.dialect_of(preparation.module.document.version);
+        let changed;
+        let attributes = if provider.definition().bcs {
+            if let Some(image) = image.as_ref().filter(|image| !bcs::is_quotable(image)) {
+                return Err(Failure::new(format!("`{image}` is no name of an image")));
+            }
+            let stands_in = place.image.as_ref().is_some_and(|image| image.mode == "host");
+            changed = bcs::for_commands(attributes, stands_in, settings.has_engine());
+            &changed
+        } else {
+            attributes
+        };
         place.site = Some(Site::new(provider, attributes, runtime, image, name, dialect)?);
         Ok(place)
     }
@@ -256,6 +268,10 @@ impl Shared {
         }
         if let Some(site) = &place.site {
             parts.extend(site.identity_parts());
+        }
+        if let Some(reader) = &preparation.context.settings.remote.reader {
+            // Its files are its own to change: nobody else's results.
+            parts.insert("user".into(), reader.user.uid.to_string());
         }
         let hashing = place.site.as_ref().and_then(|site| site.provider().hashing());
         parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));

@@ -260,6 +260,16 @@ impl Providers {
         Providers { closed: others.closed, ..self }
     }
 
+    /// Those by which tasks become jobs of the BatchCompute service, and no others.
+    pub fn jobs_alone(&self) -> Self {
+        let by_name = self.by_name.iter().filter(|(_, provider)| provider.definition.bcs);
+        Providers {
+            by_name: by_name.map(|(name, provider)| (name.clone(), Arc::clone(provider))).collect(),
+            desk: self.desk.clone(),
+            closed: true,
+        }
+    }
+
     /// The provider of this name.
     pub fn get(&self, name: &str) -> Option<&Arc<Provider>> {
         self.by_name.get(name)

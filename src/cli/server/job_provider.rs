@@ -24,7 +24,11 @@ pub const BCS: &str = "BCS";
 /// File in the state folder that says where the service is.
 pub const DOOR: &str = "service.json";
 /// What tasks may say to it; the forms are checked elsewhere.
-const ATTRIBUTES: &str = "String? cluster\nString? imageId\nInt? timeout\nString? tag\nString? autoReleaseJob\nString? reserveOnFail";
+const ATTRIBUTES: &str = "String? cluster\nString? imageId\nInt? timeout\nString? tag\nString? autoReleaseJob\nString? reserveOnFail\n\
+    String? docker\nString? dockerTag\nString? mounts\nString? systemDisk\nString? dataDisk";
+/// Those of them that are passed on as they are.
+const TEXTS: [&str; 10] =
+    ["cluster", "imageId", "tag", "autoReleaseJob", "reserveOnFail", "docker", "dockerTag", "mounts", "systemDisk", "dataDisk"];
 
 /// Account that the jobs of workflows belong to.
 const ACCOUNT: &str = "admin";
@@ -50,14 +54,16 @@ impl Door {
         fs::rename(part, path)
     }
 
-    /// The key of an earlier door, if it can still be used, or a new one.
-    pub fn open(path: &Path, api: String, accounts: &Accounts) -> Result<()> {
+    /// The key of an earlier door, if it can still be used, or a new one. Its id.
+    pub fn open(path: &Path, api: String, accounts: &Accounts) -> Result<String> {
         let known = Door::read(path).ok().filter(|door| accounts.secret(&door.id).is_some_and(|key| key.secret == door.secret));
         let (id, secret) = match known {
             Some(door) => (door.id, door.secret),
             None => accounts.create_key(ACCOUNT, Role::User).context("cannot make a key for the server itself")?,
         };
-        Door { api, id, secret }.write(path).with_context(|| format!("cannot write `{}`", path.display()))
+        let door = Door { api, id, secret };
+        door.write(path).with_context(|| format!("cannot write `{}`", path.display()))?;
+        Ok(door.id)
     }
 
     /// Reads it.
@@ -78,12 +84,11 @@ pub fn with_jobs(providers: &Providers, door: &Path) -> Result<Providers> {
     let own = format!("{} {WORD}", quote(&program.to_string_lossy()));
     let door = quote(&door.to_string_lossy());
     for definition in definitions.iter_mut().filter(|definition| definition.bcs) {
-        let options: String = ["cluster", "imageId", "tag", "autoReleaseJob", "reserveOnFail"]
-            .map(|name| format!(" ${{\"--{name} '\" + {name} + \"'\"}}"))
-            .concat();
+        let options: String = TEXTS.map(|name| format!(" ${{\"--{name} '\" + {name} + \"'\"}}")).concat();
         definition.run_in_background = false;
-        definition.submit =
-            Some(format!("{own} submit {door} --cwd '${{cwd}}' --script '${{script}}'{options} ${{\"--timeout \" + timeout}}"));
+        definition.submit = Some(format!(
+            "{own} submit {door} --on-behalf '${{on_behalf}}' --cwd '${{cwd}}' --script '${{script}}'{options} ${{\"--timeout \" + timeout}}"
+        ));
         definition.kill = Some(format!("{own} kill {door} ${{job_id}}"));
         definition.check_alive = Some(format!("{own} alive {door} ${{job_id}}"));
         definition.job_id_regex = Some("(job-[0-9A-F]{32})".into());

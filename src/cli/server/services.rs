@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -10,10 +11,13 @@ use anyhow::{Context, Result, bail};
 use batchyard_batch::{
     Accounts,
     http::router,
+    instance::{Privacy, access::ADMIN},
     service::{Options, Service},
 };
+use batchyard_cromwell::service::Users;
 use batchyard_objects::{Objects, http as oss};
-use batchyard_runner::root::unshare;
+use batchyard_runner::{root::unshare, user::is_root};
+use batchyard_store::Location;
 use batchyard_workflow::{fetch::Fetch, machine::Machine, settings::ContainerPolicy};
 use tokio::{net::TcpListener, runtime::Runtime};
 
@@ -36,6 +40,8 @@ const KEY_SECRET: &str = "BATCHYARD_ACCESS_KEY_SECRET";
 const PICARD_JAR: &str = "PICARD_JAR";
 /// A place for those who have none yet: tools of the original want a bucket before their first job.
 const FIRST_BUCKET: &str = "batchyard";
+/// Folder in the state folder for what workflows have fetched.
+const DOWNLOADS: &str = "downloads";
 /// Longest wait for the receiver of a message.
 const POST_LIMIT: Duration = Duration::from_secs(10);
 
@@ -67,6 +73,8 @@ pub fn listen(args: &ServerArgs, config: &Config, ip: IpAddr, port: u16, runtime
 pub struct Services {
     /// Brings objects as files to workflows.
     pub files: Arc<dyn Fetch + Send + Sync>,
+    /// As whom workflows of accounts are carried out.
+    pub users: Users,
     /// Where they are served, for people.
     pub told: String,
     pub api: (TcpListener, axum::Router),
@@ -74,19 +82,28 @@ pub struct Services {
 }
 
 /// Opens the object store and starts the service.
-pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<WorkflowsApp>) -> Result<Services> {
+pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machine, app: Arc<WorkflowsApp>) -> Result<Services> {
     let (shared, store) = (Arc::clone(machine.shared()), Arc::clone(machine.store()));
     let folder = config.home.join("oss");
     let objects = Objects::open(&folder, batchyard_objects::Options::default())
         .with_context(|| format!("cannot open the object store in `{}`: is another server using it?", folder.display()))?;
     let accounts = Arc::new(Accounts::open(Arc::clone(&store)).context("cannot read the access keys")?);
     first_key(&accounts)?;
+    app.use_accounts(&accounts);
+    if let Some(user) = accounts.mapped().first().filter(|_| !is_root()) {
+        bail!(
+            "an account runs its instances as `{user}`, which only root can do: start the server as root, or take that back with `batchyard key run-as ACCOUNT`"
+        );
+    }
+    close(config).context("cannot keep other users of this machine from the state")?;
     first_bucket(&objects, &accounts).context("cannot make the first bucket")?;
     let (api, oss) = (listeners.api.local_addr()?, listeners.oss.local_addr()?);
+    let door = Door::open(&config.home.join(DOOR), format!("http://{}", reachable(api)), &accounts)?;
     let region = "local".to_owned();
     let (choice, allowed) = (config.settings.engine.clone(), config.settings.containers != ContainerPolicy::Off);
     let options = Options {
         folder: config.home.join("jobs"),
+        privacy: Privacy { hidden: std::path::absolute(&config.home)?, shown: vec![runs.to_owned(), config.home.join(DOWNLOADS)] },
         oss_endpoint: format!("http://{}", reachable(oss)),
         region: region.clone(),
         grace: config.settings.grace,
@@ -95,6 +112,8 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         images: config.home.join("images"),
         nonces: config.home.join("nonces"),
         systems: app,
+        door,
+        room: config.server.room,
         keeping: config.server.keeping,
         post: Arc::new(post),
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
@@ -105,11 +124,47 @@ pub fn start(listeners: Listeners, config: &Config, machine: &Machine, app: Arc<
         .context("cannot start the BatchCompute service")?;
     let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));
     let oss_options = oss::Options { hosts: Vec::new(), region, complain };
-    Door::open(&config.home.join(DOOR), format!("http://{}", reachable(api)), &accounts)?;
     let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
-    let embedded = EmbeddedFiles { objects: objects.clone(), folder: config.home.join("downloads").join("objects") };
+    let embedded = EmbeddedFiles { objects: objects.clone(), folder: config.home.join(DOWNLOADS).join("objects") };
     let files = Arc::new(StoredFiles { embedded: Some(embedded), cache });
-    Ok(Services { files, told, api: (listeners.api, router(service)), oss: (listeners.oss, oss::router(objects, accounts, oss_options)) })
+    let users = {
+        let accounts = Arc::clone(&accounts);
+        Users(Arc::new(move |name: &str| accounts.user(name.strip_prefix(ADMIN).unwrap_or(name)).map_err(|error| error.to_string())))
+    };
+    Ok(Services {
+        files,
+        users,
+        told,
+        api: (listeners.api, router(service)),
+        oss: (listeners.oss, oss::router(objects, accounts, oss_options)),
+    })
+}
+
+/// Users that instances run as, and all others of this machine, must not read what the server keeps.
+fn close(config: &Config) -> Result<()> {
+    if !is_root() {
+        return Ok(());
+    }
+    let set = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .with_context(|| format!("cannot close `{}`", path.display()))
+    };
+    // Instances enter the one of jobs, each to its own folder.
+    for (name, mode) in [("oss", 0o700), (DOWNLOADS, 0o700), ("images", 0o700), ("jobs", 0o711)] {
+        let folder = config.home.join(name);
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+        set(&folder, mode)?;
+    }
+    if let Location::Sqlite(path) = &config.database {
+        for ending in ["", "-wal", "-shm"] {
+            let mut path = path.as_os_str().to_owned();
+            path.push(ending);
+            if Path::new(&path).exists() {
+                set(Path::new(&path), 0o600)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// An address that programs on this machine can use.

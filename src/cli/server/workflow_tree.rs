@@ -11,7 +11,8 @@ use std::{
     thread,
 };
 
-use batchyard_batch::instance::{Access, Fate};
+use batchyard_batch::instance::{Access, Left};
+use batchyard_runner::User;
 
 /// Files that are stored at once: what comes together is recorded together.
 const AT_ONCE: usize = 8;
@@ -20,19 +21,21 @@ const MAX_FILES: usize = 1_000_000;
 /// What a call's folder holds besides its own: inputs are somebody else's files, temporary ones of no use afterwards.
 const LEFT_OUT: [&str; 2] = ["inputs", "tmp"];
 
-/// Stores the regular files below `dir`, each at its place below the address `prefix`. How many.
-///
-/// Nothing writes into them any more, so that they become second names of the same bytes where the file system allows it.
+/// Stores the regular files below `dir`, each at its place below the address `prefix`; with a user, those that the user may read.
+/// How many.
 ///
 /// # Errors
 /// The first file that could not be read or stored.
-pub fn store(access: &Access, dir: &Path, prefix: &str) -> Result<usize, String> {
+pub fn store(access: &Access, user: Option<&User>, dir: &Path, prefix: &str) -> Result<usize, String> {
     let files = files(dir).map_err(|error| format!("cannot list `{}`: {error}", dir.display()))?;
     let (next, problem) = (AtomicUsize::new(0), Mutex::new(None));
     let one = |inner: &Path| -> Result<(), String> {
         let path = dir.join(inner);
-        let stored = access.put_file(&path, &format!("{prefix}/{}", inner.to_string_lossy()), Fate::Settled);
-        stored.map_err(|error| format!("cannot store `{}`: {error}", path.display()))
+        let url = format!("{prefix}/{}", inner.to_string_lossy());
+        let failed = |error: &dyn std::fmt::Display| format!("cannot store `{}` as `{url}`: {error}", path.display());
+        // A file that is no file any more was taken away meanwhile.
+        let Some(left) = Left::find(user, &path).map_err(|error| failed(&error))? else { return Ok(()) };
+        access.put_file(&left.path, &url).map_err(|error| failed(&error))
     };
     thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(files.len()) {

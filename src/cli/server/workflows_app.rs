@@ -11,7 +11,8 @@ use std::{
 };
 
 use batchyard_batch::{
-    instance::{Access, Fate},
+    Accounts,
+    instance::Access,
     system::{self, SystemCall, Systems},
     wire::{AppDescription, Parameter, app::Vm, mounts::is_stored},
 };
@@ -21,6 +22,7 @@ use batchyard_cromwell::{
     submission::{Parts, Submission},
 };
 use batchyard_model::{RunId, RunState, Shard};
+use batchyard_runner::User;
 use batchyard_store::{Parentage, RunFilter};
 use serde_json::{Value as Json, json};
 
@@ -31,6 +33,8 @@ use crate::files::on_behalf_of;
 const APP: &str = "cromwell";
 /// Name of the object that tells about the workflow.
 const METADATA: &str = "workflow_metadata.json";
+/// Options that name folders of this machine.
+const FOLDER_OPTIONS: [&str; 3] = ["final_workflow_outputs_dir", "final_workflow_log_dir", "final_call_logs_dir"];
 /// Longest document, in bytes.
 const MAX_DOCUMENT: u64 = 64 << 20;
 /// Pause between two looks at a workflow.
@@ -40,6 +44,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub struct WorkflowsApp {
     service: OnceLock<Arc<Service>>,
+    accounts: OnceLock<Arc<Accounts>>,
 }
 
 impl WorkflowsApp {
@@ -47,6 +52,18 @@ impl WorkflowsApp {
     pub fn use_service(&self, service: &Arc<Service>) {
         // Set once, when the server starts.
         let _ = self.service.set(Arc::clone(service));
+    }
+
+    /// Says who the accounts are.
+    pub fn use_accounts(&self, accounts: &Arc<Accounts>) {
+        // Set once, when the server starts.
+        let _ = self.accounts.set(Arc::clone(accounts));
+    }
+
+    /// The user that calls of an account run as, if it is not the server's own.
+    fn user(&self, account: &str) -> Result<Option<User>, String> {
+        let Some(accounts) = self.accounts.get() else { return Ok(None) };
+        accounts.user(account).map_err(|error| error.to_string())
     }
 
     fn service(&self) -> Arc<Service> {
@@ -69,15 +86,16 @@ impl Systems for WorkflowsApp {
         let service = self.service();
         let id = run_of(call);
         let mut log = Log::new(call.dir);
+        let user = self.user(&call.access.account)?;
         let known = service.store().load_run(id).map_err(|e| e.to_string())?;
         if known.is_none() {
-            let submission = submission(call, id)?;
+            let submission = submission(call, id, user.as_ref())?;
             service.submit(submission, false).map_err(|e| e.to_string())?;
             log.line(&format!("workflow {id} was submitted"));
         }
         let state = wait(&service, id, call, &mut log)?;
         log.line(&format!("workflow {id} is {state}"));
-        keep(&service, id, call, &mut log)?;
+        keep(&service, id, call, user.as_ref(), &mut log)?;
         if state == RunState::Succeeded {
             return Ok(());
         }
@@ -115,7 +133,7 @@ fn run_of(call: &SystemCall<'_>) -> RunId {
     RunId::of_child(RunId::none(), call.job.as_str(), &Shard::default().child(call.attempt))
 }
 
-fn submission(call: &SystemCall<'_>, id: RunId) -> Result<Submission, String> {
+fn submission(call: &SystemCall<'_>, id: RunId, user: Option<&User>) -> Result<Submission, String> {
     let value = |name: &str| call.values.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let mut parts: Parts = HashMap::new();
     let wdl = value("WDL").ok_or("`WDL` is missing")?;
@@ -128,11 +146,27 @@ fn submission(call: &SystemCall<'_>, id: RunId) -> Result<Submission, String> {
         }
     }
     let options = parts.get("workflowOptions").map(|text| text.to_vec()).unwrap_or_default();
+    if let Some(user) = user {
+        check_options(&options, user)?;
+    }
     parts.insert("workflowOptions".into(), as_jobs(options).into());
     parts.insert("requestedWorkflowId".into(), id.to_string().into());
     parts.insert("labels".into(), json!({ "batchcompute-job": call.job.as_str() }).to_string().into());
     let submission = Submission::read(&parts, Default::default()).map_err(|problems| problems.join("\n"))?;
     Ok(Submission { on_behalf: Some(on_behalf_of(call.access)), ..submission })
+}
+
+/// The server writes to these folders as its own user, which somebody whose calls run as another one must not make use of.
+fn check_options(options: &[u8], user: &User) -> Result<(), String> {
+    // What is no JSON is told by whoever reads it.
+    let given: Json = serde_json::from_slice(options).unwrap_or_default();
+    match FOLDER_OPTIONS.iter().find(|name| given.get(**name).is_some_and(|value| !value.is_null())) {
+        Some(name) => Err(format!(
+            "the option `{name}` cannot be used: calls of this account run as user `{}`; give the job a `WORKING_DIR`",
+            user.name
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Options with which each call is a job, unless they say where calls run. What is no JSON is told by whoever reads it.
@@ -174,7 +208,7 @@ fn wait(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
 }
 
 /// Stores metadata and the files of outputs.
-fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log) -> Result<(), String> {
+fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, user: Option<&User>, log: &mut Log) -> Result<(), String> {
     let run = service.store().load_run(id).map_err(|e| e.to_string())?.ok_or("the workflow's record is gone")?;
     let mut text = Vec::new();
     metadata::write(context(service), id, &Query::default(), &mut text).map_err(|e| format!("the metadata cannot be read: {e}"))?;
@@ -184,7 +218,7 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
     if let Some(place) = place.filter(|_| Path::new(&run.dir).is_dir()) {
         let there = format!("{}/{}/{id}", place.trim_end_matches('/'), run.name);
         call.access.write(&there).map_err(|e| e.to_string())?;
-        let count = workflow_tree::store(call.access, Path::new(&run.dir), &there)?;
+        let count = workflow_tree::store(call.access, user, Path::new(&run.dir), &there)?;
         log.line(&format!("stored {count} files below {there}/"));
         // What was stored is named by its place there.
         text = text.replace(&begin_of(&format!("{}/", run.dir)), &begin_of(&format!("{there}/")));
@@ -194,7 +228,7 @@ fn keep(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
         let prefix = if prefix.matches('/').count() == 2 { format!("{prefix}/") } else { prefix.clone() };
         let path = call.dir.join(METADATA);
         fs::write(&path, billing::with_clusters(&text)).map_err(|e| format!("cannot write `{}`: {e}", path.display()))?;
-        call.access.put_file(&path, &format!("{prefix}{METADATA}"), Fate::Stays).map_err(|e| e.to_string())?;
+        call.access.put_file(&path, &format!("{prefix}{METADATA}")).map_err(|e| e.to_string())?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{ABOUT, Images, source::is_hex};
 
 /// Uses are noted once in this time at most: thousands of instances of one image need not write each.
-const NOTED: Duration = Duration::from_secs(24 * 3600);
+pub(super) const NOTED: Duration = Duration::from_secs(24 * 3600);
 
 /// Notes that an image is used. Whether it is still there.
 pub(super) fn note_use(image: &Path, now: SystemTime) -> bool {

@@ -293,6 +293,54 @@ fn images_that_nobody_uses_are_removed() {
 }
 
 #[test]
+fn engines_give_back_what_nobody_uses() {
+    use std::time::{Duration, SystemTime};
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let store = Store::new();
+    for name in ["one", "two"] {
+        store.put(&format!("{name}.tar"), &Small::new(name).saved(&["tool:1"]));
+    }
+    // Has what it was given, and refuses to forget what `busy` names.
+    let has = tempfile::tempdir().unwrap();
+    let fake = r#"cd "$0"; case "$1" in
+        load) tar -xOf "$3" manifest.json | grep -o 'batchyard-image:[0-9a-f]*' | while read -r tag; do touch "${tag#*:}"; done; echo load >> calls;;
+        image) [ -e "${3#*:}" ];;
+        rmi) [ ! -e "busy-${2#*:}" ] && rm "${2#*:}";;
+    esac"#;
+    let command = ["bash", "-c", fake, &has.path().to_string_lossy()].map(String::from).into();
+    let engine = Engine { kind: EngineKind::Podman, command, arguments: Vec::new() };
+    let given = |name: &str| store.images.in_engine(&store.find("tool:1", &format!("oss://data/{name}.tar")).unwrap(), &engine).unwrap();
+    let id = |name: &str| given(name).rsplit_once(':').unwrap().1.to_owned();
+    let (one, two) = (id("one"), id("two"));
+    let now = SystemTime::now();
+    let take = |now| store.images.take_back_unused(&engine, now, DAY * 30);
+    assert!(!store.images.has_unused_given(now + DAY * 29, DAY * 30));
+    assert_eq!(take(now + DAY * 29), 0);
+    let note = |id: &str| store.images.given(&engine, id);
+    let used = |id: &str, at| fs::File::options().write(true).open(note(id)).unwrap().set_modified(at).unwrap();
+    used(&one, now - DAY * 40);
+    assert!(store.images.has_unused_given(now, DAY * 30));
+    assert_eq!((take(now), has.path().join(&one).exists(), has.path().join(&two).exists()), (1, false, true));
+    // Whoever wants it has it given again, and notes the use.
+    given("one");
+    assert_eq!(fs::read_to_string(has.path().join("calls")).unwrap(), "load\nload\nload\n");
+    used(&one, now - DAY * 40);
+    given("one");
+    assert_eq!(take(now), 0);
+    // What a container uses stays, and so does what was not given by us.
+    used(&two, now - DAY * 40);
+    fs::write(has.path().join(format!("busy-{two}")), "").unwrap();
+    assert_eq!((take(now), note(&two).exists()), (0, true));
+    fs::remove_file(has.path().join(format!("busy-{two}"))).unwrap();
+    // A removal that was cut off is finished.
+    fs::rename(note(&two), note(&format!("{two}.leaving"))).unwrap();
+    assert_eq!((take(now), has.path().join(&two).exists()), (1, false));
+    let other = Engine { kind: EngineKind::Docker, ..engine.clone() };
+    assert_eq!(store.images.take_back_unused(&other, now + DAY * 100, DAY * 30), 0);
+}
+
+#[test]
 fn nobody_goes_on_for_an_attempt_that_was_ended() {
     use std::time::Duration;
 

@@ -16,6 +16,8 @@ use batchyard_objects::{
 
 use super::{PlaceError, mounts};
 
+/// Before the name of an account whose key opens all buckets; no name holds it.
+pub const ADMIN: &str = "admin:";
 /// How logs are stored.
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -30,15 +32,6 @@ pub struct Access {
     pub account: String,
     /// Whether it was made with an administrator's key, to whom all buckets are open.
     pub admin: bool,
-}
-
-/// What becomes of a file that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Somebody may go on to write to it.
-    Stays,
-    /// Nobody writes to it any more, so the object may be a second name of it.
-    Settled,
 }
 
 impl Access {
@@ -146,8 +139,8 @@ impl Access {
     ///
     /// # Errors
     /// It may not be stored there, or cannot be.
-    pub fn put_file(&self, path: &Path, url: &str, fate: Fate) -> Result<(), PlaceError> {
-        self.put(path, url, fate, Put::default(), None)
+    pub fn put_file(&self, path: &Path, url: &str) -> Result<(), PlaceError> {
+        self.put(path, url, Put::default(), None)
     }
 
     /// Stores a log.
@@ -155,14 +148,14 @@ impl Access {
     /// # Errors
     /// It may not be stored there, or cannot be.
     pub fn put_log(&self, path: &Path, url: &str) -> Result<(), PlaceError> {
-        self.put(path, url, Fate::Settled, as_text(), Some(TEXT))
+        self.put(path, url, as_text(), Some(TEXT))
     }
 
-    fn put(&self, path: &Path, url: &str, fate: Fate, put: Put, content_type: Option<&str>) -> Result<(), PlaceError> {
+    fn put(&self, path: &Path, url: &str, put: Put, content_type: Option<&str>) -> Result<(), PlaceError> {
         self.write(url)?;
         match self.embedded(url)? {
             Some((bucket, key, _)) => {
-                let stored = self.objects.put_file(bucket, key, path, fate == Fate::Settled, put);
+                let stored = self.objects.put_file(bucket, key, path, put);
                 stored.map(drop).map_err(|source| object("store", url, source))
             }
             None => self.cache.stores().put_file(path, url, content_type).map(drop).map_err(|source| remote("store", url, source)),

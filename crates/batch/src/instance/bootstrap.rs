@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use batchyard_runner::{Control, Exit, Job, Launch, LocalRunner, Trace, script, trace};
 
-use super::{Attempt, PlaceError, clear, world::World};
+use super::{Attempt, PlaceError, WORK, clear, world::World};
 
 /// Longest run.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -26,11 +26,13 @@ pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
     if !under_way {
         clear(&dir)?;
     }
-    fs::create_dir_all(&dir).map_err(|source| PlaceError::File { what: format!("make `{}`", dir.display()), source })?;
+    let work = dir.join(WORK);
+    let made = fs::create_dir_all(&work).and_then(|()| attempt.user.as_ref().map_or(Ok(()), |user| user.give_with(&work, 0o700)));
+    made.map_err(|source| PlaceError::File { what: format!("make `{}`", work.display()), source })?;
     let job = Job {
         call_dir: dir.clone(),
         execution_dir: dir.clone(),
-        command: seat.bootstrap.clone(),
+        command: format!("cd {WORK}\n{}", seat.bootstrap),
         env: attempt.environment(&World::Machine),
         clean_env: true,
         path_prefix: Vec::new(),
@@ -43,6 +45,7 @@ pub fn run(attempt: &Attempt) -> Result<(), PlaceError> {
         memory_mib: 0,
         time_limit: Some(LIMIT),
         grace: attempt.surroundings.grace,
+        user: attempt.user.clone(),
         may_have_started: under_way,
     };
     let outcome = LocalRunner.run(&job, &Control::new(format!("bootstrap/{}", seat.node)));

@@ -1,6 +1,8 @@
 //! The environment of a command.
 
-use super::{Attempt, world::World};
+use batchyard_runner::User;
+
+use super::{Attempt, CONTAINED_WORK, world::World};
 
 /// Search path of commands on this machine, and of images that name none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -10,7 +12,7 @@ type Variables = Vec<(String, String)>;
 impl Attempt {
     /// All of it, the later of two values counts.
     pub(super) fn environment(&self, world: &World) -> Variables {
-        let mut env = base(world);
+        let mut env = base(world, self.user.as_ref());
         let number = self.number.to_string();
         let own = [
             ("BATCH_COMPUTE_DAG_JOB_ID", self.job.as_str()),
@@ -33,13 +35,18 @@ impl Attempt {
 }
 
 /// What is there before anybody says anything.
-pub fn base(world: &World) -> Variables {
+pub fn base(world: &World, user: Option<&User>) -> Variables {
     let pair = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let root = [("USER", "root"), ("HOME", "/root")].map(pair);
+    // Images know nothing of the users here.
+    let root = [("USER", user.map_or("root", |user| &user.name)), ("HOME", if user.is_some() { CONTAINED_WORK } else { "/root" })];
+    let root = root.map(pair);
     match world {
         World::Machine => {
-            let home = std::env::var("HOME").unwrap_or_else(|_| "/root".into());
-            let user = std::env::var("USER").unwrap_or_else(|_| "root".into());
+            let own = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.into());
+            let (home, user) = match user {
+                Some(user) => (user.home.to_string_lossy().into_owned(), user.name.clone()),
+                None => (own("HOME", "/root"), own("USER", "root")),
+            };
             [("PATH", PATH), ("HOME", &home), ("USER", &user), ("LANG", "C.UTF-8"), ("SHELL", "/bin/bash")].map(pair).into()
         }
         // The engine adds what the image says, below ours.

@@ -15,12 +15,12 @@ use std::{
 use batchyard_objects::{ObjectError, Objects};
 use rustix::fs::OFlags;
 
-use super::{Attempt, PlaceError, access::as_text, bucket_and_key, view::View};
+use super::{Attempt, PlaceError, access::as_text, bucket_and_key, left::Left, view::View};
 
 /// Time between two looks at the logs of what runs.
 const PERIOD: Duration = Duration::from_secs(2);
 /// Bytes of a log that are stored while it grows; the rest comes when the command has ended.
-const MAX_LIVE_BYTES: u64 = 64 << 20;
+pub(super) const MAX_LIVE_BYTES: u64 = 64 << 20;
 /// Bytes of a log that are stored at a time.
 const PIECE_BYTES: u64 = 4 << 20;
 
@@ -55,11 +55,12 @@ pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
     }
     for (local, prefix) in &attempt.task.description.log_mapping {
         let path = view.host_path(local)?;
-        if path.is_file() {
+        let unreadable = |source| PlaceError::File { what: format!("read the log `{local}`"), source };
+        if let Some(left) = Left::find(attempt.user.as_ref(), &path).map_err(unreadable)? {
             view.check(&path)?;
             let name = local.rsplit('/').next().unwrap_or(local);
             let url = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
-            attempt.access.put_log(&path, &url)?;
+            attempt.access.put_log(&left.path, &url)?;
         }
     }
     Ok(())

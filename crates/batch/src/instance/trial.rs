@@ -57,7 +57,7 @@ impl Trial {
     /// The image cannot be used, or the command not be started.
     pub fn run(&self, images: &Images, engine: Option<Engine>, wrapper: &[String], control: &Arc<Control>) -> Result<Outcome, TrialError> {
         let world = self.world(images, engine.as_ref(), control)?;
-        let env = [base(&world), self.env.clone()].concat();
+        let env = [base(&world, None), self.env.clone()].concat();
         let work = Mount { source: self.work.clone(), destination: CONTAINED_WORK.into(), mode: Mode::Writable };
         let mounts: Vec<Mount> = self.mounts.iter().cloned().chain([work]).collect();
         let root = match &world {
@@ -79,12 +79,13 @@ impl Trial {
             volumes: mounts,
             root: root.map(|spec| [wrapper.to_vec(), vec![spec]].concat()),
             shell,
-            container: world.container(engine)?,
+            container: world.container(engine, None)?,
             launch: Launch::Own,
             cores: 0.0,
             memory_mib: 0,
             time_limit: None,
             grace: GRACE,
+            user: None,
             may_have_started: false,
         };
         Ok(LocalRunner.run(&job, control)?)
@@ -119,6 +120,7 @@ impl Trial {
             mounts,
             own: Vec::new(),
             env: Some(env.to_vec()),
+            user: None,
         };
         let path = self.dir.join("root.json");
         let text = serde_json::to_vec(&root).map_err(|error| PlaceError::Impossible(error.to_string()))?;

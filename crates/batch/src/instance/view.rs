@@ -13,11 +13,12 @@ use std::{
 };
 
 use batchyard_runner::{
+    User,
     container::EngineKind,
     root::{Image, Mode, Mount, Root, resolve},
 };
 
-use super::{Access, Attempt, CONTAINED_WORK, PlaceError, WORK, mounts::is_stored, world::World};
+use super::{Access, Attempt, CONTAINED_WORK, PlaceError, Privacy, WORK, mounts::is_stored, owner, world::World};
 use crate::wire::MountEntry;
 
 /// Folders of an attempt.
@@ -25,6 +26,10 @@ const VIEWS: &str = "views";
 const LAYERS: &str = "layers";
 const ROOT: &str = "root";
 const OUTPUTS: &str = "outputs";
+/// Those that hold second names of files of others: of objects, and of inputs of calls.
+pub(super) const SHARED: [&str; 2] = [VIEWS, "inputs"];
+/// Those that are shown at other places, where nobody else looks into them.
+pub(super) const FOLDERS: [&str; 3] = [VIEWS, LAYERS, OUTPUTS];
 /// Names in the folder of a layer.
 const UPPER: &str = "upper";
 const KERNEL: &str = "work";
@@ -58,12 +63,16 @@ pub struct View {
     leaves: Vec<String>,
     /// Of a container.
     holders: Vec<Holder>,
+    /// What of the server's folder it must not find.
+    privacy: Privacy,
+    user: Option<User>,
 }
 
 impl View {
     /// What this attempt is to see.
     pub fn of(attempt: &Attempt, world: World) -> Result<View, PlaceError> {
         let description = &attempt.task.description;
+        let privacy = attempt.surroundings.privacy.clone();
         let mapped = description.input_mapping.iter().map(|(source, destination)| MountEntry {
             source: source.clone(),
             destination: destination.clone(),
@@ -78,14 +87,17 @@ impl View {
                 continue;
             }
             let gathered = match entry.source.strip_prefix("file://") {
-                Some(path) => PathBuf::from(path),
+                Some(path) => {
+                    check_folder(Path::new(path), &privacy, attempt.user.as_ref())?;
+                    PathBuf::from(path)
+                }
                 None => attempt.dir.join(VIEWS).join(inputs.len().to_string()),
             };
             inputs.push(Input { source: entry.source, destination: entry.destination, writable: entry.write_support, gathered });
         }
         let named = description.output_mapping.keys().chain(description.log_mapping.keys());
         let leaves = named.filter(|path| path.starts_with('/')).cloned().collect();
-        let mut view = View { dir: attempt.dir.clone(), world, inputs, leaves, holders: Vec::new() };
+        let mut view = View { dir: attempt.dir.clone(), world, inputs, leaves, holders: Vec::new(), privacy, user: attempt.user.clone() };
         if let World::Engine { .. } = view.world {
             view.holders = view.holders_of_leaves()?;
         }
@@ -136,12 +148,17 @@ impl View {
 
     /// Whether what is written to an input lies in a layer over the objects.
     fn is_layered(&self, input: &Input) -> bool {
-        input.is_shared() && !self.copies()
+        input.is_shared() && !self.copies(input)
     }
 
-    /// Whether the engine keeps no layers, so that what can be written to must be a copy.
-    fn copies(&self) -> bool {
-        matches!(self.world, World::Engine { kind: EngineKind::Docker | EngineKind::Apptainer, .. })
+    /// Whether the files of an input must be copies: what can be written to where the engine keeps no layers, and everything
+    /// where a command has all rights of this machine's root.
+    fn copies(&self, input: &Input) -> bool {
+        match self.world {
+            World::Engine { kind: EngineKind::Apptainer, .. } => true,
+            World::Engine { kind: EngineKind::Docker, .. } => input.writable,
+            _ => false,
+        }
     }
 
     /// Gathers the files of all inputs.
@@ -151,10 +168,10 @@ impl View {
             let what = || format!("mount `{}` at `{}`", input.source, input.destination);
             if input.is_folder() {
                 access.link_folder(&input.source, target)?;
-                if input.writable && self.copies() {
+                if self.copies(input) {
                     links::break_up(target).map_err(|source| PlaceError::File { what: what(), source })?;
                 }
-            } else if input.writable {
+            } else if input.writable || self.copies(input) {
                 // A layer cannot lie over a single file, so it gets one of its own.
                 access.copy_file(&input.source, target)?;
             } else {
@@ -204,8 +221,9 @@ impl View {
         let mut mounts = self.shown();
         if image.is_some() {
             mounts.extend(self.own_places());
-            mounts.push(Mount { source: self.dir.clone(), destination: self.dir.clone(), mode: Mode::Writable });
         }
+        mounts.push(Mount { source: self.dir.clone(), destination: self.dir.clone(), mode: Mode::Writable });
+        mounts.extend(self.hidden(image.is_some()));
         let env = image.is_some().then(|| env.to_vec());
         let root = Root {
             in_memory: false,
@@ -215,10 +233,11 @@ impl View {
             mounts,
             own: self.leaves.iter().map(PathBuf::from).collect(),
             env,
+            user: self.user.clone(),
         };
         let path = self.dir.join(ROOT_FILE);
         let text = serde_json::to_vec(&root).map_err(|e| PlaceError::Impossible(e.to_string()))?;
-        fs::write(&path, text).map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;
+        owner::write_private(&path, &text).map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;
         Ok(Some(path.to_string_lossy().into_owned()))
     }
 
@@ -232,6 +251,23 @@ impl View {
         } else {
             Vec::new()
         }
+    }
+
+    /// What the command must not find: the gathered inputs, which are second names of the store's files and are seen at their
+    /// places alone; and where there is no image, which hides the machine, what the server keeps.
+    fn hidden(&self, has_image: bool) -> Vec<Mount> {
+        let in_place = |folder: &Path, mode: Mode| Mount { source: folder.to_owned(), destination: folder.to_owned(), mode };
+        let mut mounts = Vec::new();
+        if !has_image {
+            mounts.push(in_place(&self.privacy.hidden, Mode::Hidden));
+            let shown = self.privacy.shown.iter().filter(|folder| folder.starts_with(&self.privacy.hidden) && folder.is_dir());
+            mounts.extend(shown.map(|folder| in_place(folder, Mode::Writable)));
+        }
+        let views = self.dir.join(VIEWS);
+        if views.is_dir() {
+            mounts.push(in_place(&views, Mode::Hidden));
+        }
+        mounts
     }
 
     fn shown(&self) -> Vec<Mount> {
@@ -309,6 +345,18 @@ impl View {
             Err(source) => Err(PlaceError::File { what: format!("look at `{}`", path.display()), source }),
         }
     }
+}
+
+/// Whether a file or folder of this machine may be shown: what holds the server's own would give away the store.
+fn check_folder(path: &Path, privacy: &Privacy, user: Option<&User>) -> Result<(), PlaceError> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let (path, own) = (real(path), real(&privacy.hidden));
+    let is_shown = privacy.shown.iter().any(|folder| path.starts_with(real(folder)));
+    if own.starts_with(&path) || path.starts_with(&own) && !is_shown {
+        let text = format!("`file://{}` cannot be mounted: it holds the server's own files; name a folder beside them", path.display());
+        return Err(PlaceError::Impossible(text));
+    }
+    user.map_or(Ok(()), |user| Ok(user.check_way(path.parent().unwrap_or(&path))?))
 }
 
 fn about_making(path: &Path, source: io::Error) -> PlaceError {

@@ -3,12 +3,12 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use batchyard_runner::{
-    Control,
+    Control, User,
     container::{Engine, EngineKind},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, PlaceError};
+use super::{Attempt, PlaceError, owner};
 use crate::{
     image::{ImagePlace, Images, Located, Unpacked},
     wire::Command,
@@ -57,7 +57,7 @@ impl World {
         let world = Self::found(attempt, control)?;
         if world != World::Machine {
             let text = serde_json::to_vec(&world).map_err(|error| PlaceError::Impossible(error.to_string()))?;
-            let write = fs::create_dir_all(&attempt.dir).and_then(|()| fs::write(&path, text));
+            let write = fs::create_dir_all(&attempt.dir).and_then(|()| owner::write_private(&path, &text));
             write.map_err(|source| PlaceError::File { what: format!("write `{}`", path.display()), source })?;
         }
         Ok(world)
@@ -96,12 +96,20 @@ impl World {
     }
 
     /// The engine with the words that such a container needs, and the image.
-    pub fn container(&self, engine: Option<Engine>) -> Result<Option<(Engine, String)>, PlaceError> {
+    pub fn container(&self, engine: Option<Engine>, user: Option<&User>) -> Result<Option<(Engine, String)>, PlaceError> {
         let World::Engine { image, is_given, .. } = self else { return Ok(None) };
         let mut engine = engine.ok_or_else(|| no_engine(image))?;
+        if let (EngineKind::Apptainer, Some(user)) = (engine.kind, user) {
+            let text =
+                format!("apptainer cannot run a container as user `{}`: install podman, or set `[containers] policy = \"off\"`", user.name);
+            return Err(PlaceError::Impossible(text));
+        }
         if engine.kind != EngineKind::Apptainer {
-            // As the original did, whatever the image says.
-            engine.arguments.extend(["--user", "0"].map(String::from));
+            // Root, as the original did, whatever the image says.
+            let number = user.map_or_else(|| "0".to_owned(), |user| format!("{}:{}", user.uid, user.gid));
+            engine.arguments.extend(["--user".to_owned(), number]);
+            let groups = user.map(|user| user.groups.as_slice()).unwrap_or_default();
+            engine.arguments.extend(groups.iter().flat_map(|group| ["--group-add".to_owned(), group.to_string()]));
             if *is_given {
                 engine.arguments.extend(["--pull", "never"].map(String::from));
             }

@@ -52,6 +52,7 @@ impl Service {
     }
 
     fn check_cluster(&self, caller: &Caller, description: &ClusterDescription) -> Result<(), ApiError> {
+        self.check_topic(caller, &description.notification.topic)?;
         let mut problems = Problems::default();
         description.check(&mut problems);
         let images = [("ImageId".to_owned(), &description.image_id)]

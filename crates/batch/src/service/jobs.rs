@@ -16,9 +16,10 @@ use crate::{
     accounts::Caller,
     engine::{Request, new_job, now_ms},
     error::ApiError,
-    plan::Plan,
+    instance::access::ADMIN,
+    plan::{Call, Plan},
     time::iso,
-    wire::{JobDescription, parse},
+    wire::{self, JobDescription, parse},
 };
 
 /// Requests that may wait for the end of their jobs at once.
@@ -39,7 +40,8 @@ impl Service {
         }
         let mut description: JobDescription = parse(body)?;
         description.settle();
-        let plan = self.plan(caller, &description)?;
+        let mut plan = self.plan(caller, &description)?;
+        plan.call = self.call(caller, body);
         let limit = self.accounts.quota(&caller.account, "ActiveJobs");
         if self.store.count_jobs(&caller.account, &[JobState::Waiting, JobState::Running])? >= limit {
             return Err(ApiError::quota("ActiveJobs", limit));
@@ -76,6 +78,14 @@ impl Service {
         self.ask(Request::Submit(Box::new(job)))?;
         crash::place("job told");
         Ok(id)
+    }
+
+    /// The call that a job is, which only the server itself can say.
+    fn call(&self, caller: &Caller, body: &[u8]) -> Option<Call> {
+        let wire::Sent { on_behalf } = serde_json::from_slice(body).ok().filter(|_| caller.key == self.door)?;
+        let wire::OnBehalf { account, folder } = on_behalf.filter(|call| !call.account.is_empty())?;
+        let admin = account.strip_prefix(ADMIN);
+        Some(Call { account: admin.unwrap_or(&account).to_owned(), admin: admin.is_some(), folder: folder.into() })
     }
 
     /// Accepts a job and waits for its end: when it began and ended, its outputs, its error.

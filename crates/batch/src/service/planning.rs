@@ -10,7 +10,7 @@ use crate::{
     expand::{self, expand},
     plan::{Plan, PlannedTask, ordered},
     reads_app, types,
-    wire::{JobDescription, Problems, TaskDescription},
+    wire::{JobDescription, Problems, TaskDescription, Topic},
 };
 
 /// Instances of all tasks that one body may ask for.
@@ -46,13 +46,25 @@ impl Service {
             return Err(problems.into());
         }
         let topic = description.notification.topic.clone();
+        self.check_topic(caller, &topic)?;
         Ok(Plan {
             tasks,
             fail_fast: description.job_fail_on_instance_fail,
             auto_release: description.auto_release,
             topic,
             admin: caller.role == Role::Admin,
+            call: None,
         })
+    }
+
+    /// The server adds to files as its own user, which somebody who runs things as another one must not make use of.
+    pub(super) fn check_topic(&self, caller: &Caller, topic: &Topic) -> Result<(), ApiError> {
+        if topic.endpoint.starts_with("file://") && self.accounts.is_mapped(&caller.account) {
+            let text =
+                "`Notification.Topic.Endpoint` must be an `http(s)://` address: instances of this account run as a user of their own";
+            return Err(ApiError::bad("InvalidParameter", text));
+        }
+        Ok(())
     }
 
     /// Decides on which machines a task runs.

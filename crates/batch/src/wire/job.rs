@@ -26,6 +26,24 @@ const MAX_TIMEOUT: i64 = 10 * 365 * 24 * 3600;
 /// Time limit of an instance where none is given, in seconds.
 const DEFAULT_TIMEOUT: i64 = 86_400;
 
+/// What the server's own key may say besides of a job: whose call of a workflow it is.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Sent {
+    /// Absent for jobs of clients.
+    pub on_behalf: Option<OnBehalf>,
+}
+
+/// A call of somebody's workflow.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct OnBehalf {
+    /// The account, as its rights are told; empty for nobody's.
+    pub account: String,
+    /// Folder of the call.
+    pub folder: String,
+}
+
 /// A job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

@@ -19,7 +19,7 @@ use batchyard_wdl::{
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission, to_text},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
-    fetch::Remote,
+    fetch::{Reader, Remote},
     given::{self, Places},
     outputs::Destination,
     owner::{end_orphans, owner},
@@ -194,10 +194,12 @@ impl Service {
         let mut settings = self.options.settings.clone();
         let mut notes = settings.apply_options(&self.options.seal.open_all(&spec.options).map_err(Failure::from)?)?;
         let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
-        settings.remote = Remote {
-            fetch: Some(Arc::new(downloads)),
-            on_behalf: spec.submission.as_ref().and_then(|submission| submission.on_behalf.clone()),
-        };
+        let on_behalf = spec.submission.as_ref().and_then(|submission| submission.on_behalf.clone());
+        let reader = self.reader(on_behalf.as_deref())?;
+        if reader.is_some() {
+            settings.providers = settings.providers.jobs_alone();
+        }
+        settings.remote = Remote { fetch: Some(Arc::new(downloads)), on_behalf, reader };
         let begun = !spec.documents.is_empty();
         let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings, texts)? };
         notes.extend(bound.notes.iter().cloned());
@@ -221,6 +223,14 @@ impl Service {
             origin,
         };
         Ok(Ready { request, settings, notes })
+    }
+
+    /// The user whose rights a run has, if those are not the server's own.
+    fn reader(&self, on_behalf: Option<&str>) -> Result<Option<Reader>, Failure> {
+        let (Some(account), Some(users)) = (on_behalf, &self.options.users) else { return Ok(None) };
+        let user = (users.0)(account).map_err(|why| Failure::new(format!("the run has no user to run as: {why}")))?;
+        let brought = std::path::absolute(&self.options.downloads).map_err(|error| Failure::new(error.to_string()))?;
+        Ok(user.map(|user| Reader { user, brought }))
     }
 
     /// A run that an earlier server has begun.

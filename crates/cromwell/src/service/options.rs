@@ -1,9 +1,12 @@
 //! How a server carries out workflows.
 
-use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use batchyard_model::RunId;
-use batchyard_workflow::{fetch::Fetch, settings::Settings};
+use batchyard_workflow::{
+    fetch::{Fetch, User},
+    settings::Settings,
+};
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -23,6 +26,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What is shown, and kept, in the place of a secret.
 const CLEARED: &str = "cleared";
 
+/// The user of this machine as whom a run is carried out for somebody, by the name that [`Submission::on_behalf`] tells; nothing for
+/// the server's own.
+///
+/// [`Submission::on_behalf`]: crate::submission::Submission::on_behalf
+#[derive(Clone)]
+pub struct Users(pub FindUser);
+
+/// Looks for the user.
+pub type FindUser = Arc<dyn Fn(&str) -> Result<Option<User>, String> + Send + Sync>;
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("users")
+    }
+}
+
 /// How a server carries out workflows.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -36,6 +55,8 @@ pub struct Options {
     pub downloads: PathBuf,
     /// Who brings files of object stores here, and takes them there, where there are any.
     pub objects: Option<Arc<dyn Fetch + Send + Sync>>,
+    /// The users of this machine as whom runs are carried out for others.
+    pub users: Option<Users>,
     /// Languages and versions that are accepted.
     pub accepted: Accepted,
     /// Limits of inputs in YAML.
@@ -74,6 +95,7 @@ impl Default for Options {
             sources: Sources::default(),
             downloads: PathBuf::from("."),
             objects: None,
+            users: None,
             accepted: Accepted::default(),
             yaml: YamlLimits::default(),
             max_concurrent: usize::MAX,

@@ -8,6 +8,7 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -87,7 +88,8 @@ impl Cache {
         let (file, mark_path) = self.places(&address)?;
         let mut mark = opened(&mark_path).map_err(RemoteError::file("keep", &mark_path))?;
         let state = self.state(&address, &self.stores.stat(url)?);
-        if file.exists() && read(&mut mark).is_ok_and(|kept| kept == state) {
+        // A task that runs as the server's own user could have written to what it got a second name of.
+        if stamp(&file).is_ok_and(|stamp| read(&mut mark).is_ok_and(|kept| kept == state + &stamp)) {
             return Ok(file);
         }
         let parts = self.folder.join(PARTS);
@@ -97,7 +99,8 @@ impl Cache {
         mark.set_len(0).map_err(RemoteError::file("keep", &mark_path))?;
         let part = parts.join(uuid::Uuid::new_v4().simple().to_string());
         let stat = self.stores.fetch(&address, &part, &file, self.wanted.as_ref())?;
-        write(&mut mark, &self.state(&address, &stat)).map_err(RemoteError::file("keep", &mark_path))?;
+        let stamp = stamp(&file).map_err(RemoteError::file("read", &file))?;
+        write(&mut mark, &(self.state(&address, &stat) + &stamp)).map_err(RemoteError::file("keep", &mark_path))?;
         Ok(file)
     }
 
@@ -134,6 +137,12 @@ impl Cache {
         let place = self.stores.place_of(address).unwrap_or_default();
         format!("{place}\n{}\n{}\n{}\n", stat.etag.as_deref().unwrap_or_default(), stat.size, stat.modified_ms.unwrap_or_default())
     }
+}
+
+/// What changes with whatever is written to a file.
+fn stamp(file: &Path) -> io::Result<String> {
+    let about = fs::metadata(file)?;
+    Ok(format!("{} {} {}.{}\n", about.ino(), about.size(), about.mtime(), about.mtime_nsec()))
 }
 
 /// A mark, for oneself.

@@ -68,7 +68,7 @@ impl Objects {
 
     fn duplicate_file(&self, from: &Found, id: Id, size: u64) -> Result<Staged, ObjectError> {
         let files = &self.inner.files;
-        if let Ok(data) = files.link(&files.path(id)) {
+        if let Ok(data) = files.link(id) {
             files.seal(&data)?;
             return Ok(plain(Bytes::File(data), size));
         }

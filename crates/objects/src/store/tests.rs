@@ -232,9 +232,16 @@ fn folders_and_prefixes() {
     assert_eq!(bytes(&objects, "back/a"), large);
     let source = folder.path().join("own");
     fs::write(&source, &large).unwrap();
-    objects.put_file("bucket", "linked", &source, true, Put::default()).unwrap();
-    fs::remove_file(&source).unwrap();
-    assert_eq!(bytes(&objects, "linked"), large);
+    objects.put_file("bucket", "taken", &source, Put::default()).unwrap();
+    fs::write(&source, "changed later").unwrap();
+    assert_eq!(bytes(&objects, "taken"), large);
+    let copy = folder.path().join("copies/a");
+    assert_eq!(objects.copy_file("bucket", "in/a", &copy).unwrap(), 50_000);
+    fs::set_permissions(&copy, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    fs::write(&copy, "changed").unwrap();
+    assert_eq!(bytes(&objects, "in/a"), large, "a copy is a file of its own");
+    assert!(objects.copy_file("bucket", "in/a", &copy).is_err(), "what is there stays");
+    assert_eq!(objects.copy_file("bucket", "in/d/b", &folder.path().join("copies/b")).unwrap(), 5);
     for (key, expected) in
         [("a/b", Some("a/b")), ("a/", Some("a")), ("/a", None), ("a//b", None), ("", None), ("../a", None), ("a/..", None)]
     {

@@ -46,6 +46,18 @@ impl Engine {
         ask.status().is_ok_and(|status| status.success())
     }
 
+    /// Has the engine forget an image of this name, unless a container uses it; one for Apptainer is a file of this name. Whether
+    /// it is gone.
+    pub fn remove_image(&self, name: &str) -> bool {
+        if self.kind == EngineKind::Apptainer {
+            return std::fs::remove_file(name).is_ok() || !Path::new(name).exists();
+        }
+        let Some((program, leading)) = self.command.split_first() else { return false };
+        let mut remove = Command::new(program);
+        remove.args(leading).args(["rmi", name]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        remove.status().is_ok_and(|status| status.success()) || !self.has_image(name)
+    }
+
     /// Has the engine take the image in a file as `docker save` writes it; the file names it `name`, which for Apptainer is
     /// the file to be made. `dir` is a folder for what is written meanwhile; the end of `attempt` ends it.
     ///

@@ -19,6 +19,7 @@ fn job(dir: &Path, command: &str) -> Job {
         memory_mib: 0,
         time_limit: None,
         grace: Duration::from_millis(200),
+        user: None,
         may_have_started: false,
     }
 }

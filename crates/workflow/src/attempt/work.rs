@@ -90,6 +90,7 @@ impl Attempt {
             mounts: Vec::new(),
             own: Vec::new(),
             env: None,
+            user: None,
         };
         let text = serde_json::to_string(&root).map_err(|error| problem(error.into()))?;
         let file = self.scratch.join(format!("root-{}.json", text_hash(&text)));
@@ -117,6 +118,7 @@ impl Attempt {
             memory_mib: self.memory_mib,
             time_limit: self.runtime.time_limit,
             grace: settings.grace,
+            user: None,
             may_have_started: self.may_have_started,
         }
     }
@@ -137,7 +139,8 @@ impl Attempt {
             afterwards: &site.afterwards(collecting),
         }
         .render();
-        let commands = site.commands(self.frame.host.call_dir(), &dir, &self.runtime, self.memory_bytes())?;
+        let commands =
+            site.commands(self.frame.host.call_dir(), &dir, &self.runtime, self.memory_bytes(), settings.remote.on_behalf.as_deref())?;
         let (definition, scripts) = (site.provider().definition(), commands.scripts);
         let (Mode::Dispatched, Some(job_id), Some(desk)) =
             (site.provider().mode(), site.provider().job_id_pattern().cloned(), settings.providers.desk().cloned())

@@ -131,7 +131,7 @@ mod tests {
             fs::write(dir.path().join(name), text).unwrap();
         }
         let kept = Arc::new(Kept::default());
-        let remote = Remote { fetch: Some(kept.clone()), on_behalf: Some("ann".into()) };
+        let remote = Remote { fetch: Some(kept.clone()), on_behalf: Some("ann".into()), reader: None };
         let destination = Destination::new("s3://b/out/", &remote).unwrap();
         assert_eq!(destination.at(Path::new("x/y")), "s3://b/out/x/y");
         destination.copy(&dir.path().join("f"), Path::new("w/f")).unwrap();

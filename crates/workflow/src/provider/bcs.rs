@@ -66,6 +66,22 @@ pub(crate) fn check_task(attributes: &IndexMap<String, Value>) -> Result<(), Fai
     }
 }
 
+/// The attributes as the commands of the provider get them: lists as texts with commas, and without an image to be found on
+/// the machine where something stands in for it, or nobody could run it.
+pub(crate) fn for_commands(attributes: &IndexMap<String, Value>, stands_in: bool, has_engine: bool) -> IndexMap<String, Value> {
+    let mut found = attributes.clone();
+    if let Some(Value::Array(items)) = found.get("mounts") {
+        let parts: Vec<String> = items.iter().filter_map(|item| json::to_json(item).as_str().map(str::to_owned)).collect();
+        found.insert("mounts".into(), Value::string(parts.join(",")));
+    }
+    let tag = found.get("dockerTag").map(json::to_json);
+    let has_place = tag.as_ref().and_then(Json::as_str).is_some_and(|tag| tag.split_whitespace().count() > 1);
+    if stands_in || !has_engine && !has_place {
+        found.shift_remove("dockerTag");
+    }
+    found
+}
+
 fn check(name: &str, value: &Json) -> Option<WrongAttribute> {
     let (right, form) = match name {
         "cluster" => (text(value, |text| CLUSTER_ID.is_match(text) || AUTO_CLUSTER.is_match(text)), CLUSTER),
@@ -85,15 +101,20 @@ fn check(name: &str, value: &Json) -> Option<WrongAttribute> {
     (!right).then(|| WrongAttribute(name.into(), what, form))
 }
 
+/// The texts stand between quotes in the commands of the provider, which the server runs: none may end them.
 fn text(value: &Json, right: impl Fn(&str) -> bool) -> bool {
-    value.as_str().is_some_and(|text| right(text.trim()))
+    value.as_str().is_some_and(|text| is_quotable(text) && right(text.trim()))
+}
+
+pub(crate) fn is_quotable(text: &str) -> bool {
+    !text.contains(|c: char| c == '\'' || c.is_control())
 }
 
 /// A list, or a text with commas; every part must have the form.
 fn each(value: &Json, right: impl Fn(&str) -> bool) -> bool {
     match value {
         Json::Array(items) => items.iter().all(|item| text(item, &right)),
-        Json::String(list) => list.split(',').all(|part| right(part.trim())),
+        Json::String(list) => is_quotable(list) && list.split(',').all(|part| right(part.trim())),
         _ => false,
     }
 }
@@ -155,11 +176,13 @@ mod tests {
             "imageId": ["a b", 1],
             "isv": [""],
             "docker": [["a"]],
-            "mounts": ["oss://b/in/ /home/in false", "oss://b/in /home/in", "/a /b true", true],
+            "mounts": ["oss://b/in/ /home/'in'/ false", "oss://b/in/ /home/in false", "oss://b/in /home/in", "/a /b true", true],
             "userData": ["key", "a b c"],
             "dockerTag": ["image registry"],
             "systemDisk": ["cloud", "40 cloud", "cloud 0"],
             "dataDisk": ["cloud 250", "cloud 250 data"],
+            "tag": ["x'$(id)'", "a\nb"],
+            "reserveOnFail": ["true'"],
             "vpc": ["anything"],
             "verbose": ["yes", 1],
             "timeout": [0, -1, "soon", 1.5],

@@ -9,8 +9,20 @@ use super::{Mode, Provider, ProviderDefinition, ProviderError, attributes::Attri
 use crate::identity::Hashing;
 
 /// Names that every command may use besides the declared attributes.
-const NAMES: [&str; 11] =
-    ["job_name", "cwd", "out", "err", "script", "job_shell", "docker_cwd", "docker_cid", "docker_script", "docker_out", "docker_err"];
+const NAMES: [&str; 12] = [
+    "job_name",
+    "on_behalf",
+    "cwd",
+    "out",
+    "err",
+    "script",
+    "job_shell",
+    "docker_cwd",
+    "docker_cid",
+    "docker_script",
+    "docker_out",
+    "docker_err",
+];
 /// Names of the commands that need a job.
 const JOB_NAMES: [&str; 1] = ["job_id"];
 /// Cromwell's order.

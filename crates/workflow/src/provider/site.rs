@@ -90,18 +90,20 @@ impl Site {
         })
     }
 
-    /// The commands of an attempt in this directory with so much memory.
+    /// The commands of an attempt in this directory with so much memory, for whom a provider may want to know.
     pub(crate) fn commands(
         &self,
         call_dir: &Path,
         execution_dir: &Path,
         runtime: &Runtime,
         memory: Option<u64>,
+        on_behalf: Option<&str>,
     ) -> Result<Commands, Failure> {
         let mut values = self.values(runtime, memory)?;
         let path = |name: &str| Value::string(execution_dir.join(name).to_string_lossy().as_ref());
         let mut set = |name: &str, value: Value| drop(values.insert(name.into(), value));
         set("job_name", Value::string(self.job_name.as_str()));
+        set("on_behalf", Value::string(on_behalf.unwrap_or_default()));
         set("job_shell", Value::string(self.provider.job_shell()));
         // The call's directory is at the same place inside and outside of a container.
         for name in ["cwd", "docker_cwd"] {

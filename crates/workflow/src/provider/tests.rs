@@ -48,7 +48,8 @@ fn site(
 /// The commands of an attempt: submit, check, kill; runs of blanks as one.
 fn commands(definition: ProviderDefinition, attributes: &[(&str, Value)], image: Option<&str>) -> [String; 3] {
     let (site, runtime) = site(definition, attributes, image).unwrap();
-    let commands = site.commands("/r/call-align".as_ref(), "/r/call-align/execution".as_ref(), &runtime, runtime.memory_bytes).unwrap();
+    let commands =
+        site.commands("/r/call-align".as_ref(), "/r/call-align/execution".as_ref(), &runtime, runtime.memory_bytes, None).unwrap();
     let scripts = commands.scripts.of("17").unwrap();
     [commands.submit, scripts.check.unwrap_or_default(), scripts.kill.unwrap_or_default()]
         .map(|text| text.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" "))
@@ -161,7 +162,7 @@ fn htcondor_keeps_its_lines() {
         ..sge()
     };
     let (site, runtime) = site(definition, &[], None).unwrap();
-    let commands = site.commands("/r/c".as_ref(), "/r/c/execution".as_ref(), &runtime, None).unwrap();
+    let commands = site.commands("/r/c".as_ref(), "/r/c/execution".as_ref(), &runtime, None, None).unwrap();
     assert_eq!(
         commands.submit.trim(),
         "chmod 755 /r/c/execution/script\ncat > /r/c/execution/submitFile <<EOF\nexecutable=/r/c/execution/script\nrequestMemory=512.0\nqueue\nEOF\n\

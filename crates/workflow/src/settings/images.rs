@@ -119,6 +119,11 @@ impl Settings {
         }
     }
 
+    /// Whether containers can be run on this machine, and may.
+    pub(crate) fn has_engine(&self) -> bool {
+        self.containers != ContainerPolicy::Off && self.engine.get().is_some()
+    }
+
     /// Where a task that asks for this runs.
     ///
     /// # Errors
@@ -176,6 +181,8 @@ impl Settings {
         };
         let why = if self.containers == ContainerPolicy::Off {
             "containers are switched off".to_owned()
+        } else if provider.definition().bcs && !self.has_engine() {
+            "no container engine was found".to_owned()
         } else if provider.knows_images() {
             let image = ImageUse { requested: requested.clone(), used: used.clone(), mode: "container".into() };
             return Ok((Place { image: Some(image), ..Place::default() }, Some(used.clone())));
