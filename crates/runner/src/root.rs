@@ -186,7 +186,7 @@ fn make(root: &Root) -> io::Result<()> {
     // Only now: places of others may lie in them.
     for one in mounts.iter().filter(|mount| mount.mode == Mode::Hidden) {
         let place = root.base.join(resolve(&[&root.base], &one.destination)?);
-        mount_remount(&place, MountFlags::RDONLY, c"").map_err(|e| about("close", &one.destination)(e.into()))?;
+        make_read_only(&place).map_err(|e| about("close", &one.destination)(e.into()))?;
     }
     change_to(&root.base)?;
     chdir(&old).map_err(|e| about("enter", &old)(e.into()))

@@ -260,7 +260,8 @@ impl View {
         let mut mounts = Vec::new();
         if !has_image {
             mounts.push(in_place(&self.privacy.hidden, Mode::Hidden));
-            let shown = self.privacy.shown.iter().filter(|folder| folder.starts_with(&self.privacy.hidden) && folder.is_dir());
+            let is_inside = |folder: &Path| folder != self.privacy.hidden && folder.starts_with(&self.privacy.hidden) && folder.is_dir();
+            let shown = self.privacy.shown.iter().filter(|folder| is_inside(folder));
             mounts.extend(shown.map(|folder| in_place(folder, Mode::Writable)));
         }
         let views = self.dir.join(VIEWS);
