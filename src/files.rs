@@ -52,6 +52,7 @@ impl Fetch for StoredFiles {
             }
             return embedded.file(&address.bucket, &address.key);
         }
+        self.known(url, &address).map_err(|e| failed(&e))?;
         self.cache.allow(url, restricted(&rights), false).map_err(|e| failed(&e))?;
         self.cache.file(url).map_err(|e| failed(&e))
     }
@@ -71,6 +72,7 @@ impl Fetch for StoredFiles {
             let stored = embedded.objects.put_file(&address.bucket, &address.key, file, Put::default());
             return stored.map(drop).map_err(|e| failed(&e));
         }
+        self.known(url, &address).map_err(|e| failed(&e))?;
         self.cache.allow(url, restricted(&rights), true).map_err(|e| failed(&e))?;
         self.cache.stores().put_file(file, url, None).map(drop).map_err(|e| failed(&e))
     }
@@ -81,6 +83,14 @@ impl StoredFiles {
     fn embedded_for(&self, address: &Address) -> Option<&EmbeddedFiles> {
         let embedded = self.embedded.as_ref().filter(|_| address.scheme == Scheme::Oss)?;
         embedded.objects.bucket(&address.bucket).is_ok().then_some(embedded)
+    }
+
+    /// A bucket may be missing in the embedded store as well as in the configuration.
+    fn known(&self, url: &str, address: &Address) -> Result<(), String> {
+        if address.scheme != Scheme::Oss || self.embedded.is_none() || self.cache.stores().knows(url) {
+            return Ok(());
+        }
+        Err(format!("bucket `{}` does not exist, and no table `[[stores]]` of the configuration has its URL", address.bucket))
     }
 
     fn access(&self, embedded: &EmbeddedFiles, account: String, admin: bool) -> Access {
