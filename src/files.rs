@@ -5,14 +5,13 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use batchyard_batch::instance::{Access, access::ADMIN};
 use batchyard_objects::{
     Objects, Put,
-    folder::place,
+    folder::{place, stamp},
     remote::{Address, Cache, Scheme},
 };
 use batchyard_workflow::fetch::Fetch;
@@ -139,12 +138,6 @@ impl EmbeddedFiles {
         };
         into_place().map_err(|e| e.to_string())
     }
-}
-
-/// What changes with whatever is written to a file.
-fn stamp(file: &Path) -> std::io::Result<String> {
-    let about = fs::metadata(file)?;
-    Ok(format!("{} {} {}.{}", about.ino(), about.size(), about.mtime(), about.mtime_nsec()))
 }
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {

@@ -5,6 +5,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,16 @@ const MAX_DEPTH: usize = 128;
 
 /// Permissions of files that objects are shown as.
 const READ_ONLY: u32 = 0o444;
+
+/// What changes with whatever is written to a file that an object was copied to: a task that runs as the server's own user could
+/// write to it.
+///
+/// # Errors
+/// There is no such file.
+pub fn stamp(file: &Path) -> io::Result<String> {
+    let about = fs::metadata(file)?;
+    Ok(format!("{} {} {}.{}", about.ino(), about.size(), about.mtime(), about.mtime_nsec()))
+}
 
 /// What became of the keys of a prefix.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

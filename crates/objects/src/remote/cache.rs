@@ -8,7 +8,6 @@ use std::{
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -18,6 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
 use super::{Address, RemoteError, Stat, Stores};
+use crate::folder::{place, stamp};
 
 /// Folder of what is on its way.
 const PARTS: &str = ".parts";
@@ -124,7 +124,7 @@ impl Cache {
     /// Where an object lies here, and its mark.
     fn places(&self, address: &Address) -> Result<(PathBuf, PathBuf), RemoteError> {
         let (folder, name) = address.key.rsplit_once('/').unwrap_or(("", &address.key));
-        let name = crate::folder::place(name).filter(|name| name.as_os_str() != MARKS);
+        let name = place(name).filter(|name| name.as_os_str() != MARKS);
         let name = name.ok_or_else(|| RemoteError::NoFileName { url: address.to_string(), key: address.key.clone() })?;
         let whole = format!("{}://{}/{folder}", address.scheme.name(), address.bucket);
         let hash = hex::encode(Sha256::digest(whole).get(..16).unwrap_or_default());
@@ -137,12 +137,6 @@ impl Cache {
         let place = self.stores.place_of(address).unwrap_or_default();
         format!("{place}\n{}\n{}\n{}\n", stat.etag.as_deref().unwrap_or_default(), stat.size, stat.modified_ms.unwrap_or_default())
     }
-}
-
-/// What changes with whatever is written to a file.
-fn stamp(file: &Path) -> io::Result<String> {
-    let about = fs::metadata(file)?;
-    Ok(format!("{} {} {}.{}\n", about.ino(), about.size(), about.mtime(), about.mtime_nsec()))
 }
 
 /// A mark, for oneself.
