@@ -4,7 +4,7 @@ use std::{io, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
 use batchyard_model::RunState;
-use batchyard_store::{RunMove, ServerRecord, ServerWrite, Store, StoreError, Write};
+use batchyard_store::{RunMove, RunSummary, ServerRecord, ServerWrite, Store, StoreError, Write};
 use batchyard_workflow::{
     documents::{RunResultDoc, RunSpec},
     engine::{Origin, Request},
@@ -127,17 +127,17 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         say(&format!("run {} has ended already ({})", run.id.short(), run.state));
         return Ok(0);
     }
+    if run.state == RunState::OnHold {
+        let end = RunMove::new(run.id, vec![RunState::OnHold], RunState::Aborted, now_ms());
+        store.write(vec![Write::MoveRun(end)]).wait()?;
+        say(&format!("run {}: {}", run.id.short(), RunState::Aborted));
+        return Ok(0);
+    }
     let held = holder(run.owner.as_deref());
-    if held == Holder::OtherMachine
+    if held != Holder::Nobody
         && let Some(server) = living_server(&store, config, run.owner.as_deref())?
     {
-        let wish = RunMove {
-            held_by: Some(run.owner.clone()),
-            ..RunMove::new(run.id, vec![RunState::Running, RunState::Aborting], RunState::Aborting, now_ms())
-        };
-        store.write(vec![Write::MoveRun(wish)]).wait()?;
-        say(&format!("run {} will be ended by the server `{}` of another machine", run.id.short(), server.name));
-        return Ok(0);
+        return abort_at(&server, &store, &run);
     }
     let Holder::Process(pid) = held else {
         let ended = end_orphans(&store, run.id, config.settings.engine.get())?;
@@ -147,19 +147,55 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
     kill_process(pid, Signal::TERM)
         .map_err(io::Error::from)
         .with_context(|| format!("cannot tell process {} to end", pid.as_raw_nonzero()))?;
-    let deadline = std::time::Instant::now() + ABORT_WAIT;
-    while matches!(holder(run.owner.as_deref()), Holder::Process(_)) && std::time::Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_while(|| Ok(matches!(holder(run.owner.as_deref()), Holder::Process(_))))?;
     let state = store.load_run(run.id)?.map(|r| r.state);
     say(&format!("run {}: {}", run.id.short(), state.map_or("gone", RunState::name)));
     Ok(0)
 }
 
-/// The server of another machine that works on a run. One that was not heard of for as long as `ttl` is fenced and does no more.
+/// Has a run ended by the server that holds it: it looks for such wishes in the database, and its other runs go on.
+fn abort_at(server: &ServerRecord, store: &Store, run: &RunSummary) -> Result<u8> {
+    let moved = |from: Vec<RunState>, to| {
+        let wish = RunMove { held_by: Some(run.owner.clone()), ..RunMove::new(run.id, from, to, now_ms()) };
+        match store.write(vec![Write::MoveRun(wish)]).wait() {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    // What has not begun needs nobody to end it.
+    if !moved(vec![RunState::Submitted], RunState::Aborted)? {
+        moved(vec![RunState::Running, RunState::Aborting], RunState::Aborting)?;
+    }
+    if holder(run.owner.as_deref()) == Holder::OtherMachine {
+        say(&format!("run {} will be ended by the server `{}` of another machine", run.id.short(), server.name));
+        return Ok(0);
+    }
+    let mut state = None;
+    wait_while(|| {
+        state = store.load_run(run.id)?.map(|run| run.state);
+        Ok(state.is_some_and(|state| !state.is_terminal()))
+    })?;
+    say(&format!("run {}: {}", run.id.short(), state.map_or("gone", RunState::name)));
+    Ok(0)
+}
+
+/// Waits as long as this holds, [`ABORT_WAIT`] at most.
+fn wait_while(mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = std::time::Instant::now() + ABORT_WAIT;
+    while holds()? && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// The server that works on a run. One that was not heard of for as long as `ttl` is fenced and does no more.
 fn living_server(store: &Store, config: &Config, owner: Option<&str>) -> Result<Option<ServerRecord>> {
     let mut servers = store.list_servers()?.into_iter();
     let Some(server) = servers.find(|server| Some(server.id.as_str()) == owner && !server.is_fenced) else { return Ok(None) };
+    if matches!(holder(owner), Holder::Process(_)) {
+        return Ok(Some(server));
+    }
     let ttl = super::server::options(config).heartbeats.ttl;
     if now_ms() - server.seen_ms <= i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX) {
         return Ok(Some(server));

@@ -61,6 +61,29 @@ fn what_was_accepted_survives_at_once() {
     }
 }
 
+/// The command line ends one run of a server, which goes on with its others.
+#[test]
+fn an_abort_by_command_ends_one_run_of_a_server() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &["--jobs", "2"]);
+    let sleeper = |seconds: u32| {
+        format!(
+            "version 1.0\ntask t {{ command <<< sleep {seconds} >>> output {{ Int n = 7 }} }}\nworkflow w {{ call t output {{ Int n = t.n }} }}"
+        )
+    };
+    let (ended, other) = (server.submit(&sleeper(300), &json!({}), &[]), server.submit(&sleeper(3), &json!({}), &[]));
+    let held = server.submit(&sleeper(300), &json!({}), &[("workflowOnHold", b"true")]);
+    wait_for("both to run", || [&ended, &other].iter().all(|id| server.status(id) == "Running"));
+    for id in [&ended, &held] {
+        let output = yard.command(&["abort", id]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("Aborted"), "{said}");
+        assert_eq!(server.status(id), "Aborted");
+    }
+    assert_eq!(server.wait(&other), "Succeeded");
+    assert_eq!(server.about(&other, "outputs")["outputs"]["w.n"], 7);
+}
+
 #[test]
 fn an_abort_outlives_the_server() {
     let yard = Yard::new();

@@ -225,6 +225,7 @@ impl Service {
             };
         }
         match holder(record.owner.as_deref()) {
+            Holder::Process(_) if self.is_server(record.owner.as_deref())? => self.ask_to_abort(&record),
             Holder::Process(pid) => {
                 // A run of the command line: its own process ends it.
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -242,9 +243,13 @@ impl Service {
         }
     }
 
-    /// Has a run ended by the server of another machine, which looks for such wishes, or by the one that takes it over.
+    fn is_server(&self, owner: Option<&str>) -> Result<bool, StoreError> {
+        Ok(self.store().list_servers()?.iter().any(|server| Some(server.id.as_str()) == owner))
+    }
+
+    /// Has a run ended by another server, which looks for such wishes, or by the one that takes it over.
     fn ask_to_abort(&self, record: &RunRecord) -> Result<RunState, ServiceError> {
-        if !self.store().list_servers()?.iter().any(|server| Some(&server.id) == record.owner.as_ref()) {
+        if !self.is_server(record.owner.as_deref())? {
             // A command line of another machine: it has to be ended there.
             return Ok(record.state);
         }

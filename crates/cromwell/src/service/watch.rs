@@ -21,8 +21,10 @@ use batchyard_workflow::{
 
 use super::{Service, State, report};
 
-/// Longest time between two looks at other servers and at what they want of this one.
+/// Longest time between two looks at other servers.
 const LONGEST_TICK: Duration = Duration::from_secs(30);
+/// Time between two looks at what others want of this one: people wait for it.
+const WISH_TICK: Duration = Duration::from_secs(1);
 
 /// How servers of one database know of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +109,7 @@ impl Service {
     pub fn watch(self: &Arc<Self>, lost: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
         let service = Arc::clone(self);
         let work = move || {
-            let mut beaten = Instant::now();
+            let (mut beaten, mut looked) = (Instant::now(), Instant::now());
             let mut trouble = None;
             while service.wait_for_tick() {
                 let mut done = Ok(());
@@ -120,8 +122,12 @@ impl Service {
                     if is_closing {
                         return Ok(());
                     }
-                    let mut watch = service.watch.lock().unwrap_or_else(PoisonError::into_inner);
                     service.heed_others()?;
+                    if looked.elapsed() < service.options.heartbeats.tick() {
+                        return Ok(());
+                    }
+                    looked = Instant::now();
+                    let mut watch = service.watch.lock().unwrap_or_else(PoisonError::into_inner);
                     service.look_around(&mut watch).map(drop)
                 });
                 match done {
@@ -147,7 +153,7 @@ impl Service {
 
     /// Waits; false when the server has ended. One that is about to still tells that it lives.
     fn wait_for_tick(&self) -> bool {
-        let waited = self.ended.wait_timeout_while(self.lock(), self.options.heartbeats.tick(), |state| !state.closed);
+        let waited = self.ended.wait_timeout_while(self.lock(), self.options.heartbeats.tick().min(WISH_TICK), |state| !state.closed);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         !state.closed
     }
