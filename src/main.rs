@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod files;
+mod memory;
 
 use std::process::ExitCode;
 

@@ -13,6 +13,8 @@ use batchyard_runner::{
 };
 use batchyard_wdl::version::Dialect;
 use batchyard_workflow::{
+    limits::Limits,
+    memory::Memory,
     provider::{LOCAL, ProviderDefinition},
     runtime::parse_bytes,
     settings::{ContainerPolicy, EngineChoice, HostEnvironment, ImageRule, Settings, StandIn, Tree},
@@ -23,7 +25,7 @@ use super::{
     file::{Cache, Containers, Image, Local},
     providers,
 };
-use crate::cli::exec_root;
+use crate::{cli::exec_root, memory::in_use};
 
 impl Loader {
     pub(super) fn settings(
@@ -44,6 +46,10 @@ impl Loader {
         let bytes = parse_bytes(&memory, Dialect::Specification).filter(|b| *b >= f64::from(1 << 20));
         let memory_mib =
             bytes.map(|b| b as u64 >> 20).with_context(|| format!("`local.memory` must be a size such as \"8 GiB\", not {memory:?}"))?;
+        let limits = Limits {
+            memory: Arc::new(Memory::new(self.engine_memory(local.engine_memory, capacity.memory_mib)?, in_use)),
+            ..Limits::default()
+        };
         let jobs = self.take("local.jobs", local.jobs, usize::MAX, |v| if *v == usize::MAX { "unlimited".into() } else { v.to_string() });
         let default_staging = Strategy::DEFAULT.iter().map(ToString::to_string).collect();
         let staging = self.take("local.staging", local.staging, default_staging, |v: &Vec<String>| format!("{v:?}"));
@@ -91,8 +97,17 @@ impl Loader {
             root_words,
             grace: Duration::from_secs(grace),
             dialect,
+            limits,
             ..Settings::default()
         })
+    }
+
+    /// Bytes that the values of all runs may take: half of this machine's memory, so that tasks find the other half.
+    fn engine_memory(&mut self, given: Option<String>, machine_mib: u64) -> Result<u64> {
+        let half = format!("{} MiB", (machine_mib / 2).max(512));
+        let memory = self.take_from("local.engine_memory", given, half, Origin::Found, |v| format!("{v:?}"));
+        let bytes = parse_bytes(&memory, Dialect::Specification).filter(|b| *b >= f64::from(64 << 20));
+        bytes.map(|b| b as u64).with_context(|| format!("`local.engine_memory` must be a size of at least \"64 MiB\", not {memory:?}"))
     }
 
     /// Our own providers and those of the original's configuration; of two with one name ours.

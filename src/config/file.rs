@@ -69,6 +69,7 @@ pub struct BatchFile {
 pub struct Local {
     pub cores: Option<f64>,
     pub memory: Option<String>,
+    pub engine_memory: Option<String>,
     pub jobs: Option<usize>,
     pub staging: Option<Vec<String>>,
     pub grace_seconds: Option<u64>,

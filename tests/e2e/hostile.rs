@@ -35,6 +35,13 @@ impl Server {
         let _ = stream.write_all(head.replace('\n', "\r\n").as_bytes());
         answer_of(&mut stream)
     }
+
+    /// Most memory that the server ever held, in KiB.
+    fn peak_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
 }
 
 fn answer_of(stream: &mut TcpStream) -> Answer {
@@ -199,8 +206,7 @@ fn inputs_of_100_mb_are_run() {
     let items = vec!["x".repeat(1000); 105_000];
     let id = server.run(COUNT, &json!({"wf.xs": items}), &[]);
     assert_eq!(server.about(&id, "outputs")["outputs"]["wf.n"], 105_000);
-    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-    let most: u64 = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB").parse().unwrap();
+    let most = server.peak_kib();
     assert!(most < MEMORY_KIB, "{most} KiB");
 }
 
@@ -250,4 +256,44 @@ fn a_client_that_falls_silent_is_given_up() {
     // One that has asked nothing gets no answer.
     assert_eq!(answer_of(&mut idle).text, "");
     assert_eq!(server.get("/healthz").code, 200);
+}
+
+/// Each asks for gigabytes: by one value, by many, by one that holds itself many times over, by texts, by instances.
+fn greedy() -> Vec<String> {
+    let nested = |levels: u32| {
+        let mut body = "Array[Int] v0 = range(10)\n".to_owned();
+        let mut ty = "Array[Int]".to_owned();
+        for level in 1..levels {
+            ty = format!("Array[{ty}]");
+            body += &format!("{ty} v{level} = [{}]\n", vec![format!("v{}", level - 1); 10].join(", "));
+        }
+        body
+    };
+    let bodies = [
+        "scatter (i in range(20)) { Array[Int] x = range(20000000 - i) }".to_owned(),
+        "scatter (i in range(400)) { String s = sep(\"0123456789\", range(100000 + i)) }".to_owned(),
+        "Array[String] a = prefix(sep(\"x\", range(10000)), range(1000000))".to_owned(),
+        "String s = sep(\"0123456789012345678901234567890123456789\", range(20000000))".to_owned(),
+        "Array[Pair[Int, Int]] a = cross(range(4000), range(4000))".to_owned(),
+        "String a = sep(\"0123456789\", range(200000)) Array[Array[String]] b = [split(a, \"\"), split(a, \"\")]".to_owned(),
+        "scatter (i in range(5000000)) { Int x = i }".to_owned(),
+        format!("{} File f = write_json(v7)", nested(8)),
+    ];
+    bodies.iter().map(|body| format!("version 1.3\nworkflow w {{\n{body}\noutput {{ Int n = 1 }} }}")).collect()
+}
+
+#[test]
+fn values_that_do_not_fit_fail_their_run_and_nothing_else() {
+    let yard = Yard::new();
+    yard.write("config/batchyard/config.toml", "[local]\nengine_memory = \"300 MB\"\n");
+    let server = Server::start(&yard, &[]);
+    let ids: Vec<String> = greedy().iter().map(|wdl| server.submit(wdl, &json!({}), &[])).collect();
+    for (id, wdl) in ids.iter().zip(greedy()) {
+        assert_eq!(server.wait(id), "Failed", "{wdl}");
+        let why = server.about(id, "metadata")["failures"].to_string();
+        assert!(why.contains("MB that `local.engine_memory` gives it"), "{wdl}: {why}");
+    }
+    let peak = server.peak_kib();
+    assert!(peak < MEMORY_KIB, "{peak} KiB, with 300 MB for values");
+    server.run("version 1.1\nworkflow w { Array[Int] a = range(2000000) }", &json!({}), &[]);
 }

@@ -18,11 +18,11 @@ pub(crate) use self::{
 use crate::{
     ast::{Expr, ExprKind},
     coerce::coerce,
-    library,
+    library::{self, MAX_TEXT_BYTES},
     module::Module,
     source::Span,
     types::Type,
-    value::Value,
+    value::{Value, copy_bytes},
     version::{Dialect, Version},
 };
 
@@ -75,6 +75,14 @@ pub trait Host {
     fn stdout(&self) -> io::Result<Arc<str>>;
     /// File with the standard error of the task. Only inside task outputs.
     fn stderr(&self) -> io::Result<Arc<str>>;
+    /// Whether values of this many bytes more may be made; the error says how much there is.
+    fn ask(&self, _bytes: u64) -> Result<(), String> {
+        Ok(())
+    }
+    /// Most bytes that [`Host::ask`] can ever grant.
+    fn room(&self) -> u64 {
+        u64::MAX
+    }
     /// How a file or directory is named where the text will be used: the task-side path while a command is
     /// written, the path itself elsewhere.
     fn path_text(&self, path: &str) -> Arc<str>;
@@ -127,6 +135,9 @@ impl EvalError {
     }
 }
 
+/// The mend where values need more memory than there is.
+pub const TOO_MUCH: &str = "make values of this size in a task and hand them on as files";
+
 /// Evaluates expressions of one module.
 #[derive(Clone, Copy)]
 pub struct Evaluator<'a> {
@@ -170,7 +181,30 @@ impl Evaluator<'_> {
     /// The value of an expression as one of type `ty`: of a declaration, for example.
     pub fn eval_as(&self, expr: &Expr, ty: &Type) -> Result<Value, EvalError> {
         let value = self.eval(expr)?;
+        self.ask_for_copy(&value, expr.span)?;
         coerce(&value, ty, self.dialect).map_err(|e| EvalError::new(expr.span, e).from_none(value.is_none()))
+    }
+
+    /// Asks the host for the memory of a value about to be made.
+    pub(crate) fn ask(&self, bytes: u64, span: Span) -> Result<(), EvalError> {
+        self.host.ask(bytes).map_err(|message| EvalError::new(span, message).hint(TOO_MUCH))
+    }
+
+    /// Asks for what a conversion of a compound value may take: all of it once more, and nothing shared.
+    pub fn ask_for_copy(&self, value: &Value, span: Span) -> Result<(), EvalError> {
+        match value {
+            Value::Array(_) | Value::Map(_) | Value::Pair(_) | Value::Object(_) => self.ask(copy_bytes(value, self.host.room()), span),
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks for the growth of a text by `more` bytes, where it has no room left.
+    pub(crate) fn ask_to_grow(&self, text: &str, capacity: usize, more: usize, span: Span) -> Result<(), EvalError> {
+        let length = text.len().saturating_add(more);
+        if length > MAX_TEXT_BYTES {
+            return Err(EvalError::new(span, "the text grows too long").hint("write it to a file instead"));
+        }
+        if length > capacity { self.ask(2 * length as u64, span) } else { Ok(()) }
     }
 
     fn function(&self, name: &crate::ast::Name, args: &[Expr], span: Span) -> Result<Value, EvalError> {

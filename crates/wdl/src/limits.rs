@@ -1,7 +1,9 @@
 //! Limits that keep any input, however hostile, from exhausting memory or the stack.
 
-/// Largest source text, in bytes.
-pub const MAX_SOURCE_BYTES: usize = 64 << 20;
+/// Largest source text, in bytes. A dense one takes fifty times as much memory as a tree.
+pub const MAX_SOURCE_BYTES: usize = 16 << 20;
+/// Most bytes of a main document and all it imports.
+pub const MAX_SOURCES_BYTES: usize = 2 * MAX_SOURCE_BYTES;
 /// Deepest nesting of brackets, types, blocks and placeholders.
 pub const MAX_NESTING: usize = 200;
 /// Deepest expression tree, which a long chain of binary operators also builds.

@@ -14,7 +14,7 @@ use crate::{
     ast::{Document, Import},
     diagnostic::Diagnostic,
     findings::Findings,
-    limits::{MAX_DOCUMENTS, MAX_IMPORT_DEPTH},
+    limits::{MAX_DOCUMENTS, MAX_IMPORT_DEPTH, MAX_SOURCES_BYTES},
     module::Module,
     parse::parse,
     rule::Rule,
@@ -105,6 +105,8 @@ struct Linker<'a> {
     /// Findings per document in order of loading.
     findings: Vec<(String, Findings)>,
     loads: usize,
+    /// Bytes of all documents.
+    bytes: usize,
     sizes: structs::Sizes,
 }
 
@@ -119,6 +121,7 @@ impl<'a> Linker<'a> {
             recorded: HashSet::new(),
             findings: Vec::new(),
             loads: 0,
+            bytes: 0,
             sizes: structs::Sizes::default(),
         }
     }
@@ -126,6 +129,7 @@ impl<'a> Linker<'a> {
     /// Parses and links a document that was not seen before.
     fn document(&mut self, loaded: LoadedText) -> Arc<Module> {
         let LoadedText { id, name, text } = loaded;
+        self.bytes += text.len();
         let mut findings = Findings::default();
         let source = decode(&name, text, &mut findings);
         let slot = self.findings.len();
@@ -192,6 +196,9 @@ impl<'a> Linker<'a> {
         }
         if self.sources.len() >= MAX_DOCUMENTS {
             return Err(error(format!("more than {MAX_DOCUMENTS} documents in all")));
+        }
+        if self.bytes + text.text.len() > MAX_SOURCES_BYTES {
+            return Err(error(format!("the documents have more than {MAX_SOURCES_BYTES} bytes in all")));
         }
         Ok(self.document(text))
     }

@@ -65,3 +65,62 @@ impl Value {
         matches!(self, Value::None)
     }
 }
+
+/// About how long the JSON text of values is, in bytes. What is shared counts as often as it stands there; counting ends a
+/// little above `most`, so that a value which holds itself a million times over is no work.
+pub fn text_bytes<'a>(values: impl IntoIterator<Item = &'a Value>, most: u64) -> u64 {
+    measured(&mut values.into_iter(), 8, 0, most)
+}
+
+/// Bytes of memory that a copy of a value takes in which nothing is shared; counting ends a little above `most`.
+pub fn copy_bytes(value: &Value, most: u64) -> u64 {
+    measured(&mut [value].into_iter(), size_of::<Value>() as u64, SHARED_BYTES, most)
+}
+
+/// Bytes that the allocator and the counters of a shared text or list take besides its content.
+pub const SHARED_BYTES: u64 = 32;
+
+/// `each` bytes for a value, `shared` more and the text for one of variable size.
+fn measured<'a>(values: &mut dyn Iterator<Item = &'a Value>, each: u64, shared: u64, most: u64) -> u64 {
+    let mut sum = 0;
+    for value in values {
+        if sum > most {
+            break;
+        }
+        let left = most - sum;
+        sum += match value {
+            Value::String(text) | Value::File(text) | Value::Directory(text) => text.len() as u64 + shared + each,
+            Value::Array(items) => each + shared + measured(&mut items.iter(), each, shared, left),
+            Value::Map(entries) => each + shared + measured(&mut entries.iter().flat_map(|(k, v)| [k, v]), each, shared, left),
+            Value::Pair(pair) => each + shared + measured(&mut [&pair.0, &pair.1].into_iter(), each, shared, left),
+            Value::Object(object) => {
+                let names: u64 = object.members.keys().map(|name| name.len() as u64 + shared).sum();
+                each + shared + names + measured(&mut object.members.values(), each, shared, left)
+            }
+            Value::None | Value::Boolean(_) | Value::Int(_) | Value::Float(_) | Value::Enum(..) => each,
+        };
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_counts_as_often_as_it_stands_there() {
+        let text = Value::string("0123456789");
+        let pair = Value::Pair(Arc::new((text.clone(), text.clone())));
+        assert_eq!(text_bytes([&Value::array(vec![text; 3])], 1000), 8 + 3 * 18);
+        assert_eq!(copy_bytes(&pair, 1000), 24 + 32 + 2 * (24 + 32 + 10));
+    }
+
+    #[test]
+    fn counting_ends_above_the_limit() {
+        let mut value = Value::Int(1);
+        for _ in 0..60 {
+            value = Value::array(vec![value; 10]);
+        }
+        assert!((1001..20_000).contains(&text_bytes([&value], 1000)), "10^60 numbers are never counted");
+    }
+}

@@ -16,7 +16,10 @@ use batchyard_runner::{
     local::{NOT_STARTED_RC, remove_container},
     stage::Staging,
 };
-use batchyard_wdl::{inputs, value::Value};
+use batchyard_wdl::{
+    inputs,
+    value::{Value, text_bytes},
+};
 use indexmap::IndexMap;
 
 use self::work::Work;
@@ -34,7 +37,7 @@ use crate::{
 /// What schedulers write there, or where the output of the job goes, when a job has used more than it asked for.
 const SCHEDULER_MEMORY_ERRORS: [&str; 5] = ["oom-kill", "oom_kill", "Out Of Memory", "TERM_MEMLIMIT", "exceeded memory limit"];
 /// Longest output values of a call or workflow, as text: beyond that no database keeps them.
-pub(crate) const MAX_OUTPUT_BYTES: usize = 128 << 20;
+pub(crate) const MAX_OUTPUT_BYTES: u64 = 128 << 20;
 /// How much of the end of standard error is searched for them, in bytes.
 const STDERR_TAIL_BYTES: u64 = 1 << 20;
 
@@ -175,12 +178,10 @@ impl Attempt {
         end.result = self.judge(outcome).and_then(|()| {
             self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), end.exit_code);
             let outputs = self.frame.outputs().map_err(|failure| Failed::for_good(self.with_place(failure, end.exit_code)))?;
-            let size: usize = outputs.values().map(text_bytes).sum();
-            if size <= MAX_OUTPUT_BYTES {
+            if text_bytes(outputs.values(), MAX_OUTPUT_BYTES) <= MAX_OUTPUT_BYTES {
                 return Ok(outputs);
             }
-            let message =
-                format!("the output values of job {} have {size} bytes, more than the {MAX_OUTPUT_BYTES} that are kept", self.tag);
+            let message = format!("the output values of job {} have more than the {MAX_OUTPUT_BYTES} bytes that are kept", self.tag);
             Err(Failed::for_good(self.with_place(Failure::new(message).hint("give large texts on as a `File`"), end.exit_code)))
         });
         if let Ok(outputs) = &end.result {
@@ -341,18 +342,6 @@ fn signal_name(signal: i32) -> &'static str {
 
 fn tail_contains(path: &Path, words: &[impl AsRef<str>]) -> bool {
     complaint::tail(path, STDERR_TAIL_BYTES).is_ok_and(|text| words.iter().any(|word| text.contains(word.as_ref())))
-}
-
-/// Roughly how long a value is as text.
-pub(crate) fn text_bytes(value: &Value) -> usize {
-    match value {
-        Value::String(text) | Value::File(text) | Value::Directory(text) => text.len(),
-        Value::Array(items) => items.iter().map(|v| text_bytes(v) + 1).sum(),
-        Value::Map(entries) => entries.iter().map(|(k, v)| text_bytes(k) + text_bytes(v)).sum(),
-        Value::Pair(pair) => text_bytes(&pair.0) + text_bytes(&pair.1),
-        Value::Object(object) => object.members.iter().map(|(k, v)| k.len() + text_bytes(v)).sum(),
-        _ => 8,
-    }
 }
 
 /// Notes size and time of each output file that lies in the call's own directory.

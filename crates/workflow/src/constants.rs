@@ -9,13 +9,13 @@ use batchyard_wdl::{
     inputs::workflow_input_decls,
     json,
     module::{Callee, Module},
-    value::Value,
+    value::{Value, text_bytes},
     version::Dialect,
 };
 use serde_json::{Map, Value as Json};
 
 /// Longest default that is shown, as text, in bytes.
-const MAX_SHOWN: usize = 4 << 10;
+const MAX_SHOWN: u64 = 4 << 10;
 
 /// Defaults of a task or workflow by the full names of its inputs; see [`known`].
 pub fn of_callee(callee: &Callee, dialect: Dialect) -> Map<String, Json> {
@@ -40,7 +40,7 @@ pub fn known(module: &Module, decls: &[&Decl], dialect: Dialect) -> Map<String, 
                 evaluator.eval(expr).ok().and_then(|value| coerce(&value, &ty, dialect).ok())
             }
         };
-        if let Some(value) = value.filter(|value| crate::attempt::text_bytes(value) <= MAX_SHOWN) {
+        if let Some(value) = value.filter(|value| text_bytes([value], MAX_SHOWN) <= MAX_SHOWN) {
             shown.insert(decl.name.text.to_string(), json::to_json(&value));
         }
     }

@@ -478,6 +478,7 @@ impl<'p> Engine<'p> {
             read_bytes: Arc::clone(&limits.read_bytes),
             reads_files: limits.workflows_read_files,
             remote: self.settings.remote.clone(),
+            memory: Arc::clone(&limits.memory),
         };
         self.runs.push(RunContext {
             id,

@@ -13,7 +13,7 @@ use batchyard_wdl::{
     coerce::coerce,
     eval::Scope,
     types::Type,
-    value::{ObjectValue, Value},
+    value::{ObjectValue, SHARED_BYTES, Value},
     version::Dialect,
 };
 
@@ -110,6 +110,12 @@ impl Frames {
     pub fn complete(&mut self, frame: FrameId, slot: usize, value: Value) -> Option<FrameId> {
         self.fill(frame, slot, value);
         self.finish(frame)
+    }
+
+    /// About how many bytes one instance of a scatter takes, its `exports` with it.
+    pub fn bytes_of(body: &Section, exports: usize) -> u64 {
+        let values = size_of::<Value>() * (body.slots.len() + exports);
+        (size_of::<Option<Frame>>() + values + size_of::<u32>() * body.steps.len() + size_of::<Vec<Value>>()) as u64 + 4 * SHARED_BYTES
     }
 
     /// Begins a scatter with one instance of its body per item. Returns the root frame when nothing was left to do.

@@ -23,7 +23,8 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::{
     fetch::{Reader, Remote},
     glob, layout,
-    limits::ReadBytes,
+    limits::{Limits, ReadBytes},
+    memory::Memory,
 };
 
 /// The path behind a `file://` URL; other texts as they are.
@@ -72,12 +73,13 @@ pub(crate) fn is_remote(path: &str) -> bool {
 }
 
 /// Reads a whole file of at most `limit` bytes.
-fn read_limited(path: &Path, limit: u64, reader: Option<&Reader>) -> io::Result<Vec<u8>> {
+fn read_limited(path: &Path, limit: u64, reader: Option<&Reader>, memory: &Memory) -> io::Result<Vec<u8>> {
     let file = reader.map_or_else(|| fs::File::open(path), |reader| reader.open(path))?;
     let length = file.metadata()?.len();
     if length > limit {
         return Err(too_big(path, limit));
     }
+    memory.ask(length).map_err(|shortage| io::Error::new(io::ErrorKind::OutOfMemory, shortage))?;
     let mut content = Vec::with_capacity(length as usize);
     // A file may grow (or be a pipe): the limit holds for what is really read.
     file.take(limit + 1).read_to_end(&mut content)?;
@@ -147,6 +149,8 @@ pub struct WorkflowHost {
     pub reads_files: bool,
     /// Who brings what is elsewhere.
     pub remote: Remote,
+    /// What values may take.
+    pub memory: Arc<Memory>,
 }
 
 impl WorkflowHost {
@@ -161,9 +165,15 @@ impl WorkflowHost {
 }
 
 impl Host for WorkflowHost {
+    fn ask(&self, bytes: u64) -> Result<(), String> {
+        self.memory.ask(bytes).map_err(|shortage| shortage.to_string())
+    }
+    fn room(&self) -> u64 {
+        self.memory.limit()
+    }
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
         self.permit()?;
-        read_limited(&self.local(path)?, limit, self.remote.reader.as_ref())
+        read_limited(&self.local(path)?, limit, self.remote.reader.as_ref(), &self.memory)
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)
@@ -208,6 +218,8 @@ pub struct TaskHost {
     finished: bool,
     /// What functions accept.
     read_bytes: ReadBytes,
+    /// What values may take.
+    memory: Arc<Memory>,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
     /// Whose rights expressions have, where those are not the engine's own.
@@ -224,14 +236,16 @@ impl TaskHost {
             directories: Vec::new(),
             finished: false,
             read_bytes: ReadBytes::default(),
+            memory: Arc::default(),
             listed_globs: false,
             reader: None,
         }
     }
 
-    /// Sets what functions accept.
-    pub fn limit_reads(&mut self, read_bytes: &ReadBytes) {
-        self.read_bytes = Arc::clone(read_bytes);
+    /// Sets what functions accept and values may take.
+    pub fn limit(&mut self, limits: &Limits) {
+        self.read_bytes = Arc::clone(&limits.read_bytes);
+        self.memory = Arc::clone(&limits.memory);
     }
 
     /// A directory that will be localized: files and directories inside it then keep their place in it.
@@ -316,8 +330,14 @@ impl TaskHost {
 }
 
 impl Host for TaskHost {
+    fn ask(&self, bytes: u64) -> Result<(), String> {
+        self.memory.ask(bytes).map_err(|shortage| shortage.to_string())
+    }
+    fn room(&self) -> u64 {
+        self.memory.limit()
+    }
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        read_limited(&self.resolve(path), limit, self.reader.as_ref())
+        read_limited(&self.resolve(path), limit, self.reader.as_ref(), &self.memory)
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)

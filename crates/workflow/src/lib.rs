@@ -25,6 +25,7 @@ pub mod identity;
 pub mod layout;
 pub mod limits;
 pub mod machine;
+pub mod memory;
 pub mod outputs;
 pub mod owner;
 pub mod pace;

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use crate::{documents::Failure, pace::Pace};
+use crate::{documents::Failure, memory::Memory, pace::Pace};
 
 /// Limits of the runs of an engine; by default there are none but those of the language.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Limits {
     pub result_tries: u32,
     /// How fast tasks may start; shared by all engines with these limits.
     pub pace: Option<Arc<Pace>>,
+    /// What the values of all runs may take; shared by all engines with these limits.
+    pub memory: Arc<Memory>,
 }
 
 /// Bytes by name of function.
@@ -36,6 +38,7 @@ impl Default for Limits {
             result_age: None,
             result_tries: u32::MAX,
             pace: None,
+            memory: Arc::default(),
         }
     }
 }

@@ -189,7 +189,7 @@ impl Shared {
         let version = module.document.version;
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
-        frame.host.limit_reads(&settings.limits.read_bytes);
+        frame.host.limit(&settings.limits);
         frame.host.reader.clone_from(&settings.remote.reader);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);

@@ -325,6 +325,7 @@ impl TaskFrame {
         let value = self.evaluator().eval(expr);
         self.open.borrow_mut().pop();
         let value = value.map_err(|e| self.failed(&e))?;
+        self.evaluator().ask_for_copy(&value, expr.span).map_err(|e| self.failed(&e))?;
         let value = coerce::coerce(&value, &ty, self.dialect)
             .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
         let value = if self.finished {

@@ -105,6 +105,9 @@ impl Evaluator<'_> {
         if a.len().saturating_add(b.len()) > crate::library::MAX_TEXT_BYTES {
             return Err(Refusal::Other("the text grows too long".to_owned(), Some("write it to a file instead")));
         }
+        // The text, and its shared form.
+        let bytes = 2 * (a.len() + b.len()) as u64;
+        self.host.ask(bytes).map_err(|message| Refusal::Other(message, Some(super::TOO_MUCH)))?;
         let mut text = String::with_capacity(a.len() + b.len());
         text.push_str(&a);
         text.push_str(&b);

@@ -3,7 +3,8 @@
 use super::{EvalError, Evaluator};
 use crate::{
     ast::{Placeholder, StringPart},
-    value::Value,
+    source::Span,
+    value::{Value, text_bytes},
     version::Dialect,
 };
 
@@ -17,15 +18,17 @@ impl Evaluator<'_> {
         let mut out = String::new();
         for part in parts {
             match part {
-                StringPart::Text(text) => out.push_str(text),
+                StringPart::Text(text) => self.append(text, Span::default(), &mut out)?,
                 StringPart::Placeholder(placeholder) => self.placeholder(placeholder, ignore_sep, &mut out)?,
-            }
-            if out.len() > crate::library::MAX_TEXT_BYTES {
-                let span = if let StringPart::Placeholder(p) = part { p.span } else { Default::default() };
-                return Err(EvalError::new(span, "the text grows too long").hint("write it to a file instead"));
             }
         }
         Ok(out)
+    }
+
+    fn append(&self, text: &str, span: Span, out: &mut String) -> Result<(), EvalError> {
+        self.ask_to_grow(out, out.capacity(), text.len(), span)?;
+        out.push_str(text);
+        Ok(())
     }
 
     fn placeholder(&self, placeholder: &Placeholder, ignore_sep: bool, out: &mut String) -> Result<(), EvalError> {
@@ -42,7 +45,7 @@ impl Evaluator<'_> {
             (Some(sep), Value::Array(items)) if !ignore_sep => {
                 for (i, item) in items.iter().enumerate() {
                     if i > 0 {
-                        out.push_str(sep);
+                        self.append(sep, placeholder.span, out)?;
                     }
                     self.one(placeholder, item, out)?;
                 }
@@ -68,8 +71,11 @@ impl Evaluator<'_> {
                 return Err(EvalError::new(placeholder.expr.span, message));
             }
             other => match self.text(other) {
-                Some(text) => out.push_str(&text),
-                None if self.dialect == Dialect::Cromwell => out.push_str(&self.compound_text(other)),
+                Some(text) => self.append(&text, placeholder.span, out)?,
+                None if self.dialect == Dialect::Cromwell => {
+                    self.ask(2 * text_bytes([other], self.host.room()), placeholder.span)?;
+                    self.append(&self.compound_text(other), placeholder.span, out)?;
+                }
                 None => return Err(compound(placeholder, other)),
             },
         }

@@ -5,9 +5,9 @@ use std::{io, sync::Arc};
 use super::{Fault, READ_LIMIT};
 use crate::{
     coerce::{coerce, short},
-    eval::Evaluator,
+    eval::{Evaluator, TOO_MUCH},
     types::Type,
-    value::Value,
+    value::{SHARED_BYTES, Value, copy_bytes},
     version::Dialect,
 };
 
@@ -28,6 +28,26 @@ impl Args<'_> {
         self.values.get(i).unwrap_or(&Value::None)
     }
 
+    /// Asks the host for the memory of a result about to be made.
+    pub(super) fn ask(&self, bytes: u64) -> Result<(), Fault> {
+        self.ev.host.ask(bytes).map_err(|message| Fault::new(format!("`{}`: {message}", self.name)).hint(TOO_MUCH))
+    }
+
+    /// Asks for a list of so many values, each with `more` bytes of its own.
+    pub(super) fn ask_for(&self, count: usize, more: u64) -> Result<(), Fault> {
+        self.ask((size_of::<Value>() as u64 + more).saturating_mul(count as u64))
+    }
+
+    /// Adds to a text that grows.
+    pub(super) fn add(&self, out: &mut String, text: &str) -> Result<(), Fault> {
+        let length = out.len() + text.len();
+        if length > out.capacity() {
+            self.ask(2 * length as u64)?;
+        }
+        out.push_str(text);
+        Ok(())
+    }
+
     /// A fault that blames one argument.
     pub(super) fn wrong(&self, i: usize, wanted: &str) -> Fault {
         let value = self.value(i);
@@ -42,6 +62,9 @@ impl Args<'_> {
     /// An argument converted to a type.
     pub(super) fn converted(&self, i: usize, ty: &Type) -> Result<Value, Fault> {
         let value = self.value(i);
+        if !matches!(ty, Type::Boolean | Type::Int) {
+            self.ask(copy_bytes(value, self.ev.host.room()))?;
+        }
         coerce(value, ty, self.ev.dialect).map_err(|e| Fault {
             from_none: value.is_none(),
             ..Fault::new(format!("argument {} of `{}`: {e}", i + 1, self.name)).argument(i)
@@ -102,6 +125,7 @@ impl Args<'_> {
     /// The texts of an array of simple values.
     pub(super) fn texts(&self, i: usize) -> Result<Vec<Arc<str>>, Fault> {
         let items = self.array(i)?;
+        self.ask_for(items.len(), SHARED_BYTES)?;
         let text = |(n, item): (usize, &Value)| {
             self.ev.text(item).ok_or_else(|| {
                 let ty = item.type_of();
@@ -129,6 +153,9 @@ impl Args<'_> {
             Ok(bytes) if bytes.len() as u64 > limit => return Err(too_large()),
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::FileTooLarge => return Err(too_large()),
+            Err(e) if e.kind() == io::ErrorKind::OutOfMemory => {
+                return Err(Fault::new(format!("`{}` of file `{path}`: {e}", self.name)).hint(TOO_MUCH).argument(i));
+            }
             Err(e) => return Err(self.io(i, &path, &e)),
         };
         match String::from_utf8(bytes) {

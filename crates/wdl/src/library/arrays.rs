@@ -3,7 +3,14 @@
 use std::sync::Arc;
 
 use super::{Fault, MAX_ELEMENTS, Outcome, args::Args};
-use crate::{coerce::short, eval::equal, value::Value};
+use crate::{
+    coerce::short,
+    eval::equal,
+    value::{SHARED_BYTES, Value},
+};
+
+/// Bytes of a pair besides its place in a list.
+pub(super) const PAIR_BYTES: u64 = 2 * size_of::<Value>() as u64 + SHARED_BYTES;
 
 fn pair(left: &Value, right: &Value) -> Value {
     Value::Pair(Arc::new((left.clone(), right.clone())))
@@ -16,7 +23,10 @@ fn too_many(args: &Args<'_>) -> Fault {
 pub(super) fn range(args: &Args<'_>) -> Outcome {
     let n = args.int(0)?;
     match usize::try_from(n) {
-        Ok(count) if count <= MAX_ELEMENTS => Ok(Value::array((0..n).map(Value::Int).collect())),
+        Ok(count) if count <= MAX_ELEMENTS => {
+            args.ask_for(count, 0)?;
+            Ok(Value::array((0..n).map(Value::Int).collect()))
+        }
         Ok(_) => Err(too_many(args).argument(0)),
         Err(_) => Err(Fault::new(format!("`range` needs a number from 0 on, not {n}")).argument(0)),
     }
@@ -41,6 +51,7 @@ pub(super) fn transpose(args: &Args<'_>) -> Outcome {
         let message = format!("`transpose` needs rows of one length: row 0 has {width} elements, row {i} has {}", row.len());
         return Err(Fault::new(message).argument(0));
     }
+    args.ask_for(rows.len().saturating_add(1).saturating_mul(width), SHARED_BYTES / 2)?;
     let column = |c: usize| Value::array(rows.iter().filter_map(|r| r.get(c).cloned()).collect());
     Ok(Value::array((0..width).map(column).collect()))
 }
@@ -50,6 +61,7 @@ pub(super) fn zip(args: &Args<'_>) -> Outcome {
     if left.len() != right.len() {
         return Err(Fault::new(format!("`zip` needs arrays of one length, these have {} and {} elements", left.len(), right.len())));
     }
+    args.ask_for(left.len(), PAIR_BYTES)?;
     Ok(Value::array(left.iter().zip(right.iter()).map(|(l, r)| pair(l, r)).collect()))
 }
 
@@ -58,11 +70,13 @@ pub(super) fn cross(args: &Args<'_>) -> Outcome {
     if left.len().saturating_mul(right.len()) > MAX_ELEMENTS {
         return Err(too_many(args));
     }
+    args.ask_for(left.len().saturating_mul(right.len()), PAIR_BYTES)?;
     Ok(Value::array(left.iter().flat_map(|l| right.iter().map(move |r| pair(l, r))).collect()))
 }
 
 pub(super) fn unzip(args: &Args<'_>) -> Outcome {
     let items = args.array(0)?;
+    args.ask_for(items.len().saturating_mul(2), 0)?;
     let (mut left, mut right) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
     for item in items.iter() {
         let Value::Pair(pair) = item else { return Err(args.wrong(0, "an array of pairs")) };
@@ -78,9 +92,11 @@ pub(super) fn flatten(args: &Args<'_>) -> Outcome {
         return flatten_maps(args, items);
     }
     let rows = rows(args)?;
-    if rows.iter().map(|r| r.len()).fold(0usize, usize::saturating_add) > MAX_ELEMENTS {
+    let count = rows.iter().map(|r| r.len()).fold(0, usize::saturating_add);
+    if count > MAX_ELEMENTS {
         return Err(too_many(args));
     }
+    args.ask_for(count, 0)?;
     Ok(Value::array(rows.into_iter().flat_map(|r| r.iter().cloned()).collect()))
 }
 
@@ -89,6 +105,7 @@ fn flatten_maps(args: &Args<'_>, items: &[Value]) -> Outcome {
     let mut all = Vec::new();
     for (i, item) in items.iter().enumerate() {
         match item {
+            Value::Map(entries) if all.len().saturating_add(entries.len()) > MAX_ELEMENTS => return Err(too_many(args)),
             Value::Map(entries) => all.extend(entries.iter().map(|(key, value)| pair(key, value))),
             Value::Array(row) => all.extend(row.iter().cloned()),
             other => {
@@ -138,6 +155,7 @@ pub(super) fn select_all(args: &Args<'_>) -> Outcome {
     if items.iter().all(|v| !v.is_none()) {
         return Ok(Value::Array(Arc::clone(items)));
     }
+    args.ask_for(items.len(), 0)?;
     Ok(Value::array(items.iter().filter(|v| !v.is_none()).cloned().collect()))
 }
 
@@ -155,7 +173,10 @@ pub(super) fn chunk(args: &Args<'_>) -> Outcome {
     let items = args.array(0)?;
     let size = args.int(1)?;
     match usize::try_from(size) {
-        Ok(size) if size > 0 => Ok(Value::array(items.chunks(size).map(|c| Value::array(c.to_vec())).collect())),
+        Ok(size) if size > 0 => {
+            args.ask_for(items.len(), SHARED_BYTES + size_of::<Value>() as u64)?;
+            Ok(Value::array(items.chunks(size).map(|c| Value::array(c.to_vec())).collect()))
+        }
         _ => Err(Fault::new(format!("`chunk` needs a size from 1 on, not {size}")).argument(1)),
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     coerce::{boolean_text, short},
     eval::parse_float,
     json,
-    value::Value,
+    value::{SHARED_BYTES, Value, copy_bytes, text_bytes},
     version::{Dialect, Version},
 };
 
@@ -74,6 +74,8 @@ pub(super) fn read_lines(args: &Args<'_>) -> Outcome {
         let one = args.cromwell() && args.ev.version == Version::Draft2;
         return Ok(Value::array(if one { vec![Value::string("")] } else { Vec::new() }));
     }
+    args.ask(content.len() as u64)?;
+    args.ask_for(pieces(&content, b"\n"), SHARED_BYTES)?;
     if args.cromwell() {
         // Empty lines at the end vanish, and `\r` belongs to its line.
         let text = content.trim_end_matches('\n');
@@ -83,8 +85,16 @@ pub(super) fn read_lines(args: &Args<'_>) -> Outcome {
     Ok(Value::array(text.split('\n').map(|line| Value::string(line.strip_suffix('\r').unwrap_or(line))).collect()))
 }
 
+/// In how many pieces these bytes divide a text.
+pub(super) fn pieces(text: &str, separators: &[u8]) -> usize {
+    text.bytes().filter(|byte| separators.contains(byte)).count() + 1
+}
+
 pub(super) fn read_json(args: &Args<'_>) -> Outcome {
     let text = args.content(0)?;
+    // Each value has a place in the tree of JSON and one in ours, each list and object their own heads.
+    args.ask(2 * text.len() as u64)?;
+    args.ask_for(pieces(&text, b",[{"), size_of::<serde_json::Value>() as u64 + 2 * SHARED_BYTES)?;
     let parsed = serde_json::from_str(&text).map_err(|e| {
         let path = args.path(0).unwrap_or_default();
         let why = if text.trim().is_empty() { "it is empty".to_owned() } else { e.to_string() };
@@ -95,7 +105,9 @@ pub(super) fn read_json(args: &Args<'_>) -> Outcome {
 
 pub(super) fn write_lines(args: &Args<'_>) -> Outcome {
     let texts = args.texts(0)?;
-    let mut content = String::with_capacity(texts.iter().map(|t| t.len() + 1).sum());
+    let length = texts.iter().fold(texts.len(), |sum, text| sum.saturating_add(text.len()));
+    args.ask(length as u64)?;
+    let mut content = String::with_capacity(length);
     for text in texts {
         content.push_str(&text);
         content.push('\n');
@@ -104,6 +116,9 @@ pub(super) fn write_lines(args: &Args<'_>) -> Outcome {
 }
 
 pub(super) fn write_json(args: &Args<'_>) -> Outcome {
+    // The tree of JSON, and the text it becomes.
+    let room = args.ev.host.room();
+    args.ask(copy_bytes(args.value(0), room).saturating_add(text_bytes([args.value(0)], room)))?;
     // By the specification only text can name a member; older documents get other keys as text.
     if !args.cromwell()
         && let Some(key) = key_without_name(args.value(0))

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{Fault, Outcome, args::Args};
+use super::{Fault, Outcome, args::Args, arrays::PAIR_BYTES};
 use crate::{coerce::short, eval::equal, keys::KeyIndex, value::Value};
 
 pub(super) fn as_pairs(args: &Args<'_>) -> Outcome {
     let entries = args.entries(0)?;
+    args.ask_for(entries.len(), PAIR_BYTES)?;
     Ok(Value::array(entries.iter().map(|(k, v)| Value::Pair(Arc::new((k.clone(), v.clone())))).collect()))
 }
 
 fn pairs<'a>(args: &'a Args<'_>) -> Result<Vec<&'a (Value, Value)>, Fault> {
     let pair = |v: &'a Value| if let Value::Pair(p) = v { Ok(&**p) } else { Err(args.wrong(0, "an array of pairs")) };
-    args.array(0)?.iter().map(pair).collect()
+    let items = args.array(0)?;
+    // The references, and what is made of them: entries and the index of their keys.
+    args.ask_for(items.len(), 2 * PAIR_BYTES)?;
+    items.iter().map(pair).collect()
 }
 
 pub(super) fn as_map(args: &Args<'_>) -> Outcome {
@@ -28,11 +32,15 @@ pub(super) fn as_map(args: &Args<'_>) -> Outcome {
 }
 
 pub(super) fn keys(args: &Args<'_>) -> Outcome {
-    Ok(Value::array(args.entries(0)?.iter().map(|(k, _)| k.clone()).collect()))
+    let entries = args.entries(0)?;
+    args.ask_for(entries.len(), 0)?;
+    Ok(Value::array(entries.iter().map(|(k, _)| k.clone()).collect()))
 }
 
 pub(super) fn values(args: &Args<'_>) -> Outcome {
-    Ok(Value::array(args.entries(0)?.iter().map(|(_, v)| v.clone()).collect()))
+    let entries = args.entries(0)?;
+    args.ask_for(entries.len(), 0)?;
+    Ok(Value::array(entries.iter().map(|(_, v)| v.clone()).collect()))
 }
 
 /// Groups in order of the first occurrence of their keys.

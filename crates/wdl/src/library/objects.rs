@@ -1,11 +1,11 @@
 //! Tables of objects: `read_object(s)`, `write_object(s)`.
 
 use super::{Fault, Outcome, args::Args, tables};
-use crate::value::Value;
+use crate::value::{Value, copy_bytes};
 
 pub(super) fn read_object(args: &Args<'_>) -> Outcome {
     let text = args.content(0)?;
-    let mut rows = tables::rows(args, &text);
+    let mut rows = tables::rows(args, &text)?;
     if rows.len() != 2 {
         let message = format!("`read_object` needs a row of names and a row of values, the file has {} rows", rows.len());
         return Err(Fault::new(message).argument(0));
@@ -17,7 +17,7 @@ pub(super) fn read_object(args: &Args<'_>) -> Outcome {
 /// A file without rows of values gives no objects; for Cromwell it is an error.
 pub(super) fn read_objects(args: &Args<'_>) -> Outcome {
     let text = args.content(0)?;
-    let mut rows = tables::rows(args, &text);
+    let mut rows = tables::rows(args, &text)?;
     if rows.len() < 2 {
         if args.cromwell() {
             let message = format!("`read_objects` needs a row of names and rows of values, the file has {} rows", rows.len());
@@ -56,6 +56,7 @@ fn write(args: &Args<'_>, items: &[Value]) -> Outcome {
 
 /// A map with names as keys is written like an object.
 fn as_object(args: &Args<'_>, value: &Value) -> Outcome {
+    args.ask(copy_bytes(value, args.ev.host.room()))?;
     crate::coerce::coerce(value, &crate::types::Type::Object, args.ev.dialect)
         .map_err(|e| Fault { from_none: value.is_none(), ..Fault::new(format!("argument 1 of `{}`: {e}", args.name)).argument(0) })
 }

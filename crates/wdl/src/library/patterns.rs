@@ -158,10 +158,15 @@ impl Pattern {
     }
 
     /// The pieces between the matches, empty ones included.
-    pub(super) fn split<'t>(&self, text: &'t str) -> Result<Vec<&'t str>, String> {
+    ///
+    /// `room` is asked for the place of more pieces as they come to be.
+    pub(super) fn split<'t>(&self, text: &'t str, room: impl Fn(usize) -> Result<(), String>) -> Result<Vec<&'t str>, String> {
         let mut pieces = Vec::new();
         let mut from = 0;
         self.each_match(text, |(start, end), _| {
+            if pieces.len() == pieces.capacity() {
+                room(2 * pieces.len().max(1))?;
+            }
             pieces.push(text.get(from..start).unwrap_or(""));
             from = end;
             Ok(())

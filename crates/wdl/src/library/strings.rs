@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Fault, MAX_TEXT_BYTES, Outcome, args::Args, patterns::Pattern};
-use crate::value::Value;
+use crate::value::{SHARED_BYTES, Value};
 
 fn pattern(args: &Args<'_>, i: usize) -> Result<std::rc::Rc<Pattern>, Fault> {
     let text = args.text(i)?;
@@ -13,7 +13,10 @@ fn pattern(args: &Args<'_>, i: usize) -> Result<std::rc::Rc<Pattern>, Fault> {
 pub(super) fn sub(args: &Args<'_>) -> Outcome {
     let (text, pattern, replacement) = (args.text(0)?, pattern(args, 1)?, args.text(2)?);
     match pattern.replace_all(&text, &replacement) {
-        Ok(Some(changed)) => Ok(Value::string(changed)),
+        Ok(Some(changed)) => {
+            args.ask(2 * changed.len() as u64)?;
+            Ok(Value::string(changed))
+        }
         Ok(None) => Ok(Value::String(text)),
         Err(e) => Err(Fault::new(format!("`sub` fails: {e}"))),
     }
@@ -33,7 +36,10 @@ pub(super) fn matches(args: &Args<'_>) -> Outcome {
 
 pub(super) fn split(args: &Args<'_>) -> Outcome {
     let (text, pattern) = (args.text(0)?, pattern(args, 1)?);
-    let pieces = pattern.split(&text).map_err(|e| Fault::new(format!("`split` fails: {e}")))?;
+    let place = (size_of::<Value>() + size_of::<&str>()) as u64 + SHARED_BYTES;
+    let room = |pieces: usize| args.ev.host.ask(place.saturating_mul(pieces as u64));
+    let pieces = pattern.split(&text, room).map_err(|e| Fault::new(format!("`split` fails: {e}")))?;
+    args.ask(text.len() as u64)?;
     Ok(Value::array(pieces.into_iter().map(Value::string).collect()))
 }
 
@@ -64,7 +70,7 @@ pub(super) fn join_paths(args: &Args<'_>) -> Outcome {
         if !joined.is_empty() && !joined.ends_with('/') {
             joined.push('/');
         }
-        joined.push_str(&part);
+        args.add(&mut joined, &part)?;
     }
     Ok(Value::string(joined))
 }
@@ -76,27 +82,33 @@ pub(super) fn sep(args: &Args<'_>) -> Outcome {
     if total > MAX_TEXT_BYTES {
         return Err(Fault::new("`sep` would make a text that is too long").hint("use `write_lines`"));
     }
+    args.ask(2 * total as u64)?;
     Ok(Value::string(texts.join(&*separator)))
 }
 
-fn each(args: &Args<'_>, i: usize, change: impl Fn(&str) -> String) -> Outcome {
-    Ok(Value::array(args.texts(i)?.iter().map(|t| Value::string(change(t))).collect()))
+/// Every text of an array with `more` bytes added by `change`.
+fn each(args: &Args<'_>, i: usize, more: usize, change: impl Fn(&str) -> String) -> Outcome {
+    let texts = args.texts(i)?;
+    let content = texts.iter().fold(more.saturating_mul(texts.len()), |sum, text| sum.saturating_add(text.len()));
+    args.ask(content as u64)?;
+    args.ask_for(texts.len(), SHARED_BYTES)?;
+    Ok(Value::array(texts.iter().map(|t| Value::string(change(t))).collect()))
 }
 
 pub(super) fn prefix(args: &Args<'_>) -> Outcome {
     let prefix = args.text(0)?;
-    each(args, 1, |t| format!("{prefix}{t}"))
+    each(args, 1, prefix.len(), |t| format!("{prefix}{t}"))
 }
 
 pub(super) fn suffix(args: &Args<'_>) -> Outcome {
     let suffix = args.text(0)?;
-    each(args, 1, |t| format!("{t}{suffix}"))
+    each(args, 1, suffix.len(), |t| format!("{t}{suffix}"))
 }
 
 pub(super) fn quote(args: &Args<'_>) -> Outcome {
-    each(args, 0, |t| format!("\"{t}\""))
+    each(args, 0, 2, |t| format!("\"{t}\""))
 }
 
 pub(super) fn squote(args: &Args<'_>) -> Outcome {
-    each(args, 0, |t| format!("'{t}'"))
+    each(args, 0, 2, |t| format!("'{t}'"))
 }

@@ -4,22 +4,25 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{Fault, Outcome, args::Args};
+use super::{Fault, Outcome, args::Args, files::pieces};
 use crate::{
     coerce::short,
     keys::KeyIndex,
-    value::{ObjectValue, Value},
+    value::{ObjectValue, SHARED_BYTES, Value},
 };
 
 /// The rows of a text.
 ///
 /// For Cromwell blank lines and empty fields at the end of a line do not exist; otherwise every line is a row.
-pub(super) fn rows(args: &Args<'_>, text: &str) -> Vec<Vec<Arc<str>>> {
+pub(super) fn rows(args: &Args<'_>, text: &str) -> Result<Vec<Vec<Arc<str>>>, Fault> {
+    // Fields first stand in rows and then in values.
+    args.ask(text.len() as u64)?;
+    args.ask_for(pieces(text, b"\t\n\r"), 3 * SHARED_BYTES)?;
     if args.cromwell() {
         let lines = text.split(['\n', '\r']).filter(|l| !l.is_empty());
-        return lines.map(|line| line.trim_end_matches('\t').split('\t').map(Arc::from).collect()).collect();
+        return Ok(lines.map(|line| line.trim_end_matches('\t').split('\t').map(Arc::from).collect()).collect());
     }
-    text.lines().map(|line| line.split('\t').map(Arc::from).collect()).collect()
+    Ok(text.lines().map(|line| line.split('\t').map(Arc::from).collect()).collect())
 }
 
 /// Objects of strings from rows that follow their column names.
@@ -50,7 +53,7 @@ pub(super) fn read_tsv(args: &Args<'_>) -> Outcome {
     let header = args.values.len() > 1 && args.boolean(1)?;
     let names = if args.values.len() > 2 { Some(args.texts(2)?) } else { None };
     let text = args.content(0)?;
-    let mut rows = rows(args, &text);
+    let mut rows = rows(args, &text)?;
     if !header && names.is_none() {
         return Ok(plain_rows(rows));
     }
@@ -67,7 +70,12 @@ pub(super) fn push_row(args: &Args<'_>, out: &mut String, fields: &[Arc<str>]) -
         let shown = short(&Value::String(Arc::clone(field)));
         return Err(Fault::new(format!("`{}`: `{shown}` has a tab or a line end and cannot be a field", args.name)).argument(0));
     }
-    out.push_str(&fields.join("\t"));
+    for (i, field) in fields.iter().enumerate() {
+        if i > 0 {
+            out.push('\t');
+        }
+        args.add(out, field)?;
+    }
     out.push('\n');
     Ok(())
 }
@@ -131,7 +139,7 @@ pub(super) fn read_map(args: &Args<'_>) -> Outcome {
     let text = args.content(0)?;
     let mut index = KeyIndex::default();
     let mut entries: Vec<(Value, Value)> = Vec::new();
-    for (i, row) in rows(args, &text).into_iter().enumerate() {
+    for (i, row) in rows(args, &text)?.into_iter().enumerate() {
         let (key, value) = match <[Arc<str>; 2]>::try_from(row) {
             Ok([key, value]) => (Value::String(key), Value::String(value)),
             // The reader has cut an empty value.

@@ -16,14 +16,14 @@ use batchyard_wdl::{
     coerce,
     eval::{Evaluator, Scope},
     json,
-    value::Value,
+    value::{Value, text_bytes},
     version::Version,
 };
 use indexmap::IndexMap;
 
 use super::{Engine, Finished, RunContext, Stop};
 use crate::{
-    attempt::{MAX_OUTPUT_BYTES, SCRATCH, text_bytes},
+    attempt::{MAX_OUTPUT_BYTES, SCRATCH},
     documents::{EndDoc, Failure, RunResultDoc, to_text},
     frame::{FrameScope, RunIndex, outputs_object},
     outputs,
@@ -251,6 +251,7 @@ impl Engine<'_> {
         for decl in &section.decls {
             let value = finished.compute(decl)?;
             let ty = plan.module.resolve(&decl.ty).map_err(|name| Failure::new(format!("type `{}` is not defined", name.text)))?;
+            self.ask_for_copy(run, &decl.name.text, &value, decl.span)?;
             let value = coerce::coerce(&value, &ty, dialect).map_err(|message| Failure {
                 place: Some(place(&plan.module, decl.span)),
                 ..Failure::new(format!("output `{}`: {message}", decl.name.text))
@@ -289,11 +290,10 @@ impl Engine<'_> {
 
 /// Outputs that a database can keep.
 fn within_limit(outputs: IndexMap<String, Value>) -> Result<IndexMap<String, Value>, Failure> {
-    let size: usize = outputs.values().map(text_bytes).sum();
-    if size <= MAX_OUTPUT_BYTES {
+    if text_bytes(outputs.values(), MAX_OUTPUT_BYTES) <= MAX_OUTPUT_BYTES {
         return Ok(outputs);
     }
-    let message = format!("the outputs of the workflow have {size} bytes, more than the {MAX_OUTPUT_BYTES} that are kept");
+    let message = format!("the outputs of the workflow have more than the {MAX_OUTPUT_BYTES} bytes that are kept");
     Err(Failure::new(message).hint("give large texts on as a `File`"))
 }
 
@@ -362,6 +362,7 @@ impl Scope for OutputScope<'_, '_> {
                 let context = self.engine.runs.get(self.run)?;
                 let ty = context.plan.module.resolve(&decl.ty).ok()?;
                 let dialect = self.engine.settings.dialect_of(context.plan.module.document.version);
+                self.engine.ask_for_copy(self.run, name, &value, decl.span).ok()?;
                 coerce::coerce(&value, &ty, dialect).ok()
             }
             Err(failure) => {

@@ -9,13 +9,13 @@ use batchyard_wdl::{
     eval::{Evaluator, Host},
     source::Span,
     types::Type,
-    value::Value,
+    value::{Value, copy_bytes},
 };
 
 use super::{Engine, Stop};
 use crate::{
     documents::Failure,
-    frame::{FrameId, RunIndex},
+    frame::{FrameId, Frames, RunIndex},
     host::{MUST_EXIST, settled},
     plan::StepKind,
     settings::FailureMode,
@@ -37,10 +37,10 @@ impl Engine<'_> {
                 let given = if *input { self.runs.get(run).and_then(|r| r.given.get(name)).cloned() } else { None };
                 self.declare(frame, name, ty, value.as_ref(), given, *span).map(|value| self.frames.complete(frame, *slot, value))
             }
-            StepKind::Scatter { collection, .. } => self
+            StepKind::Scatter { collection, body, exports, .. } => self
                 .evaluate(frame, collection)
                 .and_then(|value| self.items(run, &value, collection.span))
-                .and_then(|items| self.narrow_enough(run, items, collection.span))
+                .and_then(|items| self.narrow_enough(run, items, Frames::bytes_of(body, exports.len()), collection.span))
                 .map(|items| self.frames.scatter(frame, step, &items)),
             StepKind::If { clauses } => {
                 let mut taken = None;
@@ -125,7 +125,18 @@ impl Engine<'_> {
     pub(super) fn coerced(&self, run: RunIndex, name: &str, value: &Value, ty: &Type, span: Span) -> Result<Value, Failure> {
         let version = self.runs.get(run).map(|r| r.plan.module.document.version);
         let dialect = version.map(|v| self.settings.dialect_of(v)).unwrap_or(batchyard_wdl::version::Dialect::Specification);
+        self.ask_for_copy(run, name, value, span)?;
         coerce::coerce(value, ty, dialect).map_err(|message| self.failure_at(run, span, format!("`{name}`: {message}")))
+    }
+
+    /// Asks for the memory that a conversion of a compound value may take.
+    pub(super) fn ask_for_copy(&self, run: RunIndex, name: &str, value: &Value, span: Span) -> Result<(), Failure> {
+        let memory = &self.settings.limits.memory;
+        let (Value::Array(_) | Value::Map(_) | Value::Pair(_) | Value::Object(_)) = value else { return Ok(()) };
+        memory.ask(copy_bytes(value, memory.limit())).map_err(|shortage| {
+            let failure = Failure::from(shortage);
+            Failure { hint: failure.hint, ..self.failure_at(run, span, format!("`{name}`: {}", failure.message)) }
+        })
     }
 
     /// The value that an expression of the document gives a name of type `ty`, with the paths it means.
@@ -179,11 +190,11 @@ impl Engine<'_> {
         }
     }
 
-    fn narrow_enough(&self, run: RunIndex, items: Arc<Vec<Value>>, span: Span) -> Result<Arc<Vec<Value>>, Failure> {
-        match self.settings.limits.check_width(items.len()) {
-            Ok(()) => Ok(items),
-            Err(failure) => Err(Failure { hint: failure.hint, ..self.failure_at(run, span, failure.message) }),
-        }
+    /// The items of a scatter whose instances take `each` bytes, if there may be so many.
+    fn narrow_enough(&self, run: RunIndex, items: Arc<Vec<Value>>, each: u64, span: Span) -> Result<Arc<Vec<Value>>, Failure> {
+        let limits = &self.settings.limits;
+        let fits = limits.check_width(items.len()).and_then(|()| Ok(limits.memory.ask(each.saturating_mul(items.len() as u64))?));
+        fits.map(|()| items).map_err(|failure| Failure { hint: failure.hint, ..self.failure_at(run, span, failure.message) })
     }
 
     fn condition(&self, frame: FrameId, expr: &Expr) -> Result<bool, Failure> {

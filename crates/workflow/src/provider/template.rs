@@ -57,7 +57,13 @@ impl Snippet {
         dir: &Path,
         work: impl FnOnce(&Evaluator<'_>) -> Result<T, EvalError>,
     ) -> Result<T, String> {
-        let host = WorkflowHost { written: dir.into(), read_bytes: ReadBytes::default(), reads_files: true, remote: Remote::default() };
+        let host = WorkflowHost {
+            written: dir.into(),
+            read_bytes: ReadBytes::default(),
+            reads_files: true,
+            remote: Remote::default(),
+            memory: Arc::default(),
+        };
         let evaluator =
             Evaluator { module: &self.module, scope: values, host: &host, version: Version::Draft2, dialect: Dialect::Cromwell };
         work(&evaluator).map_err(|e| match &e.hint {
