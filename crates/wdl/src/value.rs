@@ -81,7 +81,7 @@ pub fn copy_bytes(value: &Value, most: u64) -> u64 {
 pub const SHARED_BYTES: u64 = 32;
 
 /// `each` bytes for a value, `shared` more and the text for one of variable size.
-fn measured<'a>(values: &mut dyn Iterator<Item = &'a Value>, each: u64, shared: u64, most: u64) -> u64 {
+fn measured(values: &mut dyn Iterator<Item = &Value>, each: u64, shared: u64, most: u64) -> u64 {
     let mut sum = 0;
     for value in values {
         if sum > most {
