@@ -348,7 +348,7 @@ fn floods_on_stdout_and_stderr_stay_on_the_disk() {
         "r.wdl",
         "version 1.1\ntask t { command <<< head -c 140M /dev/zero >>> output { String s = read_string(stdout()) } }\nworkflow w { call t }",
     );
-    says(&yard.call(&["run", "r.wdl"]), 1, &["output values", "146800640 bytes", "hint: give large texts on as a `File`"]);
+    says(&yard.call(&["run", "r.wdl"]), 1, &["output values", "134217728 bytes", "hint: give large texts on as a `File`"]);
 }
 
 #[test]
