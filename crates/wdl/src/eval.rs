@@ -12,7 +12,7 @@ use std::{collections::HashMap, io, sync::Arc};
 use indexmap::IndexMap;
 
 pub(crate) use self::{
-    equality::equal,
+    equality::{equal, equal_with},
     text::{literal_text, number_text, parse_float},
 };
 use crate::{
@@ -75,6 +75,11 @@ pub trait Host {
     fn stdout(&self) -> io::Result<Arc<str>>;
     /// File with the standard error of the task. Only inside task outputs.
     fn stderr(&self) -> io::Result<Arc<str>>;
+    /// Whether two paths mean the same file or directory; asked from 1.3 on. A relative one counts from the folder of `module`,
+    /// in a task's outputs from the execution directory.
+    fn same_path(&self, _module: &Module, a: &str, b: &str) -> bool {
+        a == b
+    }
     /// How a file or directory is named where the text will be used: the task-side path while a command is
     /// written, the path itself elsewhere.
     fn path_text(&self, path: &str) -> Arc<str>;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Fault, MAX_ELEMENTS, Outcome, args::Args};
-use crate::{coerce::short, eval::equal, value::Value};
+use crate::{coerce::short, value::Value};
 
 fn pair(left: &Value, right: &Value) -> Value {
     Value::Pair(Arc::new((left.clone(), right.clone())))
@@ -148,7 +148,7 @@ pub(super) fn defined(args: &Args<'_>) -> Outcome {
 pub(super) fn contains(args: &Args<'_>) -> Outcome {
     let wanted = args.value(1);
     // A value of another type is simply not there.
-    Ok(Value::Boolean(args.array(0)?.iter().any(|v| equal(v, wanted).unwrap_or(false))))
+    Ok(Value::Boolean(args.array(0)?.iter().any(|v| args.ev.equal(v, wanted).unwrap_or(false))))
 }
 
 pub(super) fn chunk(args: &Args<'_>) -> Outcome {
