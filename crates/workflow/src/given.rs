@@ -144,7 +144,7 @@ mod tests {
             let callee = Callee::Workflow(Arc::clone(&module), Arc::clone(module.document.workflow.as_ref().unwrap()));
             let inputs = json!({"w.a": "set/a.txt", "w.b": "set/../set/./a.txt", "w.c": "set/"});
             let mut bound = inputs::bind(&callee, inputs.as_object().unwrap(), Dialect::Specification).unwrap();
-            let places = Places { folders: &[folder.clone()], fetch: &Here, on_behalf: None };
+            let places = Places { folders: std::slice::from_ref(&folder), fetch: &Here, on_behalf: None };
             let problems = find_files(&callee, &mut bound, Dialect::Specification, places);
             assert!(problems.is_empty(), "{problems:?}");
             ["a", "b", "c"].map(|name| batchyard_wdl::json::to_json(&bound.values[name]).as_str().unwrap().to_owned())
