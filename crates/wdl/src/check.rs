@@ -123,6 +123,11 @@ impl<'m> Checker<'m> {
 
     /// The type a declaration gives; unknown names are reported.
     fn declared(&mut self, decl: &Decl) -> Type {
+        let name = &decl.name;
+        if self.version >= Version::V1_3 && (self.module.structs.contains_key(&*name.text) || self.module.enums.contains_key(&*name.text)) {
+            let error = self.error(name.span, format!("`{}` is the name of a type already", name.text));
+            self.findings.push(error.hint("give the declaration another name").rule(crate::rule::Rule::RepeatedName));
+        }
         match self.module.resolve(&decl.ty) {
             Ok(ty) => {
                 self.check_map_keys(&ty, decl.ty.span);

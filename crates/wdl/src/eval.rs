@@ -12,7 +12,7 @@ use std::{collections::HashMap, io, sync::Arc};
 use indexmap::IndexMap;
 
 pub(crate) use self::{
-    equality::equal,
+    equality::{equal, equal_with},
     text::{literal_text, number_text, parse_float},
 };
 use crate::{
@@ -82,6 +82,11 @@ pub trait Host {
     /// Most bytes that [`Host::ask`] can ever grant.
     fn room(&self) -> u64 {
         u64::MAX
+    }
+    /// Whether two paths mean the same file or directory; asked from 1.3 on. A relative one counts from the folder of `module`,
+    /// in a task's outputs from the execution directory.
+    fn same_path(&self, _module: &Module, a: &str, b: &str) -> bool {
+        a == b
     }
     /// How a file or directory is named where the text will be used: the task-side path while a command is
     /// written, the path itself elsewhere.

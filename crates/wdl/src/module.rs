@@ -129,6 +129,20 @@ impl Module {
     }
 }
 
+/// The whole path of an existing file or directory, through no link but perhaps a last one: that stays, because its name is the
+/// name of the file.
+pub fn whole(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => {
+            let whole = parent.canonicalize().ok()?.join(name);
+            whole.exists().then_some(whole)
+        }
+        // The root, or a path that ends with `..`.
+        _ => path.canonicalize().ok(),
+    }
+}
+
 /// The path with `.` and `..` taken out.
 pub fn clean(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();

@@ -98,6 +98,7 @@ pub(crate) fn module(text: &str) -> Arc<Module> {
     let color = EnumType {
         name: "Color".to_owned(),
         value_type: Type::Int,
+        typed: false,
         choices: vec![("Red".to_owned(), Value::Int(1)), ("Green".to_owned(), Value::Int(2))],
     };
     module.enums.insert("Color".to_owned(), Arc::new(color));

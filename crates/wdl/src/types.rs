@@ -75,6 +75,8 @@ pub struct EnumType {
     pub name: String,
     /// Type of the inner values.
     pub value_type: Type,
+    /// Whether the document says that type: to be the same two definitions must agree in this, too.
+    pub typed: bool,
     /// Choice names with their inner values.
     pub choices: Vec<(String, crate::value::Value)>,
 }

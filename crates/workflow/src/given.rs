@@ -8,9 +8,9 @@ use std::{
 
 use batchyard_wdl::{
     inputs::{self, Bound, InputProblem},
-    module::Callee,
+    module::{self, Callee},
     value::Value,
-    version::Dialect,
+    version::{Dialect, Version},
 };
 use serde_json::{Map, Value as Json};
 
@@ -30,8 +30,10 @@ pub struct Places<'p> {
 /// Makes the paths of all files in bound inputs absolute and local. Returns a problem for each file that no task could use.
 pub fn find_files(callee: &Callee, bound: &mut Bound, dialect: Dialect, places: Places<'_>) -> Vec<InputProblem> {
     let mut problems = Vec::new();
+    let (Callee::Task(module, _) | Callee::Workflow(module, _)) = callee;
+    let version = module.document.version;
     for (key, value) in &mut bound.values {
-        *value = absolute(&format!("{}.{key}", callee.name()), value, dialect, places, &mut problems);
+        *value = absolute(&format!("{}.{key}", callee.name()), value, (version, dialect), places, &mut problems);
     }
     problems
 }
@@ -50,7 +52,13 @@ fn wrong_with(path: &Path, directory: bool, dialect: Dialect) -> Option<(String,
     }
 }
 
-fn absolute(key: &str, value: &Value, dialect: Dialect, places: Places<'_>, problems: &mut Vec<InputProblem>) -> Value {
+fn absolute(
+    key: &str,
+    value: &Value,
+    (version, dialect): (Version, Dialect),
+    places: Places<'_>,
+    problems: &mut Vec<InputProblem>,
+) -> Value {
     let mapped = inputs::map_files(value, &mut |path: &Arc<str>, directory| {
         let mut note = |why: String, hint: Option<&'static str>| {
             let message = format!("file `{path}` of input `{key}` {why}");
@@ -85,7 +93,9 @@ fn absolute(key: &str, value: &Value, dialect: Dialect, places: Places<'_>, prob
         if let Some((why, hint)) = wrong_with(&found, directory, dialect) {
             note(why, hint);
         }
-        Ok(Some(found.to_string_lossy().into()))
+        // From 1.3 on one file has one path, however it is spelled.
+        let whole = if version < Version::V1_3 { None } else { module::whole(&found) };
+        Ok(Some(whole.unwrap_or(found).to_string_lossy().into()))
     });
     match mapped {
         Ok(value) => value,
@@ -98,4 +108,49 @@ pub fn to_json(callee: &Callee, bound: &Bound) -> Map<String, Json> {
     let full = |key: &String| format!("{}.{key}", callee.name());
     let values = bound.values.iter().map(|(key, value)| (full(key), batchyard_wdl::json::to_json(value)));
     values.chain(bound.overrides.iter().map(|(key, value)| (full(key), batchyard_wdl::json::to_json(value)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use batchyard_wdl::load::{self, MemoryLoader};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Gives nothing from elsewhere.
+    #[derive(Debug)]
+    struct Here;
+
+    impl Fetch for Here {
+        fn knows(&self, _: &str) -> bool {
+            false
+        }
+        fn fetch(&self, path: &str, _: Option<&str>) -> Result<PathBuf, String> {
+            Err(format!("cannot fetch `{path}`"))
+        }
+    }
+
+    #[test]
+    fn from_1_3_on_spellings_of_a_file_are_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        fs::create_dir(folder.join("set")).unwrap();
+        fs::write(folder.join("set/a.txt"), "x").unwrap();
+        let given = |version: &str| {
+            let text = format!("version {version}\nworkflow w {{ input {{ File a File b Directory c }} }}");
+            let module = load::load("w.wdl", &MemoryLoader::default().with("w.wdl", &text)).unwrap().module;
+            let callee = Callee::Workflow(Arc::clone(&module), Arc::clone(module.document.workflow.as_ref().unwrap()));
+            let inputs = json!({"w.a": "set/a.txt", "w.b": "set/../set/./a.txt", "w.c": "set/"});
+            let mut bound = inputs::bind(&callee, inputs.as_object().unwrap(), Dialect::Specification).unwrap();
+            let places = Places { folders: std::slice::from_ref(&folder), fetch: &Here, on_behalf: None };
+            let problems = find_files(&callee, &mut bound, Dialect::Specification, places);
+            assert!(problems.is_empty(), "{problems:?}");
+            ["a", "b", "c"].map(|name| batchyard_wdl::json::to_json(&bound.values[name]).as_str().unwrap().to_owned())
+        };
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        assert_eq!(given("1.3"), [path("set/a.txt"), path("set/a.txt"), path("set")]);
+        assert_eq!(given("1.2"), [path("set/a.txt"), path("set/../set/./a.txt"), path("set")], "older versions keep what was given");
+    }
 }

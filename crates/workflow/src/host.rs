@@ -11,8 +11,8 @@ use std::{
 
 use batchyard_wdl::{
     eval::{Host, PathKind},
-    inputs,
-    module::Module,
+    inputs::{self, MapFilesError},
+    module::{self, Module},
     types::Type,
     value::Value,
     version::Version,
@@ -33,21 +33,31 @@ pub fn local_path(path: &str) -> &str {
 }
 
 /// The mend for a path that leads nowhere.
-pub const MUST_EXIST: &str =
-    "from 1.3 on a file must exist before its path is a value; a relative path counts from the folder of the document";
+const MUST_EXIST: &str = "from 1.3 on a file must exist before its path is a value; a relative path counts from the folder of the document";
 
-/// The value of a declaration with the paths it means, see [`Module::beside`] and [`Module::found`]; `place` makes of such a
-/// path what the value holds, `exists` tells whether an absolute one exists.
+/// Why a declaration has no value that is a path.
+pub type NoPath = MapFilesError<String>;
+
+/// The mend for a path that cannot be a value.
+pub fn mend_of(error: &NoPath) -> &'static str {
+    match error {
+        MapFilesError::Missing { .. } => MUST_EXIST,
+        MapFilesError::Failed(_) => "a `File` is never a directory from 1.3 on, and a `Directory` never a file",
+    }
+}
+
+/// The value of a declaration with the paths it means. Before 1.3 `place` makes of what lies beside the document (see
+/// [`Module::beside`]) what the value holds; from then on `created` does so with every path, and says what is found there.
 ///
 /// # Errors
-/// From 1.3 on a path that does not exist where the type is not optional.
+/// From 1.3 on a path that does not exist where the type is not optional, and one that leads to the wrong kind.
 pub fn settled(
     module: &Module,
     value: &Value,
     ty: &Type,
-    exists: impl Fn(&str) -> bool,
+    created: impl Fn(&str) -> Option<(Arc<str>, PathKind)>,
     place: impl Fn(&Path) -> Arc<str>,
-) -> Result<Value, String> {
+) -> Result<Value, NoPath> {
     if module.document.version < Version::V1_3 {
         let mapped = inputs::map_files_except_keys(value, &mut |path: &Arc<str>, _| {
             Ok::<_, Infallible>(Some(module.beside(path).map_or_else(|| Arc::clone(path), |found| place(&found))))
@@ -57,14 +67,23 @@ pub fn settled(
             Err(never) => match never {},
         };
     }
-    let mapped = inputs::map_files_typed_except_keys(value, ty, &mut |path, _| {
-        Ok::<_, Infallible>(if module.is_beside(path) {
-            module.found(path).map(|found| place(&found))
-        } else {
-            (is_remote(path) || exists(path)).then(|| Arc::clone(path))
-        })
-    });
-    mapped.map_err(|missing| missing.to_string())
+    inputs::map_files_typed(value, ty, &mut |path, directory| {
+        if is_remote(path) {
+            return Ok(Some(Arc::clone(path)));
+        }
+        match created(path) {
+            None => Ok(None),
+            Some((_, PathKind::Directory)) if !directory => Err(format!("`{path}` is a directory, not a file")),
+            Some((_, PathKind::File)) if directory => Err(format!("`{path}` is a file, not a directory")),
+            Some((path, _)) => Ok(Some(path)),
+        }
+    })
+}
+
+/// Whether two paths, as far as they lead anywhere, lead to the same.
+fn is_same(a: Option<PathBuf>, b: Option<PathBuf>) -> bool {
+    let real = |path: PathBuf| path.canonicalize().ok();
+    a.and_then(real).zip(b.and_then(real)).is_some_and(|(a, b)| a == b)
 }
 
 /// Whether a path is a URL of something that is not on this machine.
@@ -162,6 +181,13 @@ impl WorkflowHost {
     fn local(&self, path: &str) -> io::Result<PathBuf> {
         self.remote.readable(path).unwrap_or_else(|| Ok(local_path(path).into()))
     }
+
+    /// The whole path of what an expression of this document names, and what is there, see [`settled`].
+    pub fn created(&self, module: &Module, path: &str) -> Option<(Arc<str>, PathKind)> {
+        let local = local_path(path);
+        let whole = if module.is_beside(local) { module.found(local) } else { module::whole(Path::new(local)) }?;
+        Some((whole.to_string_lossy().into(), kind_of(&whole)?))
+    }
 }
 
 impl Host for WorkflowHost {
@@ -187,6 +213,13 @@ impl Host for WorkflowHost {
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
         kind_of(&self.local(path).ok()?)
+    }
+    fn same_path(&self, module: &Module, a: &str, b: &str) -> bool {
+        let found = |path: &str| {
+            let local = local_path(path);
+            if module.is_beside(local) { module.found(local) } else { (!is_remote(local)).then(|| local.into()) }
+        };
+        is_same(found(a), found(b))
     }
     fn glob(&self, _: &str) -> io::Result<Vec<Arc<str>>> {
         Err(only_in_outputs("glob"))
@@ -319,6 +352,20 @@ impl TaskHost {
         })
     }
 
+    /// Before the command: the path at which the task will find what an expression of this document names, and what that is,
+    /// see [`settled`].
+    pub fn created(&self, module: &Module, path: &str) -> Option<(Arc<str>, PathKind)> {
+        let local = local_path(path);
+        if Path::new(local).starts_with(&self.call_dir) {
+            let path: Arc<str> = module::clean(Path::new(local)).to_string_lossy().into();
+            let kind = kind_of(&self.resolve(&path))?;
+            return Some((path, kind));
+        }
+        let whole = if module.is_beside(local) { module.found(local) } else { module::whole(Path::new(local)) }?;
+        let kind = kind_of(&whole)?;
+        Some((self.localize(&whole.to_string_lossy()), kind))
+    }
+
     /// Where a path of an expression lies on this machine.
     pub fn resolve(&self, path: &str) -> PathBuf {
         let path = local_path(path);
@@ -350,6 +397,20 @@ impl Host for TaskHost {
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
         kind_of(&self.resolve(path))
+    }
+    fn same_path(&self, module: &Module, a: &str, b: &str) -> bool {
+        let found = |path: &str| {
+            let local = local_path(path);
+            match () {
+                () if is_remote(local) => None,
+                () if !self.finished && module.is_beside(local) => module.found(local),
+                () if Path::new(local).starts_with(&self.call_dir) => {
+                    Some(self.resolve(&module::clean(Path::new(local)).to_string_lossy()))
+                }
+                () => Some(self.resolve(local)),
+            }
+        };
+        is_same(found(a), found(b))
     }
     fn glob(&self, pattern: &str) -> io::Result<Vec<Arc<str>>> {
         if !self.finished {
@@ -396,5 +457,37 @@ mod tests {
         assert_eq!(Path::new(&*host.localize("/data/other")).parent(), Path::new(&*set).parent(), "siblings stay siblings");
         assert!(!Path::new(&*host.localize("/data/set.bam")).starts_with(&*set), "a name that begins alike is no file of the directory");
         assert_eq!(host.original(&format!("{set}/inner/a.txt")).as_deref(), Some("/data/set/inner/a.txt"));
+    }
+
+    #[test]
+    fn files_are_known_by_their_whole_path_from_1_3_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        fs::create_dir(folder.join("set")).unwrap();
+        fs::write(folder.join("set/a.txt"), "x").unwrap();
+        std::os::unix::fs::symlink("a.txt", folder.join("set/link.txt")).unwrap();
+        std::os::unix::fs::symlink("set", folder.join("other")).unwrap();
+        let document = folder.join("w.wdl");
+        fs::write(&document, "version 1.3\nworkflow w {}").unwrap();
+        let module = batchyard_wdl::load::load(document.to_str().unwrap(), &batchyard_wdl::load::FileLoader::default()).unwrap().module;
+        let host = WorkflowHost {
+            written: folder.clone(),
+            read_bytes: ReadBytes::default(),
+            reads_files: true,
+            remote: Remote::default(),
+            memory: Arc::default(),
+        };
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let created = |text: &str| host.created(&module, text).map(|(path, kind)| (path.to_string(), kind));
+        let plain = Some((path("set/a.txt"), PathKind::File));
+        for text in ["set/a.txt", "other/../set/./a.txt", "other/a.txt", &path("other/a.txt"), &format!("file://{}", path("set/a.txt"))] {
+            assert_eq!(created(text), plain, "{text}");
+        }
+        assert_eq!(created(&path("set/link.txt")), Some((path("set/link.txt"), PathKind::File)), "a link names its file");
+        assert_eq!(created(&path("set/")), Some((path("set"), PathKind::Directory)));
+        assert_eq!(created("set/absent"), None);
+        assert!(host.same_path(&module, &path("set/link.txt"), "other/a.txt"));
+        assert!(!host.same_path(&module, &path("set"), "set/a.txt"));
+        assert!(!host.same_path(&module, "absent", "absent.too"));
     }
 }

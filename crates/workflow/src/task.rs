@@ -24,7 +24,7 @@ use crate::{
     attributes::{is_requirement, prevail},
     documents::Failure,
     frame::outputs_object,
-    host::{MUST_EXIST, TaskHost, settled},
+    host::{TaskHost, mend_of, settled},
     runtime::Runtime,
 };
 
@@ -331,9 +331,9 @@ impl TaskFrame {
         let value = if self.finished {
             self.without_missing(value, &ty)
         } else {
-            let exists = |path: &str| self.host.exists(path).is_some();
-            settled(&self.module, &value, &ty, exists, |path| self.host.localize(&path.to_string_lossy()))
-                .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)).hint(MUST_EXIST))?
+            let created = |path: &str| self.host.created(&self.module, path);
+            settled(&self.module, &value, &ty, created, |path| self.host.localize(&path.to_string_lossy()))
+                .map_err(|e| self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e)))?
         };
         let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
         let value = if input { localize(&self.host, &value) } else { value };
@@ -465,6 +465,57 @@ mod tests {
         assert_eq!(frame.command().unwrap().trim(), format!("{localized} data.txt"));
         let made = Value::file(call_dir.join("execution/data.txt").to_str().unwrap());
         assert_eq!(frame.outputs().unwrap().get("d"), Some(&made), "outputs count from the execution directory");
+    }
+
+    #[test]
+    fn one_file_has_one_path_from_1_3_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        fs::create_dir(folder.join("set")).unwrap();
+        fs::write(folder.join("set/a.txt"), "x").unwrap();
+        let run = |name: &str, declarations: &str| {
+            let document = folder.join("t.wdl");
+            let declarations = declarations.replace("HERE", folder.to_str().unwrap());
+            let outputs =
+                "output { File kept = a Boolean spelled = a == \"HERE/set/../set/a.txt\" }".replace("HERE", folder.to_str().unwrap());
+            fs::write(&document, format!("version 1.3\ntask t {{ {declarations} command <<< >>> {outputs} }}")).unwrap();
+            let module = load::load(document.to_str().unwrap(), &load::FileLoader::default()).unwrap().module;
+            let task = Arc::clone(module.document.tasks.first().unwrap());
+            let call_dir = folder.join(name);
+            fs::create_dir_all(call_dir.join("execution")).unwrap();
+            let mut frame = TaskFrame::new(&module, &task, Dialect::Specification, &call_dir, &IndexMap::new());
+            frame.settle()?;
+            let of = |name: &str| frame.values.borrow().get(name).cloned();
+            let (known, files) = ([of("b"), of("n"), of("same")], frame.host.files());
+            Ok::<_, Failure>((known, files, frame.outputs()?))
+        };
+        let whole = "File a = \"set/a.txt\" File b = \"HERE/./set/a.txt\" Map[File, Int] m = {\"set/../set/a.txt\": 7}
+            Int n = m[a] + m[\"set/a.txt\"] Boolean same = a == b && a == \"set/../set/a.txt\" && a != \"set\"";
+        let (known, files, outputs) = run("whole", whole).unwrap();
+        assert_eq!(files.len(), 1, "it is put in place once: {files:?}");
+        assert_eq!(known, [Some(Value::file(&*files[0].0)), Some(Value::Int(14)), Some(Value::Boolean(true))]);
+        assert_eq!(outputs.get("kept"), Some(&Value::file(folder.join("set/a.txt").to_str().unwrap())));
+        assert_eq!(outputs.get("spelled"), Some(&Value::Boolean(true)));
+        for (declaration, wrong) in [
+            ("File a = \"set\"", "`set` is a directory, not a file"),
+            ("File a = \"set/a.txt\" File? b = \"HERE/set\"", "/set` is a directory, not a file"),
+            ("File a = \"set/a.txt\" Directory? b = \"HERE/set/a.txt\"", "/set/a.txt` is a file, not a directory"),
+            ("File a = \"HERE/absent\"", "/absent` does not exist"),
+        ] {
+            let failure = run("wrong", declaration).unwrap_err();
+            assert!(failure.message.contains(wrong), "{declaration}: {}", failure.message);
+        }
+    }
+
+    #[test]
+    fn placeholders_print_nothing_for_what_this_engine_does_not_say_of_itself() {
+        let mut frame = frame(
+            "version 1.3\ntask t { command <<<[~{task.ext.zone}]>>> output { String zone = task.ext.zone } }",
+            Path::new("/run/call-t"),
+        );
+        frame.bind_task_variable("t", 1, None, None);
+        assert_eq!(frame.command().unwrap(), "[]");
+        assert!(frame.outputs().unwrap_err().message.contains("no member `zone`"));
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(super) struct Frame {
     /// Frames of the blocks inside: one per scatter and per clause, in textual order.
     pub(super) inner: Vec<Frame>,
     pub(super) clashes: Vec<Clash>,
+    /// Names that clauses of one conditional declare with types that have nothing in common.
+    pub(super) discords: Vec<Clash>,
     /// Whether names are missing because there are more than [`MAX_NAMES_IN_BLOCKS`]; only told at the top.
     pub(super) overfull: bool,
 }
@@ -162,6 +164,7 @@ impl Frame {
         } else {
             let exhaustive = conditional.clauses.last().is_some_and(|clause| clause.condition.is_none());
             let (mut together, seen) = survey.together(&frames);
+            self.discords.append(&mut together.discords);
             for (name, entry) in &mut together.names {
                 if !exhaustive || seen.get(name) != Some(&frames.len()) {
                     entry.ty = survey.seen_from_outside(entry, Way::If);
@@ -233,7 +236,13 @@ impl<'m> Survey<'m> {
                 let Some(entry) = frame.names.get(name) else { continue };
                 *seen.entry(Arc::clone(name)).or_default() += 1;
                 match together.names.get_mut(name) {
-                    Some(known) => known.ty = self.common_type(&known.ty, &entry.ty),
+                    Some(known) => match self.common_type(&known.ty, &entry.ty) {
+                        Some(ty) => known.ty = ty,
+                        None => {
+                            let first = std::mem::replace(known, Entry { ty: Type::Any, ..known.clone() });
+                            together.discords.push(Clash { name: Arc::clone(name), first, second: entry.clone() });
+                        }
+                    },
                     None => together.insert(Arc::clone(name), entry.clone()),
                 }
             }
@@ -265,14 +274,24 @@ impl<'m> Survey<'m> {
     }
 
     /// The type of a name that two clauses declare.
-    fn common_type(&self, a: &Type, b: &Type) -> Type {
+    fn common_type(&self, a: &Type, b: &Type) -> Option<Type> {
         let dialect = Dialect::of(self.module.document.version);
         match (a, b) {
-            (Type::Call(x), Type::Call(y)) if Arc::ptr_eq(x, y) => a.clone(),
-            (Type::Call(x), Type::Call(y)) => Type::Call(common_outputs(x, y, dialect)),
-            _ => unify(a, b, dialect).unwrap_or(Type::Any),
+            (Type::Call(x), Type::Call(y)) if Arc::ptr_eq(x, y) => Some(a.clone()),
+            (Type::Call(x), Type::Call(y)) => Some(Type::Call(common_outputs(x, y, dialect))),
+            // Numbers become texts elsewhere, but the text on conditionals says that these have nothing in common.
+            _ if is_text(a) && is_plain(b) || is_plain(a) && is_text(b) => None,
+            _ => unify(a, b, dialect),
         }
     }
+}
+
+fn is_text(ty: &Type) -> bool {
+    matches!(ty.required(), Type::String)
+}
+
+fn is_plain(ty: &Type) -> bool {
+    matches!(ty.required(), Type::Boolean | Type::Int | Type::Float)
 }
 
 /// The outputs of two calls under one name; what only one of them has is optional.

@@ -542,6 +542,34 @@ workflow w {
     ");
 }
 
+#[test]
+fn clauses_agree_on_types() {
+    let clauses = |first: &str, second: &str| {
+        report(&format!(
+            "version 1.3\nworkflow w {{ input {{ Boolean b }}\n if (b) {{ {first} }} else if (!b) {{ }} else {{ {second} }} }}"
+        ))
+    };
+    let discord = |types: &str| format!("error: the clauses declare `size` with types that have nothing in common: {types} (rename one");
+    assert!(clauses("String size = 'big'", "Int size = 3").contains(&discord("`String` and `Int`")));
+    assert!(clauses("Boolean size = true", "Array[Int] size = [3]").contains(&discord("`Boolean` and `Array[Int]`")));
+    for (first, second) in [("Int", "Float"), ("String", "File"), ("Int?", "Int"), ("Map[String, Int]", "Map[String, Float]")] {
+        let input = |ty: &str| format!("scatter (i in [1]) {{ {ty} x = select_first(read_json('x')) }}");
+        assert_eq!(clauses(&input(first), &input(second)), "", "{first} and {second}");
+    }
+}
+
+#[test]
+fn types_and_declarations_have_different_names() {
+    let named = |version: &str, name: &str| {
+        report(&format!("version {version}\nstruct Sample {{ Int depth }}\nworkflow w {{ Int {name} = 1 output {{ Int o = {name} }} }}"))
+    };
+    assert!(named("1.3", "Sample").contains("error: `Sample` is the name of a type already"));
+    assert_eq!(named("1.3", "sample"), "");
+    assert!(!named("1.2", "Sample").contains("error"), "older versions say nothing");
+    let output = "version 1.3\nenum Colour { Red }\ntask t { command <<< >>> output { Int Colour = 1 } }";
+    assert!(report(output).contains("error: `Colour` is the name of a type already"));
+}
+
 // ---- scatters, outputs ----
 
 #[test]

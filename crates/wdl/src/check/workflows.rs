@@ -166,6 +166,12 @@ impl Checker<'_> {
             };
             self.findings.push(finding.rule(Rule::RepeatedName));
         }
+        for Clash { name, first, second } in &frame.discords {
+            let message =
+                format!("the clauses declare `{name}` with types that have nothing in common: `{}` and `{}`", first.ty, second.ty);
+            let error = self.error(second.span, message).hint("rename one of them, or give both one type");
+            self.findings.push(error.related(first.span, "the other one"));
+        }
         for inner in &frame.inner {
             self.clashes(inner);
         }

@@ -18,7 +18,7 @@ fn point() -> Arc<StructType> {
 
 fn color() -> Arc<EnumType> {
     let choices = vec![("Red".to_owned(), Value::string("r")), ("Green".to_owned(), Value::string("g"))];
-    Arc::new(EnumType { name: "Color".to_owned(), value_type: Type::String, choices })
+    Arc::new(EnumType { name: "Color".to_owned(), value_type: Type::String, typed: false, choices })
 }
 
 fn object(members: &[(&str, Value)]) -> Value {

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{EvalError, Evaluator, equal};
+use super::{EvalError, Evaluator, equal, equal_with};
 use crate::{
     ast::{Expr, ExprKind, Name},
     coerce::short,
     source::Span,
     spelling,
+    types::Type,
     value::Value,
+    version::Version,
 };
 
 impl Evaluator<'_> {
@@ -28,7 +30,33 @@ impl Evaluator<'_> {
             });
         }
         let value = self.eval(base)?;
+        if matches!(&base.kind, ExprKind::Member(task, ext) if &*ext.text == "ext" && matches!(&task.kind, ExprKind::Ident(t) if &**t == "task"))
+            && member_of(&value, &name.text).is_none()
+        {
+            // What an engine says of itself is optional, so a placeholder prints nothing.
+            return Err(no_member(&value, base, name).from_none(true));
+        }
         member_of(&value, &name.text).unwrap_or_else(|| Err(no_member(&value, base, name)))
+    }
+
+    /// Whether two values are equal, see [`equal`]. From 1.3 on paths are equal that mean the same file or directory.
+    pub(crate) fn equal(&self, a: &Value, b: &Value) -> Result<bool, (Type, Type)> {
+        if self.version < Version::V1_3 {
+            return equal(a, b);
+        }
+        equal_with(a, b, &|a, b| self.host.same_path(self.module, a, b))
+    }
+
+    /// The value of a key of a map. A path spelled as the key is takes no look at the disk.
+    pub(crate) fn entry<'m>(&self, entries: &'m [(Value, Value)], key: &Value) -> Option<&'m Value> {
+        let spelled = entries.iter().find(|(k, _)| equal(k, key).unwrap_or(false));
+        let found = match key {
+            Value::String(_) | Value::File(_) | Value::Directory(_) => {
+                spelled.or_else(|| entries.iter().find(|(k, _)| self.equal(k, key).unwrap_or(false)))
+            }
+            _ => spelled,
+        };
+        found.map(|(_, v)| v)
     }
 
     pub(super) fn index(&self, base: &Expr, index: &Expr) -> Result<Value, EvalError> {
@@ -36,10 +64,7 @@ impl Evaluator<'_> {
         let key = self.eval(index)?;
         match (&value, &key) {
             (Value::None, _) => Err(EvalError::undefined(base.span, "the indexed value")),
-            (Value::Map(entries), _) => {
-                let found = entries.iter().find(|(k, _)| equal(k, &key).unwrap_or(false)).map(|(_, v)| v.clone());
-                found.ok_or_else(|| missing_key(&key, entries, index.span))
-            }
+            (Value::Map(entries), _) => self.entry(entries, &key).cloned().ok_or_else(|| missing_key(&key, entries, index.span)),
             (_, Value::None) => Err(EvalError::undefined(index.span, "the index")),
             (Value::Array(items), Value::Int(i)) => {
                 let item = usize::try_from(*i).ok().and_then(|i| items.get(i));

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
-use super::{EvalError, Evaluator, equal};
+use super::{EvalError, Evaluator};
 use crate::{
     ast::{BinaryOp, Expr, UnaryOp},
     source::Span,
@@ -66,7 +66,7 @@ impl Evaluator<'_> {
     fn apply(&self, op: BinaryOp, l: &Value, r: &Value) -> Result<Value, Refusal> {
         match op {
             BinaryOp::Eq | BinaryOp::Ne => {
-                let same = equal(l, r).map_err(|(a, b)| Refusal::Other(format!("`{a}` and `{b}` cannot be compared"), None))?;
+                let same = self.equal(l, r).map_err(|(a, b)| Refusal::Other(format!("`{a}` and `{b}` cannot be compared"), None))?;
                 Ok(Value::Boolean(same == (op == BinaryOp::Eq)))
             }
             BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => order(op, l, r),

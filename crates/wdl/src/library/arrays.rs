@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{Fault, MAX_ELEMENTS, Outcome, args::Args};
 use crate::{
     coerce::short,
-    eval::equal,
     value::{SHARED_BYTES, Value},
 };
 
@@ -166,7 +165,7 @@ pub(super) fn defined(args: &Args<'_>) -> Outcome {
 pub(super) fn contains(args: &Args<'_>) -> Outcome {
     let wanted = args.value(1);
     // A value of another type is simply not there.
-    Ok(Value::Boolean(args.array(0)?.iter().any(|v| equal(v, wanted).unwrap_or(false))))
+    Ok(Value::Boolean(args.array(0)?.iter().any(|v| args.ev.equal(v, wanted).unwrap_or(false))))
 }
 
 pub(super) fn chunk(args: &Args<'_>) -> Outcome {

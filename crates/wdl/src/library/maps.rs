@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Fault, Outcome, args::Args, arrays::PAIR_BYTES};
-use crate::{coerce::short, eval::equal, keys::KeyIndex, value::Value};
+use crate::{coerce::short, keys::KeyIndex, value::Value};
 
 pub(super) fn as_pairs(args: &Args<'_>) -> Outcome {
     let entries = args.entries(0)?;
@@ -57,9 +57,9 @@ pub(super) fn collect_by_key(args: &Args<'_>) -> Outcome {
 }
 
 /// The value of a key, when there is such a key.
-fn entry(value: &Value, key: &Value) -> Option<Value> {
+fn entry(args: &Args<'_>, value: &Value, key: &Value) -> Option<Value> {
     match (value, key) {
-        (Value::Map(entries), _) => entries.iter().find(|(k, _)| equal(k, key).unwrap_or(false)).map(|(_, v)| v.clone()),
+        (Value::Map(entries), _) => args.ev.entry(entries, key).cloned(),
         (Value::Object(object), Value::String(name)) => object.members.get(name).cloned(),
         _ => None,
     }
@@ -72,10 +72,10 @@ pub(super) fn contains_key(args: &Args<'_>) -> Outcome {
         return Err(args.wrong(0, "a map, an object or a struct"));
     }
     let key = args.value(1);
-    let Value::Array(path) = key else { return Ok(Value::Boolean(entry(collection, key).is_some())) };
+    let Value::Array(path) = key else { return Ok(Value::Boolean(entry(args, collection, key).is_some())) };
     let mut place = collection.clone();
     for key in path.iter() {
-        match entry(&place, key) {
+        match entry(args, &place, key) {
             Some(next) => place = next,
             None => return Ok(Value::Boolean(false)),
         }

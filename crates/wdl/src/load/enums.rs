@@ -43,6 +43,7 @@ pub(super) fn build(document: &Document, definition: &EnumDef, declared: Option<
         choices.push((choice.text.to_string(), value, span));
     }
     let dialect = dialect(document);
+    let typed = declared.is_some();
     let value_type = declared.unwrap_or_else(|| {
         let types = choices.iter().map(|(_, value, _)| value.type_of());
         types.reduce(|a, b| common(&a, &b, dialect)).unwrap_or(Type::String)
@@ -62,7 +63,7 @@ pub(super) fn build(document: &Document, definition: &EnumDef, declared: Option<
             (choice, value)
         })
         .collect();
-    EnumType { name: name.to_string(), value_type, choices }
+    EnumType { name: name.to_string(), value_type, typed, choices }
 }
 
 /// The type of two choices together. Only numbers mix; that a number can become a text does not count.

@@ -227,6 +227,18 @@ fn enum_values() {
 }
 
 #[test]
+fn enums_of_one_name_agree_in_everything() {
+    let texts = |second: &str| {
+        let second = format!("version 1.3\n{second}");
+        loaded(&[("main", "version 1.3\nimport \"a\"\nimport \"b\""), ("a", "version 1.3\nenum Shade { dark, light }"), ("b", &second)])
+    };
+    assert_eq!(report(&texts("enum Shade { dark, light, }")), "");
+    for other in ["enum Shade { light, dark }", "enum Shade[String] { dark, light }", "enum Shade { dark, light = \"pale\" }"] {
+        assert!(report(&texts(other)).contains("`b` brings another `Shade` than an earlier import"), "{other}");
+    }
+}
+
+#[test]
 fn wrong_enums() {
     let text = "version 1.3
 enum A { x = 1, y = \"z\" }

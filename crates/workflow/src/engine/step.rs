@@ -6,7 +6,7 @@ use batchyard_wdl::{
     ast::Expr,
     coerce,
     diagnostic::Diagnostic,
-    eval::{Evaluator, Host},
+    eval::Evaluator,
     source::Span,
     types::Type,
     value::{Value, copy_bytes},
@@ -16,7 +16,7 @@ use super::{Engine, Stop};
 use crate::{
     documents::Failure,
     frame::{FrameId, Frames, RunIndex},
-    host::{MUST_EXIST, settled},
+    host::{mend_of, settled},
     plan::StepKind,
     settings::FailureMode,
 };
@@ -144,8 +144,9 @@ impl Engine<'_> {
         let value = self.coerced(run, name, value, ty, span)?;
         let Some(context) = self.runs.get(run) else { return Ok(value) };
         let place = |path: &std::path::Path| path.to_string_lossy().into();
-        settled(&context.plan.module, &value, ty, |path| context.host.exists(path).is_some(), place)
-            .map_err(|message| self.failure_at(run, span, format!("`{name}`: {message}")).hint(MUST_EXIST))
+        let module = &context.plan.module;
+        settled(module, &value, ty, |path| context.host.created(module, path), place)
+            .map_err(|e| self.failure_at(run, span, format!("`{name}`: {e}")).hint(mend_of(&e)))
     }
 
     pub(super) fn failure_at(&self, run: RunIndex, span: Span, message: String) -> Failure {
