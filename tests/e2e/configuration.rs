@@ -395,6 +395,35 @@ fn who_wants_to_know_is_told_of_the_end() {
 }
 
 #[test]
+fn what_became_of_a_notice_is_shown() {
+    let (address, heard) = listener();
+    let callback = "webservice.port = 0\nworkflow-state-callback { enabled = true, max-retries = 1, request-backoff { min = 50 ms, max = 1 s, multiplier = 2 } }";
+    let (yard, server) = serve(callback, &[]);
+    let run = |url: &str| {
+        let options = json!({"workflow_callback_uri": url}).to_string();
+        server.run(ECHO, &json!({"w.n": 1}), &[("workflowOptions", options.as_bytes())])
+    };
+    // Nobody listens there any more.
+    let nobody = format!("http://{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let (quiet, told, lost) = (server.run(ECHO, &json!({"w.n": 1}), &[]), run(&address), run(&nobody));
+    let shown = |server: &Server, id: &str| server.about(id, "metadata")["workflowCallback"].clone();
+    for (id, url, successful) in [(&told, &address, true), (&lost, &nobody, false)] {
+        wait_for("what became of the notice", || !shown(&server, id).is_null());
+        let callback = shown(&server, id);
+        assert_eq!((&callback["url"], &callback["successful"]), (&json!(url), &json!(successful)));
+        let metadata = server.about(id, "metadata");
+        assert!(callback["timestamp"].as_str().unwrap() >= metadata["end"].as_str().unwrap(), "{callback}");
+        assert_eq!((&metadata["status"], &metadata["outputs"]["w.s"]), (&json!("Succeeded"), &json!(["a long line of 0"])));
+    }
+    assert_eq!(heard.lock().unwrap().len(), 1);
+    assert!(yard.read("background.err").contains(&format!("run {lost}: ")), "{}", yard.read("background.err"));
+    let before = shown(&server, &told);
+    server.terminate();
+    let server = Server::start_as(&yard, &["cromwell", "-Dconfig.file=cromwell.conf", "server"]);
+    assert_eq!((shown(&server, &told), shown(&server, &quiet)), (before, Json::Null));
+}
+
+#[test]
 fn schedulers_of_a_file_run_tasks() {
     for (file, name, tool) in [("sge.conf", "SGE", "qsub"), ("slurm.conf", "slurm", "sbatch")] {
         let cluster = Cluster::new("");

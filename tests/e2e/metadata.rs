@@ -180,6 +180,22 @@ fn call_caching_is_explained() {
 }
 
 #[test]
+fn a_spoilt_result_is_a_miss_and_loses_its_reuse() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    let wdl = "version 1.0\nworkflow w { call t output { File f = t.f } }\n\
+        task t { command <<< echo a > f >>> output { File f = \"f\" } }";
+    let caching = |id: &str| server.about(id, "metadata")["calls"]["w.t"][0]["callCaching"].clone();
+    let first = server.run(wdl, &json!({}), &[]);
+    std::fs::remove_file(server.about(&first, "metadata")["outputs"]["w.f"].as_str().unwrap()).unwrap();
+    let second = caching(&server.run(wdl, &json!({}), &[]));
+    assert_eq!((&second["hit"], &second["result"]), (&json!(false), &json!("Cache Miss")));
+    // Release 92 leaves this key out of comparisons, and nothing of it writes the key any more.
+    assert_eq!(second.get("hitFailures"), None);
+    assert_eq!(caching(&first)["allowResultReuse"], json!(false));
+}
+
+#[test]
 fn scatters_in_scatters_are_counted_through() {
     let yard = Yard::new();
     let server = Server::start(&yard, &[]);

@@ -1,6 +1,6 @@
 //! Details of requests that clients of the original make: names, limits, options.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::{http::Server, yard::Yard};
 
@@ -96,6 +96,42 @@ fn accelerators_are_refused_and_unknown_attributes_kept() {
     let id = server.run(&task("gpu: false zones: \"a b\" preemptible: 3 disks: \"local-disk 10 SSD\""), &json!({}), &[]);
     let attributes = server.about(&id, "metadata")["calls"]["w.t"][0]["runtimeAttributes"].clone();
     assert_eq!((&attributes["zones"], &attributes["preemptible"]), (&json!("a b"), &json!("3")));
+}
+
+#[test]
+fn files_of_which_copies_are_optional_are_put_in_place() {
+    let yard = Yard::new();
+    yard.write("in.txt", "text\n");
+    let place = "cat ~{f}; dirname ~{f}; pwd";
+    let wdl = |version: &str, inputs: &str, section: &str| {
+        let command = if version == "draft-2" { place.replace('~', "$") } else { place.to_owned() };
+        let version = if version == "draft-2" { String::new() } else { format!("version {version}\n") };
+        let given = if inputs.is_empty() { "File f" } else { inputs };
+        let outer = if version.is_empty() { "File f" } else { "input { File f }" };
+        format!(
+            "{version}workflow w {{ {outer} call t {{ input: f = f }} output {{ Array[String] lines = t.lines }} }}\n\
+            task t {{ {given} command <<< {command} >>> {section} output {{ Array[String] lines = read_lines(stdout()) }} }}"
+        )
+    };
+    for (name, text) in [
+        ("draft-2", wdl("draft-2", "", "parameter_meta { f: { localization_optional: true } }")),
+        ("1.0", wdl("1.0", "input { File f }", "parameter_meta { f: { localization_optional: true } }")),
+        ("1.1", wdl("1.1", "input { File f }", "runtime { localizationOptional: true }")),
+        ("1.1, one input", wdl("1.1", "input { File f }", "runtime { inputs: object { f: object { localizationOptional: true } } }")),
+        ("1.2", wdl("1.2", "input { File f }", "hints { localization_optional: true }")),
+        ("1.2, one input", wdl("1.2", "input { File f }", "hints { inputs: input { f: hints { localization_optional: true } } }")),
+    ] {
+        yard.write("w.wdl", &text);
+        let run = yard.call(&["run", "w.wdl", "f=in.txt", "--no-cache"]);
+        assert_eq!(run.code, 0, "{name}: {}", run.err);
+        assert!(!run.err.contains("ocalization"), "{name}: {}", run.err);
+        let told: Json = serde_json::from_str(&run.out).unwrap();
+        let lines: Vec<&str> = told["outputs"]["w.lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+        let [content, folder, here] = lines[..] else { panic!("{name}: {lines:?}") };
+        assert_eq!(content, "text", "{name}");
+        let attempt = here.strip_suffix("/execution").unwrap();
+        assert!(folder.starts_with(&format!("{attempt}/inputs/")), "{name}: {folder} is not below {attempt}");
+    }
 }
 
 #[test]

@@ -146,7 +146,7 @@ struct Running {
 impl Service {
     /// A service on this machine; nothing is taken up yet.
     pub fn new(machine: Arc<Machine>, options: Options) -> Arc<Self> {
-        let notices = Arc::default();
+        let notices = Arc::new(Notices::new(Arc::clone(machine.store())));
         Arc::new(Service {
             machine,
             options,

@@ -100,6 +100,20 @@ pub struct RunResultDoc {
     /// Whether it failed before anything could start: the document or its inputs are wrong.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unusable: bool,
+    /// What became of the notice that it has ended, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<CallbackDoc>,
+}
+
+/// What became of a notice that a run has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackDoc {
+    /// Whether it was taken.
+    pub successful: bool,
+    /// To whom it went.
+    pub url: String,
+    /// When it was taken or given up, epoch milliseconds.
+    pub at_ms: i64,
 }
 
 /// What is known of an attempt when it starts: `calls.start_doc`.

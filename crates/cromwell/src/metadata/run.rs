@@ -51,6 +51,10 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
         // A run succeeds once they are gone.
         put("fileDeletionStatus", json!("Succeeded"));
     }
+    if let Some(callback) = result.callback {
+        let at = moment(callback.at_ms);
+        put("workflowCallback", json!({ "successful": callback.successful, "url": callback.url, "timestamp": at }));
+    }
     if let Some(folder) = log_folder(context, &spec) {
         put("workflowLog", json!(format!("{}/workflow.{}.log", folder.trim_end_matches('/'), record.id)));
     }

@@ -183,7 +183,7 @@ impl Service {
         if let Some(url) = options.get("workflow_callback_uri").and_then(Json::as_str).or(manner.endpoint.as_deref()) {
             let failures: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
             let body = json!({ "workflowId": id.to_string(), "state": state.name(), "outputs": outputs, "failures": failures });
-            self.notices.tell(Notice { url: url.to_owned(), body, manner: manner.clone() });
+            self.notices.tell(Notice { run: id, url: url.to_owned(), body, manner: manner.clone() });
         }
     }
 

@@ -7,6 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batchyard_model::RunId;
+use batchyard_store::{RunMove, Store, Write};
+use batchyard_workflow::{
+    clock::Clock,
+    documents::{CallbackDoc, RunResultDoc},
+};
+
 use super::report;
 use crate::{config::Callback, documents::notify};
 
@@ -17,6 +24,8 @@ const IDLE: Duration = Duration::from_secs(3600);
 
 /// What is to be told, to whom.
 pub(super) struct Notice {
+    /// The run that has ended.
+    pub(super) run: RunId,
     pub(super) url: String,
     /// JSON.
     pub(super) body: serde_json::Value,
@@ -25,8 +34,8 @@ pub(super) struct Notice {
 }
 
 /// Notices that wait for their time.
-#[derive(Default)]
 pub(super) struct Notices {
+    store: Arc<Store>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -49,6 +58,11 @@ struct Entry {
 }
 
 impl Notices {
+    /// None so far; what becomes of them is kept in this store.
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Notices { store, state: Mutex::default(), changed: Condvar::new() }
+    }
+
     /// Tells as soon as a thread is free.
     pub(super) fn tell(self: &Arc<Self>, notice: Notice) {
         let mut state = self.lock();
@@ -75,17 +89,49 @@ impl Notices {
         loop {
             let entry = self.next();
             let told = notify(&entry.notice.url, &entry.notice.body);
+            let failed = entry.failed + 1;
+            let over = told.is_ok() || failed > entry.notice.manner.max_retries;
+            if over {
+                // Before it counts as told: a server that ends waits for what is written, not for this thread.
+                self.record(&entry.notice, told.is_ok());
+            }
             let mut state = self.lock();
             state.telling -= 1;
             let Err(problem) = told else { continue };
-            let failed = entry.failed + 1;
-            if failed > entry.notice.manner.max_retries {
+            if over {
                 drop(state);
-                report(&problem);
+                report(&format!("run {}: {problem}; it is not tried again", entry.notice.run));
             } else if let Some(at) = Instant::now().checked_add(entry.notice.manner.wait_after(failed)) {
                 state.add(at, failed, entry.notice);
                 self.changed.notify_one();
             }
+        }
+    }
+
+    /// Keeps what became of a notice with the result of its run.
+    fn record(&self, notice: &Notice, successful: bool) {
+        let id = notice.run;
+        let at_ms = Clock::start().now_ms();
+        let change = || {
+            let record = self.store.load_run(id).map_err(|error| error.to_string())?;
+            // Removed, or taken up again meanwhile: its next end is told anew.
+            let Some(record) = record.filter(|record| record.state.is_terminal()) else { return Ok(None) };
+            let read = record.result.as_deref().map_or_else(|| Ok(RunResultDoc::default()), serde_json::from_str);
+            let mut result: RunResultDoc = read.map_err(|error| format!("its result cannot be read: {error}"))?;
+            result.callback = Some(CallbackDoc { successful, url: notice.url.clone(), at_ms });
+            let result = serde_json::to_string(&result).map_err(|error| error.to_string())?;
+            let same = RunMove::new(id, vec![record.state], record.state, record.ended_ms.unwrap_or(at_ms));
+            Ok::<_, String>(Some(RunMove { result: Some(result), ..same }))
+        };
+        let tell = move |problem: String| report(&format!("run {id}: what became of the notice of its end is not kept: {problem}"));
+        match change() {
+            Ok(Some(change)) => self.store.write_then(vec![Write::MoveRun(change)], move |kept| {
+                if let Err(error) = kept {
+                    tell(error.to_string());
+                }
+            }),
+            Ok(None) => {}
+            Err(problem) => tell(problem),
         }
     }
 
