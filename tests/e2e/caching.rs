@@ -54,6 +54,37 @@ fn hits_misses_and_their_reasons() {
     assert!(why.contains("--no-cache"), "{why}");
 }
 
+/// What nobody gave decides as much: defaults, what lies beside an input, files that a task names itself.
+#[test]
+fn defaults_and_files_of_the_task_itself_count() {
+    let yard = Yard::new();
+    let write = |x: u32| {
+        let wdl = "version 1.1\ntask t { input { File bam File bai = bam + \".bai\" Int x = X }\n File p = \"HERE/p.txt\"\n File lines = write_lines([\"l\"])\n\
+            command <<< set -e; cat ~{bam} ~{bai} ~{p} ~{lines}; echo ~{x} >>> output { String s = read_string(stdout()) } }\n\
+            workflow w { input { File bam } call t { input: bam = bam } output { String s = t.s } }";
+        yard.write("w.wdl", &wdl.replace('X', &x.to_string()).replace("HERE", yard.path("").to_str().unwrap().trim_end_matches('/')));
+    };
+    let run = |said: &str, cached: bool| {
+        assert_eq!(yard.outputs(&["run", "w.wdl", "bam=a.bam"])["w.s"], json!(said));
+        assert_eq!(yard.show("last")["calls"][0]["cached"], json!(cached), "{said}");
+    };
+    for (name, text) in [("a.bam", "a\n"), ("a.bam.bai", "i\n"), ("p.txt", "p\n")] {
+        yard.write(name, text);
+    }
+    write(3);
+    run("a\ni\np\nl\n3", false);
+    run("a\ni\np\nl\n3", true);
+    write(4);
+    run("a\ni\np\nl\n4", false);
+    let why: Json = serde_json::from_str(&yard.call(&["why", "last", "t", "--json"]).out).unwrap();
+    assert_eq!(why[0]["differences"], json!([{ "part": "input x", "earlier": "3", "now": "4" }]));
+    yard.write("a.bam.bai", "j\n");
+    run("a\nj\np\nl\n4", false);
+    yard.write("p.txt", "q\n");
+    run("a\nj\nq\nl\n4", false);
+    run("a\nj\nq\nl\n4", true);
+}
+
 #[test]
 fn a_changed_command_shows_its_lines() {
     let yard = Yard::new();

@@ -6,6 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
+    lint::visit_exprs,
     losses::Losses,
     source::{Source, Span},
     version::Version,
@@ -318,6 +319,19 @@ pub struct Expr {
     pub span: Span,
     /// What it is.
     pub kind: ExprKind,
+}
+
+impl Expr {
+    /// Whether it calls, anywhere inside, a function that is meant.
+    pub fn calls(&self, is_meant: &dyn Fn(&str) -> bool) -> bool {
+        let mut found = false;
+        visit_exprs(self, &mut |expr| {
+            if let ExprKind::Call(name, _) = &expr.kind {
+                found |= is_meant(&name.text);
+            }
+        });
+        found
+    }
 }
 
 /// The forms of [`Expr`].

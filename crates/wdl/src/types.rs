@@ -117,6 +117,16 @@ impl Type {
     pub fn is_optional(&self) -> bool {
         matches!(self, Type::Optional(_) | Type::None | Type::Any)
     }
+
+    /// Whether values of this type may hold paths of files. What has members may.
+    pub fn names_files(&self) -> bool {
+        match self {
+            Type::File | Type::Directory | Type::Any | Type::Object | Type::Struct(_) | Type::Call(_) => true,
+            Type::Array { item, .. } | Type::Optional(item) => item.names_files(),
+            Type::Map(left, right) | Type::Pair(left, right) => left.names_files() || right.names_files(),
+            Type::None | Type::Boolean | Type::Int | Type::Float | Type::String | Type::Enum(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Type {

@@ -307,6 +307,7 @@ impl TaskHost {
     pub fn localize(&self, original: &str) -> Arc<str> {
         let source = local_path(original);
         if Path::new(source).starts_with(&self.call_dir) {
+            self.bring_beside(source);
             return source.into();
         }
         let absolute: Arc<str> = match std::path::absolute(source) {
@@ -333,6 +334,26 @@ impl TaskHost {
             self.directories.iter().filter(|d| path.starts_with(d) && path != d.as_path()).min_by_key(|d| d.components().count())?;
         let target = layout::localized(&self.call_dir, &outer.to_string_lossy()).join(path.strip_prefix(outer).ok()?);
         Some(target.to_string_lossy().into())
+    }
+
+    /// A path of the task that was made of a localized one, `bam + ".bai"` for example: what lies beside the original is put in place
+    /// too, if there is such a thing.
+    pub fn bring_beside(&self, path: &str) {
+        if let Some(original) = self.beside(path) {
+            self.localized.borrow_mut().insert(path.into(), original);
+        }
+    }
+
+    /// What lies beside the original of a localized file as `path` lies beside that file.
+    fn beside(&self, path: &str) -> Option<Arc<str>> {
+        let (folder, name) = path.rsplit_once('/')?;
+        let localized = self.localized.borrow();
+        if self.finished || name.is_empty() || localized.contains_key(path) {
+            return None;
+        }
+        let (_, neighbour) = localized.iter().find(|(to, _)| to.rsplit_once('/').is_some_and(|(other, _)| other == folder))?;
+        let original = format!("{}/{name}", neighbour.rsplit_once('/')?.0);
+        fs::metadata(&original).is_ok().then(|| original.into())
     }
 
     /// Files to put in place: localized path and original.
@@ -369,7 +390,7 @@ impl TaskHost {
     /// Where a path of an expression lies on this machine.
     pub fn resolve(&self, path: &str) -> PathBuf {
         let path = local_path(path);
-        if let Some(original) = self.original(path) {
+        if let Some(original) = self.original(path).or_else(|| self.beside(path)) {
             return PathBuf::from(&*original);
         }
         if self.finished { self.execution_dir.join(path) } else { path.into() }

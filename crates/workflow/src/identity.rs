@@ -67,18 +67,22 @@ pub fn text_hash(text: &str) -> String {
 
 /// The parts that come from the task's own text and are the same for all its calls.
 pub fn task_parts(module: &Module, task: &Task, dialect: Dialect) -> IndexMap<String, String> {
-    let source = &module.document.source;
     let mut parts = IndexMap::new();
     parts.insert("language".into(), format!("WDL {} ({dialect:?} rules)", module.document.version));
     parts.insert("command template".into(), template_hash(&command_template(module, task)));
-    let text = |decl: &Decl| source.slice(decl.span).split_whitespace().collect::<Vec<_>>().join(" ");
     for decl in &task.decls {
-        parts.insert(format!("declaration {}", decl.name.text), shortened(text(decl)));
+        parts.insert(format!("declaration {}", decl.name.text), declaration_text(module, decl));
     }
     for decl in &task.outputs {
-        parts.insert(format!("output {}", decl.name.text), shortened(text(decl)));
+        parts.insert(format!("output {}", decl.name.text), declaration_text(module, decl));
     }
     parts
+}
+
+/// A declaration as it is written, however it is spaced.
+pub fn declaration_text(module: &Module, decl: &Decl) -> String {
+    let words: Vec<&str> = module.document.source.slice(decl.span).split_whitespace().collect();
+    shortened(words.join(" "))
 }
 
 /// The command as Cromwell writes it down for its hash: without what indents it, placeholders in one spelling.

@@ -28,7 +28,7 @@ use indexmap::IndexMap;
 use crate::{
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
-    identity::{Identities, Identity, command_template, task_parts, template_hash, text_hash},
+    identity::{Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
     settings::{Place, Settings},
@@ -217,7 +217,7 @@ impl Shared {
             None => settings.place(&runtime)?,
         };
         let cacheable = preparation.look_up && !is_volatile(task) && (settings.read_cache || settings.write_cache);
-        let identity = if cacheable { Some(self.identity(preparation, &inputs, &runtime, &place)?) } else { None };
+        let identity = if cacheable { Some(self.identity(preparation, &frame, &inputs, &runtime, &place)?) } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
     }
 
@@ -254,6 +254,7 @@ impl Shared {
     fn identity(
         &self,
         preparation: &Preparation,
+        frame: &TaskFrame,
         inputs: &IndexMap<Arc<str>, Value>,
         runtime: &Runtime,
         place: &Place,
@@ -282,6 +283,13 @@ impl Shared {
                 ..Failure::new(format!("cannot read input `{name}`: {e}"))
             })?;
             parts.insert(format!("input {name}"), text);
+        }
+        for (decl, value) in frame.further(inputs) {
+            // A file that is not there is found out when the call begins.
+            let text = value.and_then(|value| preparation.context.identities.value_text(&value, hashing).ok());
+            let text = text.unwrap_or_else(|| declaration_text(&preparation.module, decl));
+            let is_input = preparation.task.inputs.iter().any(|input| input.name.text == decl.name.text);
+            parts.insert(format!("{} {}", if is_input { "input" } else { "files of" }, decl.name.text), text);
         }
         Ok(Identity::of(parts))
     }

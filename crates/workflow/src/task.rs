@@ -127,6 +127,25 @@ impl TaskFrame {
         Ok(())
     }
 
+    /// What a call depends on besides the inputs it was given: inputs by their defaults, and files that declarations name, each with
+    /// its value as it was before files were put in place. `None` for what has no value yet, or has one made of files that the
+    /// expression itself writes: these follow from the rest.
+    pub fn further(&self, given: &IndexMap<Arc<str>, Value>) -> Vec<(&Decl, Option<Value>)> {
+        let defaults = self.task.inputs.iter().filter(|decl| decl.value.is_some() && !given.contains_key(&decl.name.text));
+        let may_name_files = |decl: &&Decl| self.ty(decl).is_ok_and(|ty| ty.names_files());
+        let declared = self.task.decls.iter().filter(may_name_files);
+        let value = |decl: &Decl| {
+            let known =
+                decl.value.as_ref().filter(|expr| !expr.calls(&|name| name.starts_with("write_"))).and_then(|_| self.get(&decl.name.text));
+            self.failure.borrow_mut().take();
+            let mapped = inputs::map_files(&known?, &mut |path: &Arc<str>, _| {
+                Ok::<_, std::convert::Infallible>(Some(self.host.original(path).unwrap_or_else(|| Arc::clone(path))))
+            });
+            mapped.ok()
+        };
+        defaults.chain(declared).map(|decl| (decl, value(decl))).collect()
+    }
+
     /// Environment variables that the task declares (1.2): name and text.
     ///
     /// # Errors
@@ -337,6 +356,9 @@ impl TaskFrame {
         };
         let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
         let value = if input { localize(&self.host, &value) } else { value };
+        if !self.finished && !input {
+            inputs::files(&value, &mut |path, _| self.host.bring_beside(path));
+        }
         // An output that bears the name of an input hides it for callers alone: inside the task the name stays the input's.
         if self.finished && self.is_declared(&decl.name.text) && self.values.borrow().contains_key(&decl.name.text) {
             return Ok(value);
