@@ -28,7 +28,7 @@ class Server:
         self.folder = folder
         environment = dict(os.environ, BATCHYARD_HOME=os.path.join(folder, "home"))
         begun = time.monotonic()
-        words = [program, "server", "--port", "0", "-d", os.path.join(folder, "runs")]
+        words = [program, "server", "--no-batch", "--port", "0", "-d", os.path.join(folder, "runs")]
         self.process = subprocess.Popen(words, env=environment, cwd=folder, stderr=subprocess.PIPE, text=True)
         self.address = self.process.stderr.readline().rsplit("//", 1)[1].strip()
         self.start_ms = (time.monotonic() - begun) * 1000
