@@ -16,6 +16,8 @@ use serde_json::{Map, Value as Json};
 
 /// Longest default that is shown, as text, in bytes.
 const MAX_SHOWN: u64 = 4 << 10;
+/// Most memory that is taken to find a default, in bytes: what needs more is not shown.
+const MAX_MADE: u64 = 1 << 20;
 
 /// Defaults of a task or workflow by the full names of its inputs; see [`known`].
 pub fn of_callee(callee: &Callee, dialect: Dialect) -> Map<String, Json> {
@@ -89,6 +91,14 @@ impl Host for Nothing {
         nothing()
     }
 
+    fn ask(&self, bytes: u64) -> Result<(), String> {
+        if bytes <= MAX_MADE { Ok(()) } else { Err("it is too large to be shown".to_owned()) }
+    }
+
+    fn room(&self) -> u64 {
+        MAX_MADE
+    }
+
     fn path_text(&self, path: &str) -> Arc<str> {
         path.into()
     }
@@ -104,7 +114,7 @@ mod tests {
     #[test]
     fn only_what_depends_on_nothing() {
         let wdl = "version 1.0\nworkflow w { input { Int a Int b = 2 Int c = b + 1 String? d File? e = \"/x\" Array[Float] f = [1, 2]\n\
-            Boolean g = defined(d) String h = read_string(\"/x\") Int i = length(range(3)) String j = \"~{1 + 2}\" } }";
+            Boolean g = defined(d) String h = read_string(\"/x\") Int i = length(range(3)) Int k = length(range(20000000)) String j = \"~{1 + 2}\" } }";
         let loader = MemoryLoader::default().with("w.wdl", wdl);
         let loaded = load("w.wdl", &loader).unwrap();
         let workflow = Arc::clone(loaded.module.document.workflow.as_ref().unwrap());
