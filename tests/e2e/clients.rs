@@ -119,13 +119,26 @@ fn schemathesis() {
     let failed = server.submit("version 1.0\nworkflow wf { call no }\ntask no { command <<< exit 3 >>> }", &json!({}), &[]);
     assert_eq!(server.wait(&failed), "Failed");
     let held = server.submit(HELLO, &inputs, &[("workflowOnHold", b"true")]);
-    let known = format!("\n[dictionaries.workflows]\nvalues = {}\n", json!([done, failed, held]));
+    let alone = |text: &str| {
+        let wdl = format!("version 1.0\nworkflow wf {{ call alone }} task alone {{ command <<< echo {text} >>> }}");
+        server.run(&wdl, &json!({}), &[])
+    };
+    let compared = json!([alone("one"), alone("two")]);
+    let known =
+        format!("\n[dictionaries.workflows]\nvalues = {}\n[dictionaries.compared]\nvalues = {compared}\n", json!([done, failed, held]));
     yard.write("fuzz.toml", &(include_str!("../clients/schemathesis.toml").to_owned() + &known));
     let document = format!("{}/openapi.json", server.base);
     // One worker: Python 3.11 now and then fails to parse its own sources on two threads at once.
-    let found = call(&yard, &schemathesis, &["--config-file", "fuzz.toml", "run", &document, "--no-color", "-n", FUZZED, "-w", "1"]);
+    let report = ["--report", "har", "--report-har-path", "fuzz.har"];
+    let begin = ["--config-file", "fuzz.toml", "run", &document, "--no-color", "-n", FUZZED, "-w", "1"];
+    let found = call(&yard, &schemathesis, &[&begin[..], &report].concat());
     assert_eq!(found.code, 0, "{}\n{}", found.out, found.err);
     assert!(found.out.contains("No issues found"), "{}", found.out);
+    let report: Json = serde_json::from_str(&yard.read("fuzz.har")).unwrap();
+    let entries = report["log"]["entries"].as_array().unwrap();
+    let compares = |entry: &&Json| entry["request"]["url"].as_str().is_some_and(|url| url.contains("/callcaching/diff"));
+    let answers = entries.iter().filter(compares).map(|entry| entry["response"]["status"].as_u64().unwrap());
+    assert!(answers.clone().any(|status| status == 200), "two calls were never compared: {:?}", answers.collect::<Vec<_>>());
     // After all that it still works.
     assert_eq!(server.get("/engine/v1/status").code, 200);
     server.run(HELLO, &inputs, &[("workflowOptions", br#"{"read_from_cache": false}"#)]);
