@@ -128,7 +128,7 @@ fn a_secret_with_an_effect_is_kept_sealed() {
     let again = || Server::start_as(&yard, &["cromwell", "-Dconfig.file=cromwell.conf", "server"]);
     let (gate, begun, hidden) = (yard.path("gate"), yard.path("gate.begun"), yard.path("hidden-folder"));
     let wdl = "version 1.0\nworkflow w { input { String gate } call t { input: gate = gate } }\n\
-        task t { input { String gate } command <<< touch '~{gate}.begun'; while [ ! -e '~{gate}' ]; do sleep 0.05; done >>> }";
+        task t { input { String gate } command <<< touch '~{gate}.begun'; while [ ! -e '~{gate}' ]; do sleep 0.05; done; touch '~{gate}.ended' >>> }";
     let options = json!({"final_workflow_log_dir": hidden, "read_from_cache": false}).to_string();
     let submit = |server: &Server| {
         let id = server.submit(wdl, &json!({"w.gate": gate}), &[("workflowOptions", options.as_bytes())]);
@@ -149,6 +149,8 @@ fn a_secret_with_an_effect_is_kept_sealed() {
     wait_for("the copy of the log", || hidden.join(format!("workflow.{id}.log")).exists());
     fs::remove_file(&gate).unwrap();
     fs::remove_file(&begun).unwrap();
+    let ended = yard.path("gate.ended");
+    fs::remove_file(&ended).unwrap();
 
     // Without its key it cannot.
     let id = submit(&server);
@@ -158,7 +160,9 @@ fn a_secret_with_an_effect_is_kept_sealed() {
     assert_eq!(server.wait(&id), "Failed");
     let told = failures(&server, &id);
     assert!(told.contains("options.key"), "{told}");
+    // What ran goes on; it must not look for its gate when that is gone.
     fs::write(&gate, "").unwrap();
+    wait_for("the task to end", || ended.exists());
     server.terminate();
 }
 
