@@ -253,6 +253,9 @@ pub struct TaskHost {
     read_bytes: ReadBytes,
     /// What values may take.
     memory: Arc<Memory>,
+    /// Whether what lies beside an original may be put in place with it: its owner may read all that is there, and it is no copy of
+    /// something that is elsewhere.
+    pub has_neighbours: bool,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
     /// Whose rights expressions have, where those are not the engine's own.
@@ -270,6 +273,7 @@ impl TaskHost {
             finished: false,
             read_bytes: ReadBytes::default(),
             memory: Arc::default(),
+            has_neighbours: false,
             listed_globs: false,
             reader: None,
         }
@@ -348,7 +352,7 @@ impl TaskHost {
     fn beside(&self, path: &str) -> Option<Arc<str>> {
         let (folder, name) = path.rsplit_once('/')?;
         let localized = self.localized.borrow();
-        if self.finished || name.is_empty() || localized.contains_key(path) {
+        if self.finished || !self.has_neighbours || name.is_empty() || localized.contains_key(path) {
             return None;
         }
         let (_, neighbour) = localized.iter().find(|(to, _)| to.rsplit_once('/').is_some_and(|(other, _)| other == folder))?;
