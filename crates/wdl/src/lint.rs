@@ -10,8 +10,6 @@ mod tests;
 mod unused;
 mod uses;
 
-pub(crate) use uses::visit_exprs;
-
 use std::sync::Arc;
 
 use crate::{

@@ -1,8 +1,8 @@
 //! What the version of the document discourages.
 
-use super::{Linter, nodes, task_exprs, uses::visit_exprs, workflow_exprs};
+use super::{Linter, nodes, task_exprs, workflow_exprs};
 use crate::{
-    ast::{Decl, Expr, ExprKind, Node, Placeholder, StringPart, Task, TypeExpr, TypeKind},
+    ast::{Decl, Expr, ExprKind, Node, Placeholder, StringPart, Task, TypeExpr, TypeKind, visit_exprs},
     rule::Rule,
     source::Span,
     version::Version,

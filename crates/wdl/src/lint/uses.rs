@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{nodes, task_exprs, workflow_exprs};
 use crate::{
-    ast::{Decl, Expr, ExprKind, Node, StringPart, Task, TypeExpr, TypeKind, Workflow},
+    ast::{Decl, Expr, ExprKind, Node, Task, TypeExpr, TypeKind, Workflow, visit_exprs},
     graph::visit_names,
 };
 
@@ -83,35 +83,4 @@ fn add_literals<'e>(expr: &'e Expr, names: &mut HashSet<&'e str>) {
         ExprKind::Ident(name) => drop(names.insert(name)),
         _ => {}
     });
-}
-
-/// Calls `visit` with an expression and everything inside it.
-pub(crate) fn visit_exprs<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
-    visit(expr);
-    match &expr.kind {
-        ExprKind::Lost | ExprKind::None | ExprKind::Boolean(_) | ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Ident(_) => {}
-        ExprKind::String(parts) => {
-            for part in parts {
-                if let StringPart::Placeholder(placeholder) = part {
-                    visit_exprs(&placeholder.expr, visit);
-                }
-            }
-        }
-        ExprKind::Array(items) | ExprKind::Call(_, items) => items.iter().for_each(|item| visit_exprs(item, visit)),
-        ExprKind::Map(entries) => entries.iter().for_each(|(key, value)| {
-            visit_exprs(key, visit);
-            visit_exprs(value, visit);
-        }),
-        ExprKind::Object(members) | ExprKind::Struct(_, members) => members.iter().for_each(|(_, value)| visit_exprs(value, visit)),
-        ExprKind::Pair(left, right) | ExprKind::Index(left, right) | ExprKind::Binary(_, left, right) => {
-            visit_exprs(left, visit);
-            visit_exprs(right, visit);
-        }
-        ExprKind::Member(base, _) | ExprKind::Unary(_, base) => visit_exprs(base, visit),
-        ExprKind::If(condition, yes, no) => {
-            visit_exprs(condition, visit);
-            visit_exprs(yes, visit);
-            visit_exprs(no, visit);
-        }
-    }
 }

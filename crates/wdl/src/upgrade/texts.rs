@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use super::Upgrade;
 use crate::{
-    ast::{Expr, ExprKind, Placeholder, StringPart, Task},
+    ast::{Expr, ExprKind, Placeholder, StringPart, Task, visit_exprs},
     check::{infer, workflow_scope_types},
     library::patterns,
-    lint::{task_exprs, visit_exprs, workflow_exprs},
+    lint::{task_exprs, workflow_exprs},
     source::Span,
     types::Type,
     version::{Dialect, Version},
