@@ -69,38 +69,53 @@ impl Value {
 /// About how long the JSON text of values is, in bytes. What is shared counts as often as it stands there; counting ends a
 /// little above `most`, so that a value which holds itself a million times over is no work.
 pub fn text_bytes<'a>(values: impl IntoIterator<Item = &'a Value>, most: u64) -> u64 {
-    measured(&mut values.into_iter(), 8, 0, most)
+    TEXT.of(&mut values.into_iter(), most)
 }
 
 /// Bytes of memory that a copy of a value takes in which nothing is shared; counting ends a little above `most`.
 pub fn copy_bytes(value: &Value, most: u64) -> u64 {
-    measured(&mut [value].into_iter(), size_of::<Value>() as u64, SHARED_BYTES, most)
+    COPY.of(&mut [value].into_iter(), most)
 }
 
 /// Bytes that the allocator and the counters of a shared text or list take besides its content.
 pub const SHARED_BYTES: u64 = 32;
 
-/// `each` bytes for a value, `shared` more and the text for one of variable size.
-fn measured(values: &mut dyn Iterator<Item = &Value>, each: u64, shared: u64, most: u64) -> u64 {
-    let mut sum = 0;
-    for value in values {
-        if sum > most {
-            break;
-        }
-        let left = most - sum;
-        sum += match value {
-            Value::String(text) | Value::File(text) | Value::Directory(text) => text.len() as u64 + shared + each,
-            Value::Array(items) => each + shared + measured(&mut items.iter(), each, shared, left),
-            Value::Map(entries) => each + shared + measured(&mut entries.iter().flat_map(|(k, v)| [k, v]), each, shared, left),
-            Value::Pair(pair) => each + shared + measured(&mut [&pair.0, &pair.1].into_iter(), each, shared, left),
-            Value::Object(object) => {
-                let names: u64 = object.members.keys().map(|name| name.len() as u64 + shared).sum();
-                each + shared + names + measured(&mut object.members.values(), each, shared, left)
+/// What the parts of a value count, in bytes.
+struct Measure {
+    /// A value of whatever kind.
+    each: u64,
+    /// A number or another value of fixed size besides.
+    fixed: u64,
+    /// A text or list besides, and its content.
+    shared: u64,
+}
+
+const TEXT: Measure = Measure { each: 1, fixed: 8, shared: 0 };
+const COPY: Measure = Measure { each: size_of::<Value>() as u64, fixed: 0, shared: SHARED_BYTES };
+
+impl Measure {
+    fn of(&self, values: &mut dyn Iterator<Item = &Value>, most: u64) -> u64 {
+        let mut sum = 0;
+        for value in values {
+            if sum > most {
+                break;
             }
-            Value::None | Value::Boolean(_) | Value::Int(_) | Value::Float(_) | Value::Enum(..) => each,
-        };
+            let left = most - sum;
+            sum += self.each
+                + match value {
+                    Value::String(text) | Value::File(text) | Value::Directory(text) => self.shared + text.len() as u64,
+                    Value::Array(items) => self.shared + self.of(&mut items.iter(), left),
+                    Value::Map(entries) => self.shared + self.of(&mut entries.iter().flat_map(|(k, v)| [k, v]), left),
+                    Value::Pair(pair) => self.shared + self.of(&mut [&pair.0, &pair.1].into_iter(), left),
+                    Value::Object(object) => {
+                        let names: u64 = object.members.keys().map(|name| name.len() as u64 + self.shared).sum();
+                        self.shared + names + self.of(&mut object.members.values(), left)
+                    }
+                    Value::None | Value::Boolean(_) | Value::Int(_) | Value::Float(_) | Value::Enum(..) => self.fixed,
+                };
+        }
+        sum
     }
-    sum
 }
 
 #[cfg(test)]
@@ -111,7 +126,7 @@ mod tests {
     fn what_is_shared_counts_as_often_as_it_stands_there() {
         let text = Value::string("0123456789");
         let pair = Value::Pair(Arc::new((text.clone(), text.clone())));
-        assert_eq!(text_bytes([&Value::array(vec![text; 3])], 1000), 8 + 3 * 18);
+        assert_eq!(text_bytes([&Value::array(vec![text; 3])], 1000), 1 + 3 * 11);
         assert_eq!(copy_bytes(&pair, 1000), 24 + 32 + 2 * (24 + 32 + 10));
     }
 
