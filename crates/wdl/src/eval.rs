@@ -18,7 +18,7 @@ pub(crate) use self::{
 use crate::{
     ast::{Expr, ExprKind},
     coerce::coerce,
-    library::{self, MAX_TEXT_BYTES},
+    library,
     module::Module,
     source::Span,
     types::Type,
@@ -143,6 +143,16 @@ impl EvalError {
 /// The mend where values need more memory than there is.
 pub const TOO_MUCH: &str = "make values of this size in a task and hand them on as files";
 
+/// Adds to a text, after asking for the memory that it grows by.
+pub(crate) fn add_text(host: &dyn Host, out: &mut String, text: &str) -> Result<(), String> {
+    let length = out.len() + text.len();
+    if length > out.capacity() {
+        host.ask(2 * length as u64)?;
+    }
+    out.push_str(text);
+    Ok(())
+}
+
 /// Evaluates expressions of one module.
 #[derive(Clone, Copy)]
 pub struct Evaluator<'a> {
@@ -201,15 +211,6 @@ impl Evaluator<'_> {
             Value::Array(_) | Value::Map(_) | Value::Pair(_) | Value::Object(_) => self.ask(copy_bytes(value, self.host.room()), span),
             _ => Ok(()),
         }
-    }
-
-    /// Asks for the growth of a text by `more` bytes, where it has no room left.
-    pub(crate) fn ask_to_grow(&self, text: &str, capacity: usize, more: usize, span: Span) -> Result<(), EvalError> {
-        let length = text.len().saturating_add(more);
-        if length > MAX_TEXT_BYTES {
-            return Err(EvalError::new(span, "the text grows too long").hint("write it to a file instead"));
-        }
-        if length > capacity { self.ask(2 * length as u64, span) } else { Ok(()) }
     }
 
     fn function(&self, name: &crate::ast::Name, args: &[Expr], span: Span) -> Result<Value, EvalError> {

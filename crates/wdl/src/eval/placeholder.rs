@@ -1,8 +1,9 @@
 //! Placeholders and their options.
 
-use super::{EvalError, Evaluator};
+use super::{EvalError, Evaluator, TOO_MUCH, add_text};
 use crate::{
     ast::{Placeholder, StringPart},
+    library::MAX_TEXT_BYTES,
     source::Span,
     value::{Value, text_bytes},
     version::Dialect,
@@ -26,9 +27,10 @@ impl Evaluator<'_> {
     }
 
     fn append(&self, text: &str, span: Span, out: &mut String) -> Result<(), EvalError> {
-        self.ask_to_grow(out, out.capacity(), text.len(), span)?;
-        out.push_str(text);
-        Ok(())
+        if out.len() + text.len() > MAX_TEXT_BYTES {
+            return Err(EvalError::new(span, "the text grows too long").hint("write it to a file instead"));
+        }
+        add_text(self.host, out, text).map_err(|message| EvalError::new(span, message).hint(TOO_MUCH))
     }
 
     fn placeholder(&self, placeholder: &Placeholder, ignore_sep: bool, out: &mut String) -> Result<(), EvalError> {

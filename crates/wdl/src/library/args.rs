@@ -5,7 +5,7 @@ use std::{io, sync::Arc};
 use super::{Fault, READ_LIMIT};
 use crate::{
     coerce::{coerce, short},
-    eval::{Evaluator, TOO_MUCH},
+    eval::{Evaluator, TOO_MUCH, add_text},
     types::Type,
     value::{SHARED_BYTES, Value, copy_bytes},
     version::Dialect,
@@ -30,7 +30,11 @@ impl Args<'_> {
 
     /// Asks the host for the memory of a result about to be made.
     pub(super) fn ask(&self, bytes: u64) -> Result<(), Fault> {
-        self.ev.host.ask(bytes).map_err(|message| Fault::new(format!("`{}`: {message}", self.name)).hint(TOO_MUCH))
+        self.ev.host.ask(bytes).map_err(|message| self.too_much(&message))
+    }
+
+    fn too_much(&self, message: &str) -> Fault {
+        Fault::new(format!("`{}`: {message}", self.name)).hint(TOO_MUCH)
     }
 
     /// Asks for a list of so many values, each with `more` bytes of its own.
@@ -40,12 +44,7 @@ impl Args<'_> {
 
     /// Adds to a text that grows.
     pub(super) fn add(&self, out: &mut String, text: &str) -> Result<(), Fault> {
-        let length = out.len() + text.len();
-        if length > out.capacity() {
-            self.ask(2 * length as u64)?;
-        }
-        out.push_str(text);
-        Ok(())
+        add_text(self.ev.host, out, text).map_err(|message| self.too_much(&message))
     }
 
     /// A fault that blames one argument.
