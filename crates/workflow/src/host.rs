@@ -485,6 +485,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_file_with_neighbours_brings_what_lies_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.bam", "a.bam.bai"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        for (has_neighbours, expected) in [(false, 1), (true, 2)] {
+            let mut host = TaskHost::new(Path::new("/run/call-x"));
+            host.has_neighbours = has_neighbours;
+            let file = host.localize(dir.path().join("a.bam").to_str().unwrap());
+            host.localize(&format!("{file}.bai"));
+            host.localize(&format!("{file}.absent"));
+            assert_eq!(host.files().len(), expected, "{:?}", host.files());
+        }
+    }
+
+    #[test]
     fn files_are_known_by_their_whole_path_from_1_3_on() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().canonicalize().unwrap();

@@ -286,12 +286,17 @@ impl Shared {
             })?;
             parts.insert(format!("input {name}"), text);
         }
-        for (decl, value) in frame.further(inputs) {
-            // A file that is not there is found out when the call begins.
-            let text = value.and_then(|value| preparation.context.identities.value_text(&value, hashing).ok());
-            let text = text.unwrap_or_else(|| declaration_text(&preparation.module, decl));
-            let is_input = preparation.task.inputs.iter().any(|input| input.name.text == decl.name.text);
-            parts.insert(format!("{} {}", if is_input { "input" } else { "files of" }, decl.name.text), text);
+        // A file that is not there is found out when the call begins.
+        let text = |decl| preparation.context.identities.value_text(&frame.unplaced(decl)?, hashing).ok();
+        let task = &preparation.task;
+        for decl in task.inputs.iter().filter(|decl| decl.value.is_some() && !inputs.contains_key(&decl.name.text)) {
+            let text = text(decl).unwrap_or_else(|| declaration_text(&preparation.module, decl));
+            parts.insert(format!("input {}", decl.name.text), text);
+        }
+        for decl in task.decls.iter().filter(|decl| frame.may_name_files(decl)) {
+            if let Some(text) = text(decl) {
+                parts.insert(format!("files of {}", decl.name.text), text);
+            }
         }
         Ok(Identity::of(parts))
     }

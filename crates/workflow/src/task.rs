@@ -127,23 +127,25 @@ impl TaskFrame {
         Ok(())
     }
 
-    /// What a call depends on besides the inputs it was given: inputs by their defaults, and files that declarations name, each with
-    /// its value as it was before files were put in place. `None` for what has no value yet, or has one made of files that the
-    /// expression itself writes: these follow from the rest.
-    pub fn further(&self, given: &IndexMap<Arc<str>, Value>) -> Vec<(&Decl, Option<Value>)> {
-        let defaults = self.task.inputs.iter().filter(|decl| decl.value.is_some() && !given.contains_key(&decl.name.text));
-        let may_name_files = |decl: &&Decl| self.ty(decl).is_ok_and(|ty| ty.names_files());
-        let declared = self.task.decls.iter().filter(may_name_files);
-        let value = |decl: &Decl| {
-            let known =
-                decl.value.as_ref().filter(|expr| !expr.calls(&|name| name.starts_with("write_"))).and_then(|_| self.get(&decl.name.text));
-            self.failure.borrow_mut().take();
-            let mapped = inputs::map_files(&known?, &mut |path: &Arc<str>, _| {
-                Ok::<_, std::convert::Infallible>(Some(self.host.original(path).unwrap_or_else(|| Arc::clone(path))))
-            });
-            mapped.ok()
+    /// Whether the value of a declaration may hold paths of files.
+    pub fn may_name_files(&self, decl: &Decl) -> bool {
+        self.ty(decl).is_ok_and(|ty| ty.names_files())
+    }
+
+    /// The value of a declaration as it was before files were put in place. `None` when it has no value yet, and when it names what
+    /// this attempt itself has written: that follows from the rest.
+    pub fn unplaced(&self, decl: &Decl) -> Option<Value> {
+        let expr = decl.value.as_ref()?;
+        if expr.calls(&|name| name.starts_with("write_")) {
+            return None;
+        }
+        let value = self.get(&decl.name.text);
+        self.failure.borrow_mut().take();
+        let original = &mut |path: &Arc<str>, _| {
+            let original = self.host.original(path).unwrap_or_else(|| Arc::clone(path));
+            if Path::new(&*original).starts_with(self.host.call_dir()) { Err(()) } else { Ok(Some(original)) }
         };
-        defaults.chain(declared).map(|decl| (decl, value(decl))).collect()
+        inputs::map_files(&value?, original).ok()
     }
 
     /// Environment variables that the task declares (1.2): name and text.
