@@ -11,7 +11,7 @@ use batchyard_model::RunId;
 use batchyard_store::{RunMove, Store, Write};
 use batchyard_workflow::{
     clock::Clock,
-    documents::{CallbackDoc, RunResultDoc},
+    documents::{CallbackDoc, RunResultDoc, to_text},
 };
 
 use super::report;
@@ -119,9 +119,8 @@ impl Notices {
             let read = record.result.as_deref().map_or_else(|| Ok(RunResultDoc::default()), serde_json::from_str);
             let mut result: RunResultDoc = read.map_err(|error| format!("its result cannot be read: {error}"))?;
             result.callback = Some(CallbackDoc { successful, url: notice.url.clone(), at_ms });
-            let result = serde_json::to_string(&result).map_err(|error| error.to_string())?;
             let same = RunMove::new(id, vec![record.state], record.state, record.ended_ms.unwrap_or(at_ms));
-            Ok::<_, String>(Some(RunMove { result: Some(result), ..same }))
+            Ok::<_, String>(Some(RunMove { result: Some(to_text(&result)), ..same }))
         };
         let tell = move |problem: String| report(&format!("run {id}: what became of the notice of its end is not kept: {problem}"));
         match change() {
