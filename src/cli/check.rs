@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use batchyard_wdl::{diagnostic::Diagnostic, lint::lint, load::load, module::Callee, module::Module, rule::Rule};
+use batchyard_wdl::{diagnostic::Diagnostic, lint::lint, load::load, module::Callee, module::Module, rule::Rule, source::Span};
+use batchyard_workflow::{preflight::wrong_attribute, runtime::RuntimeError};
 use clap::Args;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -59,7 +60,7 @@ pub fn check(args: &CheckArgs, config: &Config) -> Result<u8> {
                 continue;
             }
         };
-        let found = levels.applied(findings(&loaded, lint(&loaded.module)));
+        let found = levels.applied(findings(&loaded, [lint(&loaded.module), wrong_attributes(&loaded.module, config)].concat()));
         let (bad, warnings) = (found.iter().filter(|d| d.is_error()).count(), found.iter().filter(|d| !d.is_error()).count());
         errors += bad;
         if args.json {
@@ -78,6 +79,18 @@ pub fn check(args: &CheckArgs, config: &Config) -> Result<u8> {
         print_json(&Json::Array(documents));
     }
     Ok(if errors == 0 { 0 } else { EXIT_USAGE })
+}
+
+/// Runtime attributes that would fail every call of their task.
+fn wrong_attributes(module: &Module, config: &Config) -> Vec<Diagnostic> {
+    let dialect = config.settings.dialect_of(module.document.version);
+    let wrong = module.document.tasks.iter().filter_map(|task| wrong_attribute(module, task, dialect));
+    let warning = |(span, error): (Span, RuntimeError)| {
+        Diagnostic::warning(&module.document.source, span, error.to_string())
+            .rule(Rule::RuntimeValue)
+            .hint("a workflow that may call this task fails before anything runs")
+    };
+    wrong.map(warning).collect()
 }
 
 fn check_inputs(module: &Arc<Module>, file: &std::path::Path, config: &Config) -> Result<usize> {

@@ -65,9 +65,17 @@ fn commands_that_fail() {
 fn calls_that_cannot_begin() {
     let yard = Yard::new();
     let server = Server::start(&yard, &[]);
-    let told = failures(&server, &task("true", "runtime { memory: \"lots\" }"), &json!({}), &[]);
+    let size = "version 1.0\nworkflow w { call t { input: s = \"lots\" } }\n\
+                task t { input { String s } command <<< >>> runtime { memory: s } }";
+    let told = failures(&server, size, &json!({}), &[]);
     assert_eq!(told[..2], ["Workflow failed", "Runtime validation failed"]);
     assert!(told[2].contains("memory"), "{told:?}");
+    // A constant is looked at before anything runs, even in a branch that is never taken.
+    let constant = "version 1.0\nworkflow w { call t if (false) { call u } }\ntask t { command <<< touch \"$OLDPWD/ran\" >>> }\n\
+                    task u { command <<< >>> runtime { cpu: 0 } }";
+    let told = failures(&server, constant, &json!({}), &[]);
+    assert_eq!(told[..2], ["Runtime validation failed", "Task u has an invalid runtime attribute cpu = Valid(WomInteger(0))"]);
+    assert!(told[2].contains(":4:41: runtime attribute `cpu` must be a positive number, not 0"), "{told:?}");
     let index =
         "version 1.0\nworkflow w { input { Array[Int] xs = [] } call t { input: n = xs[3] } }\ntask t { input { Int n } command <<< >>> }";
     let told = failures(&server, index, &json!({}), &[]);

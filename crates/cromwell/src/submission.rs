@@ -185,7 +185,9 @@ impl<'p> Reader<'p> {
     }
 
     fn inputs(&mut self) -> Vec<Map<String, Json>> {
-        let base = match self.structured("workflowInputs") {
+        // An empty text is `false` to the original's reader of YAML. Nobody means to send one, so it is refused as there.
+        let blank = self.part("workflowInputs").is_some_and(|text| text.trim().is_empty());
+        let base = match if blank { Some(Json::Bool(false)) } else { self.structured("workflowInputs") } {
             Some(Json::Object(object)) => vec![object],
             Some(Json::Array(items)) => {
                 let mut all = Vec::new();
@@ -197,7 +199,6 @@ impl<'p> Reader<'p> {
                 }
                 all
             }
-            Some(Json::Null) => vec![Map::new()],
             Some(other) => {
                 self.problems.push(format!("Submitted input '{other}' of type {} is not a valid JSON object.", original_kind(&other)));
                 return Vec::new();

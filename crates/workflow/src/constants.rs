@@ -1,9 +1,9 @@
-//! Values of inputs that nobody gave, as far as they are known before anything runs: shown to people, used by nobody.
+//! Values that are known before anything runs: inputs that nobody gave, to be shown to people, and attributes.
 
 use std::{io, sync::Arc};
 
 use batchyard_wdl::{
-    ast::Decl,
+    ast::{Decl, Expr},
     coerce::coerce,
     eval::{Evaluator, Host, PathKind, Scope},
     inputs::workflow_input_decls,
@@ -34,19 +34,22 @@ pub fn known(module: &Module, decls: &[&Decl], dialect: Dialect) -> Map<String, 
     let mut shown = Map::new();
     for decl in decls {
         let Ok(ty) = module.resolve(&decl.ty) else { continue };
-        let value = match &decl.value {
+        let default = match &decl.value {
             None if ty.is_optional() => Some(Value::None),
             None => None,
-            Some(expr) => {
-                let evaluator = Evaluator { module, scope: &Nothing, host: &Nothing, version: module.document.version, dialect };
-                evaluator.eval(expr).ok().and_then(|value| coerce(&value, &ty, dialect).ok())
-            }
+            Some(expr) => value(module, expr, dialect).and_then(|value| coerce(&value, &ty, dialect).ok()),
         };
-        if let Some(value) = value.filter(|value| text_bytes([value], MAX_SHOWN) <= MAX_SHOWN) {
+        if let Some(value) = default.filter(|value| text_bytes([value], MAX_SHOWN) <= MAX_SHOWN) {
             shown.insert(decl.name.text.to_string(), json::to_json(&value));
         }
     }
     shown
+}
+
+/// The value of an expression that depends on nothing.
+pub fn value(module: &Module, expr: &Expr, dialect: Dialect) -> Option<Value> {
+    let evaluator = Evaluator { module, scope: &Nothing, host: &Nothing, version: module.document.version, dialect };
+    evaluator.eval(expr).ok()
 }
 
 /// A world in which there is nothing: what asks for something is no constant.

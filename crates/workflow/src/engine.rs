@@ -44,6 +44,7 @@ use crate::{
     identity::Identities,
     machine::Machine,
     plan::{Plan, PlanError},
+    preflight::wrong_constant,
     prepare::{PrepareContext, Prepared},
     progress::{Event, Progress},
     settings::{FailureMode, Settings},
@@ -310,8 +311,14 @@ impl<'p> Engine<'p> {
             bound.overrides = bound.overrides.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
         }
         let keeps_failures = request.origin == Origin::TakenUp;
-        let failures = if keeps_failures { self.earlier_failures(request.id)? } else { Vec::new() };
-        let failing = !failures.is_empty() && self.settings.failure_mode == FailureMode::NoNewCalls;
+        let mut failures = if keeps_failures { self.earlier_failures(request.id)? } else { Vec::new() };
+        let mut failing = !failures.is_empty() && self.settings.failure_mode == FailureMode::NoNewCalls;
+        if matches!(request.origin, Origin::New | Origin::Accepted)
+            && let Some(failure) = wrong_constant(&request.callee, &self.settings, bound.overrides.keys().map(String::as_str))
+        {
+            failures.push(failure);
+            failing = true;
+        }
         self.roots.push(Root {
             run: self.runs.len(),
             failures,

@@ -30,6 +30,7 @@ pub mod outputs;
 pub mod owner;
 pub mod pace;
 pub mod plan;
+pub mod preflight;
 pub mod prepare;
 pub mod progress;
 pub mod provider;

@@ -127,7 +127,7 @@ pub struct Settings {
     /// Whether output files that are no outputs of the run are deleted after success.
     pub delete_intermediates: bool,
     /// Only results of calls below one of these folders are taken again; empty allows all.
-    pub cache_prefixes: Vec<String>,
+    pub cache_prefixes: Option<Vec<String>>,
     /// Where tasks can run besides the built-in [`LOCAL`].
     pub providers: Providers,
     /// The provider of tasks that name none; the built-in one if there is none.
@@ -179,7 +179,7 @@ impl Default for Settings {
             outputs_are_copies: false,
             call_logs_dir: None,
             delete_intermediates: false,
-            cache_prefixes: Vec::new(),
+            cache_prefixes: None,
             providers: Providers::default(),
             default_provider: None,
             provider: None,

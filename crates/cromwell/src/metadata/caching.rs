@@ -169,9 +169,10 @@ fn files_in(value: &str) -> Option<impl Iterator<Item = Json>> {
     files.map(Vec::into_iter)
 }
 
-/// A file stands for its content already.
+/// A file stands for its content already, or for the call that made it.
 fn file_hash(value: &str) -> Option<Json> {
-    value.strip_prefix("xxh3 ").or(is_digest(value).then_some(value)).map(|digest| json!(digest))
+    let digest = value.strip_prefix("xxh3 ").or(is_digest(value).then_some(value)).map(str::to_owned);
+    digest.or_else(|| value.starts_with("file ").then(|| upper_md5(value))).map(|digest| json!(digest))
 }
 
 /// Whether a text is what a strategy of the configuration makes of a file: no other value is written like this.
@@ -207,7 +208,7 @@ mod tests {
             ("input n", "3"),
             ("input f", "xxh3 00ff"),
             ("input g", "0e4a079e970c7802de92f5151e0dc2b9"),
-            ("input fs", "[0e4a079e970c7802de92f5151e0dc2b9, xxh3 00fe, ]"),
+            ("input fs", "[0e4a079e970c7802de92f5151e0dc2b9, xxh3 00fe, file r/c/0/1 out.txt, ]"),
             ("input ns", "[1, 2, ]"),
         ];
         let start = StartDoc {
@@ -221,6 +222,7 @@ mod tests {
         assert_eq!(hashes["input"]["Int n"], "ECCBC87E4B5CE2FE28308FD9F2A7BAF3");
         assert_eq!(hashes["input"]["File f"], "00ff");
         assert_eq!((&hashes["input"]["File fs.0"], &hashes["input"]["File fs.1"]), (&hashes["input"]["File g"], &json!("00fe")));
+        assert_eq!(hashes["input"]["File fs.2"], upper_md5("file r/c/0/1 out.txt"));
         assert!(hashes["input"]["Array ns"].is_string());
         assert_eq!(hashes["input"]["File g"], "0e4a079e970c7802de92f5151e0dc2b9");
         assert_eq!(hashes["command template"], "aa");

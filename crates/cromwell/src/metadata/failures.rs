@@ -23,6 +23,9 @@ pub fn cause(workflow: &str, failure: &Failure, stderr: bool) -> Json {
     let place = failure.place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
     let hint = failure.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     let message = failure.message.as_str();
+    if let Some((task, problem)) = of_task(failure) {
+        return nested(vec![invalid_attribute(task, problem), format!("{place}{problem}{hint}")]);
+    }
     let tag = failure.call.as_deref().map(|call| (call, original_tag(workflow_of(failure).unwrap_or(workflow), call)));
     let chain = match (&tag, failure.exit_code) {
         (Some((call, tag)), _) if message.starts_with("job ") || message.starts_with("stderr for job ") => {
@@ -36,6 +39,11 @@ pub fn cause(workflow: &str, failure: &Failure, stderr: bool) -> Json {
         }
         _ => reworded(message, &place, &hint, failure.hint.as_deref()),
     };
+    nested(chain)
+}
+
+/// Messages, each the cause of the one before.
+fn nested(chain: Vec<String>) -> Json {
     chain
         .into_iter()
         .rev()
@@ -63,7 +71,11 @@ pub fn of_run(record: &RunRecord) -> Option<Json> {
         // The calls have succeeded: it is no failure among them.
         return Some(json!(causes));
     }
-    let message = if result.unusable { "Workflow input processing failed" } else { "Workflow failed" };
+    let message = match result.failures.as_slice() {
+        _ if result.unusable => "Workflow input processing failed",
+        [only] if of_task(only).is_some() => "Runtime validation failed",
+        _ => "Workflow failed",
+    };
     Some(json!([{ "message": message, "causedBy": causes }]))
 }
 
@@ -113,6 +125,25 @@ fn of_output(message: &str, call: &str, place: &str) -> String {
     }
 }
 
+/// Task and problem of a runtime attribute that is wrong before any call is prepared.
+fn of_task(failure: &Failure) -> Option<(&str, &str)> {
+    failure.message.strip_prefix("runtime validation failed: task `")?.split_once("`: ")
+}
+
+/// A wrong attribute as the original tells it, its value in the notation of that.
+fn invalid_attribute(task: &str, problem: &str) -> String {
+    let name = problem.split('`').nth(1).unwrap_or_default();
+    let text = problem.rsplit_once(", not ").map_or("", |(_, value)| value);
+    let value = match serde_json::from_str(text) {
+        Ok(Json::String(text)) => format!("WomString({text})"),
+        Ok(Json::Bool(value)) => format!("WomBoolean({value})"),
+        Ok(Json::Number(value)) if value.is_i64() => format!("WomInteger({value})"),
+        Ok(Json::Number(value)) => format!("WomFloat({value})"),
+        _ => text.to_owned(),
+    };
+    format!("Task {task} has an invalid runtime attribute {name} = Valid({value})")
+}
+
 /// What is no matter of a command: message by message, outermost first.
 fn reworded(message: &str, place: &str, hint: &str, expected: Option<&str>) -> Vec<String> {
     if let Some(problem) = message.strip_prefix("runtime validation failed: ") {
@@ -121,6 +152,12 @@ fn reworded(message: &str, place: &str, hint: &str, expected: Option<&str>) -> V
     const CALL_INPUT: &str = "call input and runtime attributes evaluation failed for ";
     if let Some((call, problem)) = message.strip_prefix(CALL_INPUT).and_then(|rest| rest.split_once(": ")) {
         return vec![format!("Call input and runtime attributes evaluation failed for {call}"), format!("{place}{problem}{hint}")];
+    }
+    if let Some((input, problem)) = message.strip_prefix("input `").and_then(|rest| rest.split_once("`: "))
+        && problem.starts_with("an empty text cannot be used as `File`")
+    {
+        let name = input.rsplit('.').next().unwrap_or(input);
+        return vec![format!("Invalid value for File input '{name}': empty value"), format!("{message}{hint}")];
     }
     if let Some(name) = message.strip_prefix("unexpected input `").and_then(|rest| rest.split('`').next()) {
         let inputs = expected.and_then(|hint| hint.strip_prefix("its inputs are ")).map(|inputs| inputs.replace('`', ""));
@@ -201,6 +238,14 @@ mod tests {
             of(at("call input and runtime attributes evaluation failed for t: no")),
             ["Call input and runtime attributes evaluation failed for t", "w.wdl:1:2: no"]
         );
+        let constant = "runtime validation failed: task `t`: runtime attribute `cpu` must be a positive number, not \"x\"";
+        let told: [&str; 2] = [
+            "Task t has an invalid runtime attribute cpu = Valid(WomString(x))",
+            "w.wdl:1:2: runtime attribute `cpu` must be a positive number, not \"x\"",
+        ];
+        assert_eq!(of(at(constant)), told);
+        let empty = "input `w.file`: an empty text cannot be used as `File`, it is not a path";
+        assert_eq!(of(Failure::new(empty)), ["Invalid value for File input 'file': empty value", empty]);
         let unexpected = Failure::new("unexpected input `wf.z`: workflow `wf` has no such input").hint("its inputs are `wf.a`, `wf.b`");
         assert_eq!(of(unexpected), ["WARNING: Unexpected input provided: wf.z (expected inputs: [wf.a, wf.b])"]);
         assert_eq!(of(at("no").hint("yes")), ["w.wdl:1:2: no\nhint: yes"]);

@@ -41,6 +41,7 @@ fn numbered_inputs_go_over_the_others() {
 #[test]
 fn words_of_the_original() {
     let told = |name: &str, text: &str| problems(&[("workflowSource", "w"), (name, text)]);
+    assert_eq!(told("workflowInputs", ""), ["Submitted input 'false' of type JsFalse$ is not a valid JSON object."]);
     assert_eq!(told("workflowInputs", "\"x\""), ["Submitted input '\"x\"' of type JsString is not a valid JSON object."]);
     assert_eq!(told("labels", r#"{"": "v"}"#), ["Invalid label: `` can't be empty"]);
     assert_eq!(problems(&[("workflowUrl", "x/y")]), ["Error while validating workflow url: no protocol: x/y"]);

@@ -63,8 +63,8 @@ impl Shared {
             record,
             preparation.context.settings.dialect_of(preparation.module.document.version),
         )?;
-        let prefixes = &preparation.context.settings.cache_prefixes;
-        if !prefixes.is_empty() && !prefixes.iter().any(|prefix| outputs.dir.starts_with(prefix.as_str())) {
+        let prefixes = preparation.context.settings.cache_prefixes.as_ref();
+        if prefixes.is_some_and(|prefixes| !prefixes.iter().any(|prefix| outputs.dir.starts_with(prefix.as_str()))) {
             return None;
         }
         let age = preparation.context.settings.limits.result_age.and_then(|age| i64::try_from(age.as_millis()).ok());

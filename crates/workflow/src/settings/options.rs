@@ -74,7 +74,7 @@ impl Settings {
                 "call_cache_hit_path_prefixes" => {
                     let prefix = |item: &Json| item.as_str().map(str::to_owned);
                     let prefixes: Option<Vec<String>> = value.as_array().and_then(|items| items.iter().map(prefix).collect());
-                    self.cache_prefixes = prefixes.ok_or_else(|| wrong("a list of paths"))?;
+                    self.cache_prefixes = Some(prefixes.ok_or_else(|| wrong("a list of paths"))?);
                 }
                 // Carried out by the server, which reads them itself.
                 "final_workflow_log_dir" | "workflow_callback_uri" => {
