@@ -16,7 +16,6 @@ mod generate;
 mod inputs;
 mod inspect;
 mod key;
-mod listings;
 pub mod provider_job;
 mod resume;
 mod run;

@@ -11,7 +11,7 @@ use batchyard_wdl::{
 };
 use batchyard_workflow::{
     fetch::Remote,
-    given::{self, Places},
+    given::{self, Places, described},
 };
 use serde_json::{Map, Value as Json};
 
@@ -97,6 +97,14 @@ pub fn bind(
         complain(&problem.message, problem.hint.as_deref());
     }
     unusable.is_empty().then_some(bound)
+}
+
+/// Makes what inputs describe piece by piece below `target`. False after all problems were printed.
+pub fn realize(given: &mut Map<String, Json>, callee: &Callee, folders: &[PathBuf], remote: &Remote, target: &Path) -> bool {
+    let Some(fetch) = remote.fetch.as_deref() else { return true };
+    let problems = described::realize(given, callee, Places { folders, fetch, on_behalf: None }, target);
+    problems.iter().for_each(|problem| complain(&problem.message, problem.hint.as_deref()));
+    problems.is_empty()
 }
 
 /// Where relative paths of inputs are looked for: the working directory, then the folder of the inputs file.

@@ -30,7 +30,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE,
     documents::{ImportArgs, load_checked},
-    failure, inputs, listings, open_store, print_json, say, tell_notes,
+    failure, inputs, open_store, print_json, say, tell_notes,
     view::{Verbosity, View},
 };
 use crate::config::Config;
@@ -124,7 +124,10 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     let dialect = config.settings.dialect_of(loaded.module.document.version);
     let folders = inputs::folders(args.inputs.as_deref())?;
     let id = RunId::random();
-    listings::realize(&mut given, &folders, &config.home.join("described").join(id.to_string()))?;
+    let described = config.home.join("described").join(id.to_string());
+    if !inputs::realize(&mut given, &callee, &folders, &config.settings.remote, &described) {
+        return Ok(None);
+    }
     let strict = config.settings.strict_inputs.get(&loaded.module.document.version).copied();
     let Some(bound) = inputs::bind(&callee, &given, dialect, strict, &folders, &config.settings.remote) else { return Ok(None) };
     if !quiet {

@@ -466,3 +466,32 @@ fn workflow_execution_service() {
     assert_eq!(server.post(&format!("/api/ga4gh/wes/v1/runs/{id}/cancel")).code, 404);
     assert_eq!(server.form("/api/ga4gh/wes/v1/runs", &[("workflow_params", b"{}")]).code, 400);
 }
+
+#[test]
+fn inputs_may_be_described_piece_by_piece() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    yard.write("data/a.txt", "a");
+    yard.write("data/more/b.txt", "b");
+    let wdl = "version 1.2\nworkflow w { input { Array[Directory] ds File f } call t { input: d = ds[0], f } output { Array[String] lines = t.lines } }\n\
+               task t { input { Directory d File f }\n\
+               command <<< cd ~{d} && find . -type f | sort; cat ~{f} >>> output { Array[String] lines = read_lines(stdout()) } }";
+    let data = yard.path("data");
+    let describe = |listing: Json| json!({"w.ds": [listing], "w.f": {"location": data.join("a.txt"), "basename": "other.txt"}});
+    let listing = json!({"location": data, "listing": [
+        {"type": "Directory", "basename": "more", "listing": [{"type": "File", "basename": "b.txt"}]},
+        {"type": "File", "location": data.join("a.txt"), "basename": "c.txt"},
+    ]});
+    let id = server.run(wdl, &describe(listing), &[]);
+    assert_eq!(server.about(&id, "outputs")["outputs"]["w.lines"], json!(["./c.txt", "./more/b.txt", "a"]));
+    let told = |listing: Json| {
+        let id = server.submit(wdl, &describe(listing), &[]);
+        assert_eq!(server.wait(&id), "Failed");
+        server.about(&id, "metadata")["failures"].to_string()
+    };
+    let gone = told(json!({"location": data, "listing": [{"type": "File", "basename": "gone.txt"}]}));
+    assert!(gone.contains("input `w.ds`") && gone.contains("/data/gone.txt` does not exist"), "{gone}");
+    assert!(told(json!({"basename": "x", "listing": [{"basename": "a"}]})).contains("an entry of a listing needs `type`"));
+    assert!(told(json!({"basename": "../x", "listing": []})).contains("needs a `basename` without `/`"));
+    assert!(told(json!({"location": data, "lising": []})).contains("has no `lising`"));
+}

@@ -1,5 +1,7 @@
 //! Given inputs: their files are found and made absolute before anything starts.
 
+pub mod described;
+
 use std::{
     convert::Infallible,
     path::{Path, PathBuf},

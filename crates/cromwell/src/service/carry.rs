@@ -12,7 +12,7 @@ use std::{
 use batchyard_model::{RunId, RunState};
 use batchyard_store::{RunMove, RunRecord, StoreError, Write};
 use batchyard_wdl::{
-    inputs::{self, Bound},
+    inputs::{self, Bound, InputProblem},
     load::Loaded,
     module::Callee,
 };
@@ -20,7 +20,7 @@ use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission, to_text},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
     fetch::{Reader, Remote},
-    given::{self, Places},
+    given::{self, Places, described},
     outputs::Destination,
     owner::{end_orphans, owner},
     settings::Settings,
@@ -201,7 +201,8 @@ impl Service {
         }
         settings.remote = Remote { fetch: Some(Arc::new(downloads)), on_behalf, reader };
         let begun = !spec.documents.is_empty();
-        let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings, texts)? };
+        let (loaded, callee, bound) =
+            if begun { self.kept(&spec, &settings)? } else { self.fresh(record.id, &mut spec, &settings, texts)? };
         notes.extend(bound.notes.iter().cloned());
         let name = callee.name().to_owned();
         let dir = match record.dir.as_str() {
@@ -243,16 +244,22 @@ impl Service {
     }
 
     /// A run that nobody has worked on: its documents are loaded and checked, and kept.
-    fn fresh(&self, spec: &mut RunSpec, settings: &Settings, texts: &Texts) -> Result<(Loaded, Callee, Bound), NotReady> {
+    fn fresh(&self, id: RunId, spec: &mut RunSpec, settings: &Settings, texts: &Texts) -> Result<(Loaded, Callee, Bound), NotReady> {
         let submission = spec.submission.clone().ok_or_else(|| Failure::new("the run has no submission"))?;
         let loaded = self.documents(&submission, texts)?;
         let callee = target_of(&loaded)?;
         let text = self.text(&submission.inputs, texts)?;
-        let given: Map<String, Json> =
+        let mut given: Map<String, Json> =
             serde_json::from_str(&text).map_err(|error| Failure::new(format!("the inputs cannot be read: {error}")))?;
         let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         drop(text);
-        let bound = self.bind(&callee, given, settings, &loaded, &[here])?;
+        let folders = [here];
+        let pieces = settings.run_dir(&self.options.root, callee.name(), id).join("described");
+        let problems = described::realize(&mut given, &callee, places(settings, &folders)?, &pieces);
+        if !problems.is_empty() {
+            return Err(unusable(problems));
+        }
+        let bound = self.bind(&callee, given, settings, &loaded, &folders)?;
         let dialect = settings.dialect_of(loaded.module.document.version);
         let writes = stored::describe(spec, &loaded, &callee, &bound, dialect);
         // What records that the run has begun is queued behind them.
@@ -285,8 +292,7 @@ impl Service {
         folders: &[PathBuf],
     ) -> Result<Bound, NotReady> {
         let dialect = settings.dialect_of(loaded.module.document.version);
-        let Some(fetch) = settings.remote.fetch.as_deref() else { return Err(Failure::new("nobody brings files here").into()) };
-        let places = Places { folders, fetch, on_behalf: settings.remote.on_behalf.as_deref() };
+        let places = places(settings, folders)?;
         let mut problems = Vec::new();
         let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();
         let read = inputs::bind_as(callee, &given, dialect, strict);
@@ -304,7 +310,7 @@ impl Service {
         };
         match bound {
             Some(bound) if problems.is_empty() => Ok(bound),
-            _ => Err(NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(input_failure).collect())),
+            _ => Err(unusable(problems)),
         }
     }
 
@@ -334,6 +340,16 @@ impl Service {
             Err(error) => report(&format!("run {id} has failed, and that cannot be recorded: {error}")),
         }
     }
+}
+
+/// Where the files of a run's inputs are looked for.
+fn places<'p>(settings: &'p Settings, folders: &'p [PathBuf]) -> Result<Places<'p>, NotReady> {
+    let Some(fetch) = settings.remote.fetch.as_deref() else { return Err(Failure::new("nobody brings files here").into()) };
+    Ok(Places { folders, fetch, on_behalf: settings.remote.on_behalf.as_deref() })
+}
+
+fn unusable(problems: Vec<InputProblem>) -> NotReady {
+    NotReady::Unusable(problems.into_iter().take(MAX_PROBLEMS).map(input_failure).collect())
 }
 
 /// Makes a run's directory. That nobody else is at work in it was found out by a lock, which is not kept: an open file for
