@@ -1,19 +1,27 @@
 //! Files that are elsewhere: given with a run, or met while it goes on (a line of a list, a text that becomes a `File`).
 
 use std::{
+    collections::HashMap,
     fmt,
     fs::File,
     io,
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 use batchyard_wdl::{inputs, value::Value};
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 pub use batchyard_runner::User;
 
 use crate::{documents::Failure, host::is_remote};
+
+/// Files brought at once: most of the time of a small one goes to waiting for an answer.
+const AT_ONCE: usize = 8;
 
 /// Brings files from other places to this machine.
 pub trait Fetch: fmt::Debug {
@@ -41,6 +49,29 @@ pub trait Fetch: fmt::Debug {
     fn store(&self, _file: &Path, _url: &str, _on_behalf: Option<&str>) -> Result<(), String> {
         Err("cannot be written to".into())
     }
+}
+
+/// Where each of these is here, or why it is not.
+pub type Brought = HashMap<Arc<str>, Result<PathBuf, String>>;
+
+/// Brings what is behind these URLs, several at once.
+pub fn bring_all(fetch: &(dyn Fetch + Sync), urls: &[Arc<str>], on_behalf: Option<&str>) -> Brought {
+    let brought = Mutex::new(Brought::with_capacity(urls.len()));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let found = fetch.fetch(url, on_behalf);
+            brought.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(url), found);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..urls.len().min(AT_ONCE) {
+            // Without a further thread those that are there bring everything.
+            let _ = thread::Builder::new().name("fetch".into()).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    brought.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who brings the files of a run.
@@ -102,16 +133,22 @@ impl Remote {
     /// # Errors
     /// The first file that cannot be had.
     pub(crate) fn bring(&self, inputs: &Arc<IndexMap<Arc<str>, Value>>) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
-        let mut has_remote = false;
-        if self.fetch.is_some() {
-            inputs.values().for_each(|value| inputs::files(value, &mut |path, _| has_remote |= is_remote(path)));
-        }
-        if !has_remote {
+        let Some(fetch) = self.fetch.as_deref() else { return Ok(Arc::clone(inputs)) };
+        let mut urls: IndexSet<Arc<str>> = IndexSet::new();
+        let mut note = |path: &Arc<str>, _: bool| {
+            if is_remote(path) && fetch.knows(path) {
+                urls.insert(Arc::clone(path));
+            }
+        };
+        inputs.values().for_each(|value| inputs::files(value, &mut note));
+        if urls.is_empty() {
             return Ok(Arc::clone(inputs));
         }
+        let urls: Vec<Arc<str>> = urls.into_iter().collect();
+        let found = bring_all(fetch, &urls, self.on_behalf.as_deref());
         let mut brought = IndexMap::with_capacity(inputs.len());
         for (name, value) in inputs.iter() {
-            let value = inputs::map_files(value, &mut |path: &Arc<str>, _| match self.local(path) {
+            let value = inputs::map_files(value, &mut |path: &Arc<str>, _| match found.get(path) {
                 None => Ok(Some(Arc::clone(path))),
                 Some(Ok(local)) => Ok(Some(local.to_string_lossy().into())),
                 Some(Err(why)) => Err(Failure::new(format!("file `{path}` of input `{name}` {why}"))),
@@ -119,5 +156,37 @@ impl Remote {
             brought.insert(Arc::clone(name), value);
         }
         Ok(Arc::new(brought))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    /// Gives a file only when two are asked for at the same time.
+    #[derive(Debug)]
+    struct Pairs(Barrier);
+
+    impl Fetch for Pairs {
+        fn fetch(&self, url: &str, _: Option<&str>) -> Result<PathBuf, String> {
+            self.0.wait();
+            if url.ends_with("bad") { Err("is gone".into()) } else { Ok(url.replace("http://x", "/kept").into()) }
+        }
+    }
+
+    #[test]
+    fn several_files_are_brought_at_once() {
+        let pairs = Arc::new(Pairs(Barrier::new(2)));
+        let remote = Remote { fetch: Some(pairs), ..Remote::default() };
+        let inputs = |names: &[&str]| {
+            let file = |name: &&str| Value::file(format!("http://x/{name}"));
+            Arc::new(IndexMap::from([(Arc::from("fs"), Value::array(names.iter().map(file).collect()))]))
+        };
+        let brought = remote.bring(&inputs(&["a", "b", "a"])).unwrap();
+        assert_eq!(brought["fs"], Value::array(["/kept/a", "/kept/b", "/kept/a"].map(Value::file).into()));
+        let failure = remote.bring(&inputs(&["a", "bad"])).unwrap_err();
+        assert_eq!(failure.message, "file `http://x/bad` of input `fs` is gone");
     }
 }

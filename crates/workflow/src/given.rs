@@ -14,9 +14,13 @@ use batchyard_wdl::{
     value::Value,
     version::{Dialect, Version},
 };
+use indexmap::IndexSet;
 use serde_json::{Map, Value as Json};
 
-use crate::{fetch::Fetch, host::local_path};
+use crate::{
+    fetch::{Brought, Fetch, bring_all},
+    host::local_path,
+};
 
 /// Where given files are looked for.
 #[derive(Clone, Copy)]
@@ -24,7 +28,7 @@ pub struct Places<'p> {
     /// Folders for relative paths, in order.
     pub folders: &'p [PathBuf],
     /// Who brings files from elsewhere here.
-    pub fetch: &'p dyn Fetch,
+    pub fetch: &'p (dyn Fetch + Sync),
     /// For whom, see [`Fetch::fetch`].
     pub on_behalf: Option<&'p str>,
 }
@@ -34,10 +38,23 @@ pub fn find_files(callee: &Callee, bound: &mut Bound, dialect: Dialect, places: 
     let mut problems = Vec::new();
     let (Callee::Task(module, _) | Callee::Workflow(module, _)) = callee;
     let version = module.document.version;
+    let brought = bring_all(places.fetch, &elsewhere(bound, places), places.on_behalf);
     for (key, value) in &mut bound.values {
-        *value = absolute(&format!("{}.{key}", callee.name()), value, (version, dialect), places, &mut problems);
+        *value = absolute(&format!("{}.{key}", callee.name()), value, (version, dialect), (places, &brought), &mut problems);
     }
     problems
+}
+
+/// The files among the inputs that somebody has to bring.
+fn elsewhere(bound: &Bound, places: Places<'_>) -> Vec<Arc<str>> {
+    let mut urls: IndexSet<Arc<str>> = IndexSet::new();
+    let mut note = |path: &Arc<str>, directory: bool| {
+        if !directory && places.fetch.knows(path) {
+            urls.insert(Arc::clone(path));
+        }
+    };
+    bound.values.values().for_each(|value| inputs::files(value, &mut note));
+    urls.into_iter().collect()
 }
 
 /// Why a path that exists is of no use. In the older versions, which have no type for folders, a `File` may be one.
@@ -58,7 +75,7 @@ fn absolute(
     key: &str,
     value: &Value,
     (version, dialect): (Version, Dialect),
-    places: Places<'_>,
+    (places, brought): (Places<'_>, &Brought),
     problems: &mut Vec<InputProblem>,
 ) -> Value {
     let mapped = inputs::map_files(value, &mut |path: &Arc<str>, directory| {
@@ -71,13 +88,12 @@ fn absolute(
                 note("is a folder elsewhere".into(), Some("give its files one by one, or an archive"));
                 return Ok::<_, Infallible>(Some(Arc::clone(path)));
             }
-            return Ok(Some(match places.fetch.fetch(path, places.on_behalf) {
-                Ok(local) => local.to_string_lossy().into(),
-                Err(why) => {
-                    note(why, None);
-                    Arc::clone(path)
-                }
-            }));
+            match brought.get(path) {
+                Some(Ok(local)) => return Ok(Some(local.to_string_lossy().into())),
+                Some(Err(why)) => note(why.clone(), None),
+                None => note("was not brought here".into(), None),
+            }
+            return Ok(Some(Arc::clone(path)));
         }
         if path.contains("://") && !path.starts_with("file://") {
             note(
