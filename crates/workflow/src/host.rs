@@ -428,7 +428,8 @@ impl Host for TaskHost {
             let local = local_path(path);
             match () {
                 () if is_remote(local) => None,
-                () if !self.finished && module.is_beside(local) => module.found(local),
+                // Outputs count from the execution directory; what is not there was meant as the declarations meant it.
+                () if module.is_beside(local) && !(self.finished && self.execution_dir.join(local).exists()) => module.found(local),
                 () if Path::new(local).starts_with(&self.call_dir) => {
                     Some(self.resolve(&module::clean(Path::new(local)).to_string_lossy()))
                 }

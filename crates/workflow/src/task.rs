@@ -500,8 +500,8 @@ mod tests {
         let run = |name: &str, declarations: &str| {
             let document = folder.join("t.wdl");
             let declarations = declarations.replace("HERE", folder.to_str().unwrap());
-            let outputs =
-                "output { File kept = a Boolean spelled = a == \"HERE/set/../set/a.txt\" }".replace("HERE", folder.to_str().unwrap());
+            let outputs = "output { File kept = a Boolean spelled = a == \"HERE/set/../set/a.txt\" && a == \"set/a.txt\" }"
+                .replace("HERE", folder.to_str().unwrap());
             fs::write(&document, format!("version 1.3\ntask t {{ {declarations} command <<< >>> {outputs} }}")).unwrap();
             let module = load::load(document.to_str().unwrap(), &load::FileLoader::default()).unwrap().module;
             let task = Arc::clone(module.document.tasks.first().unwrap());

@@ -565,11 +565,11 @@ fn types_and_declarations_have_different_names() {
     let named = |version: &str, name: &str| {
         report(&format!("version {version}\nstruct Sample {{ Int depth }}\nworkflow w {{ Int {name} = 1 output {{ Int o = {name} }} }}"))
     };
-    assert!(named("1.3", "Sample").contains("error: `Sample` is the name of a type already"));
+    assert!(named("1.3", "Sample").contains("warning: `Sample` is the name of a type already"));
     assert_eq!(named("1.3", "sample"), "");
     assert!(!named("1.2", "Sample").contains("error"), "older versions say nothing");
     let output = "version 1.3\nenum Colour { Red }\ntask t { command <<< >>> output { Int Colour = 1 } }";
-    assert!(report(output).contains("error: `Colour` is the name of a type already"));
+    assert!(report(output).contains("warning: `Colour` is the name of a type already"));
 }
 
 // ---- scatters, outputs ----
