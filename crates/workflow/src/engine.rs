@@ -305,6 +305,8 @@ impl<'p> Engine<'p> {
         crash::place("run recorded");
         let root = self.roots.len();
         let mut bound = request.bound;
+        let is_new = matches!(request.origin, Origin::New | Origin::Accepted);
+        let wrong = is_new.then(|| wrong_constant(&request.callee, &self.settings, &bound.overrides)).flatten();
         if let Callee::Task(..) = request.callee {
             // The plan of a single task is a call of its name without inputs of its own.
             bound.values = bound.values.into_iter().map(|(key, value)| (format!("{}.{key}", request.name), value)).collect();
@@ -313,9 +315,7 @@ impl<'p> Engine<'p> {
         let keeps_failures = request.origin == Origin::TakenUp;
         let mut failures = if keeps_failures { self.earlier_failures(request.id)? } else { Vec::new() };
         let mut failing = !failures.is_empty() && self.settings.failure_mode == FailureMode::NoNewCalls;
-        if matches!(request.origin, Origin::New | Origin::Accepted)
-            && let Some(failure) = wrong_constant(&request.callee, &self.settings, bound.overrides.keys().map(String::as_str))
-        {
+        if let Some(failure) = wrong {
             failures.push(failure);
             failing = true;
         }

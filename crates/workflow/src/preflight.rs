@@ -22,10 +22,14 @@ use crate::{
 /// Right as they are written, and refused only where a task that this machine cannot run is about to.
 const LEFT_TO_THE_CALL: [&str; 2] = ["gpu", "fpga"];
 
-/// An attribute of one of the tasks that a run may call, written as a constant that makes no sense. Attributes of which a value
-/// is `given` from outside are left alone: it may mend them.
-pub fn wrong_constant<'a>(callee: &Callee, settings: &Settings, given: impl Iterator<Item = &'a str>) -> Option<Failure> {
-    let given: HashSet<&str> = given.filter_map(|key| key.rsplit('.').next()).collect();
+/// An attribute that is given from outside (by `call.runtime.cpu` or the like), or of one of the tasks that a run may call and
+/// written as a constant, that makes no sense. Written ones of which another value is given are left alone: it may mend them.
+pub fn wrong_constant(callee: &Callee, settings: &Settings, given: &IndexMap<String, Value>) -> Option<Failure> {
+    let dialect = settings.dialect_of(callee.module().document.version);
+    if let Some(failure) = given.iter().find_map(|(key, value)| wrong_if_given(callee, key, value, dialect)) {
+        return Some(failure);
+    }
+    let given: HashSet<&str> = given.keys().filter_map(|key| key.rsplit('.').next()).collect();
     let mut seen = HashSet::new();
     let mut waiting = vec![callee.clone()];
     while let Some(callee) = waiting.pop() {
@@ -45,6 +49,16 @@ pub fn wrong_constant<'a>(callee: &Callee, settings: &Settings, given: impl Iter
         }
     }
     None
+}
+
+fn wrong_if_given(callee: &Callee, key: &str, value: &Value, dialect: Dialect) -> Option<Failure> {
+    let (before, name) = key.rsplit_once('.')?;
+    let is_section = matches!(before.rsplit('.').next(), Some("runtime" | "requirements"));
+    if !is_section || LEFT_TO_THE_CALL.contains(&name) {
+        return None;
+    }
+    let error = Runtime::read(&IndexMap::from([(name.to_owned(), value.clone())]), dialect).err()?;
+    Some(Failure::new(format!("runtime validation failed: input `{}.{key}`: {error}", callee.name())))
 }
 
 fn add_callees(module: &Arc<Module>, body: &[Node], into: &mut Vec<Callee>) {
@@ -91,14 +105,15 @@ mod tests {
 
     use super::*;
 
-    fn found(wdl: &str, given: &[&str]) -> Option<String> {
+    fn found(wdl: &str, given: &[(&str, Value)]) -> Option<String> {
         let library = "version 1.0\nworkflow inner { call far }\ntask far { command {} runtime { cpu: 0 } }";
         let loader = MemoryLoader::default().with("w.wdl", wdl).with("lib.wdl", library);
         let loaded = load("w.wdl", &loader).unwrap();
         let workflow = Arc::clone(loaded.module.document.workflow.as_ref().unwrap());
         let callee = Callee::Workflow(Arc::clone(&loaded.module), workflow);
-        let failure = wrong_constant(&callee, &Settings::default(), given.iter().copied())?;
-        Some(format!("{} at {}", failure.message, failure.place.unwrap()))
+        let given = given.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let failure = wrong_constant(&callee, &Settings::default(), &given)?;
+        Some(format!("{} at {}", failure.message, failure.place.unwrap_or_default()))
     }
 
     #[test]
@@ -113,7 +128,11 @@ mod tests {
         assert_eq!(found(&of("memory: \"lots\""), &[]).as_deref(), Some(told));
         assert_eq!(found(&of("memory: \"lots\" memory: \"1 GB\""), &[]), None, "the last one counts");
         assert_eq!(found(&of("memory: s cpu: length([s])"), &[]), None, "what it is depends on inputs");
-        assert_eq!(found(&of("memory: \"lots\""), &["t.runtime.memory"]), None, "another value is given");
+        let other = |text: &str| [("t.runtime.memory", Value::string(text))];
+        assert_eq!(found(&of("memory: \"lots\""), &other("1 GB")), None, "another value is given");
+        let told = "runtime validation failed: input `w.t.runtime.memory`: runtime attribute `memory` must be a number of bytes or a size \
+                    such as \"4 GiB\", not \"more\" at ";
+        assert_eq!(found(&of("cpu: 1"), &other("more")).as_deref(), Some(told));
         assert_eq!(found(&of("gpu: true"), &[]), None, "it is right, and perhaps never called");
         let imported = "version 1.0\nimport \"lib.wdl\"\nworkflow w { call lib.inner }";
         assert!(found(imported, &[]).unwrap().starts_with("runtime validation failed: task `far`: runtime attribute `cpu`"));
