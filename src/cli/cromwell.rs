@@ -106,6 +106,7 @@ pub fn cromwell(args: &CromwellArgs, mut config: Config) -> Result<u8> {
     if config.is_default("runs_dir") {
         config.runs_dir = PathBuf::from(EXECUTIONS);
     }
+    config.settings.calls_are_outputs = true;
     match &args.command {
         Command::Run(command) => run(command, config),
         Command::Server => server::server(&server::ServerArgs::workflows_alone(), config),

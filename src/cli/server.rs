@@ -100,6 +100,8 @@ impl ServerArgs {
 /// Serves until it is told to end.
 pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     tell_notes(&config);
+    // Whoever asks over the original's interface expects what the original gives.
+    config.settings.calls_are_outputs = true;
     let address = address(args, &config)?;
     if let Some(jobs) = args.jobs {
         if jobs == 0 {

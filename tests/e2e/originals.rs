@@ -33,6 +33,11 @@ fn cromwell_run() {
     assert_eq!((&metadata["id"], &metadata["status"], &metadata["labels"]["lab"]), (&printed["id"], &json!("Succeeded"), &json!("x")));
     assert!(yard.path(&format!("cromwell-executions/wf/{}", printed["id"].as_str().unwrap())).is_dir());
 
+    yard.write("calls.wdl", "version 1.1\nworkflow w { call t }\ntask t { command <<< >>> output { Int n = 7 } }");
+    let outputs = |words: &[&str]| serde_json::from_str::<Json>(&yard.call(words).out).unwrap()["outputs"].clone();
+    assert_eq!(outputs(&["cromwell", "run", "calls.wdl"]), json!({"w.t.n": 7}));
+    assert_eq!(outputs(&["run", "calls.wdl"]), json!({}), "the specification gives none");
+
     yard.write("bad.wdl", "version 1.0\nworkflow w { call no }\ntask no { command <<< exit 3 >>> }");
     let failed = yard.call(&["cromwell", "run", "bad.wdl", "-m", "failed.json"]);
     assert_eq!(failed.code, 1);

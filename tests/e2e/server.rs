@@ -495,3 +495,16 @@ fn inputs_may_be_described_piece_by_piece() {
     assert!(told(json!({"basename": "../x", "listing": []})).contains("needs a `basename` without `/`"));
     assert!(told(json!({"location": data, "lising": []})).contains("has no `lising`"));
 }
+
+#[test]
+fn outputs_of_calls_stand_in_for_a_section() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    for version in ["1.0", "1.1", "1.2", "development"] {
+        let wdl = format!(
+            "version {version}\nworkflow w {{ call t }}\ntask t {{ command <<< echo 7 >>> output {{ Int n = read_int(stdout()) }} }}"
+        );
+        let id = server.run(&wdl, &json!({}), &[]);
+        assert_eq!(server.about(&id, "outputs")["outputs"], json!({"w.t.n": 7}), "{version}");
+    }
+}

@@ -154,6 +154,9 @@ pub struct Settings {
     pub may_delete_files: bool,
     /// Whether inputs that a workflow of this version does not have are problems, where the version does not decide it.
     pub strict_inputs: HashMap<Version, bool>,
+    /// Whether a workflow without an `output` section has the outputs of its calls also from 1.1 on, where an engine may let its user
+    /// choose: Cromwell always gives them.
+    pub calls_are_outputs: bool,
 }
 
 impl Default for Settings {
@@ -193,6 +196,7 @@ impl Default for Settings {
             default_options: Map::new(),
             may_delete_files: true,
             strict_inputs: HashMap::new(),
+            calls_are_outputs: false,
         }
     }
 }

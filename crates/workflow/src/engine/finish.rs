@@ -234,7 +234,7 @@ impl Engine<'_> {
             Some(section) => version == Version::Draft2 && section.decls.is_empty() && section.legacy.is_empty(),
         };
         if omitted {
-            if version <= Version::V1_0 && context.parent.is_none() {
+            if (version <= Version::V1_0 || self.settings.calls_are_outputs) && context.parent.is_none() {
                 export_calls(plan, &scope, &mut outputs);
             }
             return Ok(outputs);
