@@ -232,3 +232,19 @@ impl Shared {
         Some(Growing { stored: log.stored + piece, ..log.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_logs_are_late_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let shipper = Shipper::new(Objects::open(folder.path(), batchyard_objects::Options::default()).unwrap()).unwrap();
+        let mut late: Vec<Late> = (0..MAX_LATE).map(|_| shipper.late().unwrap()).collect();
+        assert!(shipper.late().is_none());
+        drop(late.pop());
+        assert!(shipper.late().is_some());
+        shipper.close();
+    }
+}
