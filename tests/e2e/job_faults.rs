@@ -15,7 +15,7 @@ const PLACES: [(&str, &[u32]); 16] = [
     ("job told", &[1]),
     ("instance placed", &[1, 3, 4]),
     ("instance let go", &[1]),
-    ("next let go", &[1]),
+    ("next let go", &[1, 3]),
     ("instance may run", &[1, 3]),
     ("start recorded", &[1, 2, 4]),
     ("command ended", &[1, 2, 4]),
@@ -25,7 +25,8 @@ const PLACES: [(&str, &[u32]); 16] = [
     ("end recorded", &[1, 3]),
     ("job ended", &[1]),
     ("folder to remove", &[1]),
-    ("change committed", &[3, 5, 9]),
+    // Logs go to the disk together, so that there may be few commits.
+    ("change committed", &[3, 4, 5]),
 ];
 
 /// A server in the yard that dies at this place.

@@ -14,7 +14,7 @@ use std::{
         Arc,
         mpsc::{self, Receiver, Sender},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use batchyard_core::{
@@ -36,12 +36,14 @@ pub use self::{
 };
 use crate::{
     events::{Happening, Herald},
-    instance::{Access, Attempt, End, Surroundings},
+    instance::{Access, Attempt, End, Ran, Surroundings},
     nodes::Nodes,
 };
 
 /// Attempts that wait at the gate at most: what is in line there can no longer be overtaken by a higher priority.
 const AT_GATE: usize = 6;
+/// How long logs wait for those of others, so that many go to the disk together.
+const COMPANY: Duration = Duration::from_millis(10);
 /// Where everybody's apps are carried out.
 const SYSTEM_BERTH: Berth = Berth { lane: u64::MAX, limit: 1000, group: 0, group_limit: usize::MAX, need: None };
 /// Tasks that are looked at, at most, for one that can start.
@@ -55,6 +57,8 @@ pub enum Message {
     Act(Vec<Action>),
     /// These attempts were let go.
     Released(Vec<u64>),
+    /// These were let go in the place of one that has succeeded but for its logs, and this is left to do.
+    LetGo(Vec<u64>, Vec<Action>),
     /// An attempt has ended.
     Ended(u64, Box<End>),
     /// An attempt has succeeded; these were let go in its place, and this is left to do. In one word, since each wakes the
@@ -163,6 +167,10 @@ impl Engine {
             Message::Request(request, reply) => self.request(request, reply),
             Message::Act(actions) => self.act(actions),
             Message::Released(started) => started.into_iter().for_each(|number| self.begun(number)),
+            Message::LetGo(started, left) => {
+                started.into_iter().for_each(|number| self.begun(number));
+                self.act(left);
+            }
             Message::Ended(number, end) => self.ended(number, *end),
             Message::Succeeded(number, end, started, left) => {
                 started.into_iter().for_each(|number| self.begun(number));
@@ -293,8 +301,7 @@ impl Engine {
             let _ = outbox.send(message);
         };
         let work = move || {
-            let ready = attempt.prepare(&control);
-            let end = match ready {
+            let ran = match attempt.prepare(&control) {
                 // Nobody sends when it was withdrawn.
                 Ok(ready) => match wait.recv() {
                     Ok(()) => {
@@ -303,15 +310,23 @@ impl Engine {
                     }
                     Err(mpsc::RecvError) => return,
                 },
-                Err(end) => end,
+                Err(end) => Ran { end, logs: None },
             };
-            if end.is_success() {
-                let (started, left) = gate.released(number);
-                crash::place("next let go");
-                tell(Message::Succeeded(number, Box::new(end), started, left));
-            } else {
+            let Ran { end, logs } = ran;
+            if !end.is_success() {
                 tell(Message::Ended(number, Box::new(end)));
+                return;
             }
+            let (started, left) = gate.released(number);
+            crash::place("next let go");
+            let Some(logs) = logs else {
+                tell(Message::Succeeded(number, Box::new(end), started, left));
+                return;
+            };
+            // Who has let another one go keeps no core idle, and can wait for company on the way to the disk.
+            let patience = if started.is_empty() { Duration::ZERO } else { COMPANY };
+            tell(Message::LetGo(started, left));
+            tell(Message::Ended(number, Box::new(logs.keep(end, patience))));
         };
         if let Err(error) = self.parts.machine.workers.run(work) {
             let end = End::failed("InternalError", format!("no thread for this instance: {error}"));

@@ -31,6 +31,7 @@ use batchyard_runner::{
     trace,
 };
 
+use self::logs::Late;
 pub use self::logs::{Shipper, address as log_address};
 pub use self::{access::Access, left::Left};
 use self::{room::Room, view::View, world::World};
@@ -167,6 +168,14 @@ impl End {
     /// A failure before or after the command.
     pub fn failed(code: &str, message: impl Into<String>) -> Self {
         End { error_code: code.into(), message: message.into(), ..End::default() }
+    }
+
+    /// A success that could not be kept is a failure; a failure stays what it is.
+    fn unless_kept(self, error: PlaceError) -> Self {
+        if !self.is_success() {
+            return self;
+        }
+        End { exit_code: self.exit_code, ..End::failed("UploadFailed", error.to_string()) }
     }
 
     /// Whether it is a success.
@@ -315,8 +324,8 @@ impl Attempt {
 }
 
 impl Ready {
-    /// Runs the command and keeps what it leaves.
-    pub fn run(self, control: &Arc<Control>) -> End {
+    /// Runs the command and keeps what it leaves, but for logs that can wait.
+    pub fn run(self, control: &Arc<Control>) -> Ran {
         let Ready { attempt, view, job } = self;
         attempt.surroundings.shipper.follow(&attempt);
         attempt.surroundings.room.follow(&attempt, control);
@@ -328,26 +337,50 @@ impl Ready {
         attempt.surroundings.shipper.leave(&attempt);
         let filled = attempt.surroundings.room.leave(&attempt);
         if end.lost {
-            return end;
+            return Ran { end, logs: None };
         }
         if let Some(message) = filled.filter(|_| end.error_code == DISK_FULL) {
             // There is nothing to store but logs, as far as they were kept.
-            let _ = logs::keep(&attempt, &view);
-            return End { message, ..end };
+            let _ = logs::keep(&attempt, &view, Duration::ZERO);
+            return Ran { end: End { message, ..end }, logs: None };
         }
-        if let Err(error) = outputs::keep(&attempt, &view, end.is_success())
-            && end.is_success()
-        {
-            end = End { exit_code: end.exit_code, ..End::failed("UploadFailed", error.to_string()) };
+        if let Err(error) = outputs::keep(&attempt, &view, end.is_success()) {
+            end = end.unless_kept(error);
         }
         crash::place("outputs kept");
-        if let Err(error) = logs::keep(&attempt, &view)
-            && end.is_success()
-        {
-            end = End { exit_code: end.exit_code, ..End::failed("UploadFailed", error.to_string()) };
+        let late = if end.is_success() && logs::are_quick(&attempt) { attempt.surroundings.shipper.late() } else { None };
+        let logs = Logs { attempt, view, late };
+        match logs.late {
+            Some(_) => Ran { end, logs: Some(logs) },
+            None => Ran { end: logs.keep(end, Duration::ZERO), logs: None },
         }
+    }
+}
+
+/// An attempt whose command has ended and whose outputs are kept.
+pub struct Ran {
+    /// How it has ended, unless its logs cannot be kept.
+    pub end: End,
+    /// What is still to be kept: it needs no core, so that the next command need not wait for it.
+    pub logs: Option<Logs>,
+}
+
+/// Logs that are still to be kept.
+pub struct Logs {
+    attempt: Attempt,
+    view: View,
+    late: Option<Late>,
+}
+
+impl Logs {
+    /// Keeps them: how the attempt has ended then. They may wait for so long for those of others, to go to the disk with them.
+    pub fn keep(self, end: End, patience: Duration) -> End {
+        let kept = logs::keep(&self.attempt, &self.view, patience);
         crash::place("logs kept");
-        end
+        match kept {
+            Ok(()) => end,
+            Err(error) => end.unless_kept(error),
+        }
     }
 }
 

@@ -233,10 +233,8 @@ pub(crate) fn take_file(files: &Arc<Files>, path: &Path) -> Result<Staged, Objec
     let unreadable = || format!("cannot read `{}`", path.display());
     let mut from = File::open(path).map_err(ObjectError::io(unreadable()))?;
     let size = from.metadata().map_err(ObjectError::io(unreadable()))?.len();
-    if size <= INLINE_BYTES as u64 {
-        let mut draft = Draft::new(Arc::clone(files))?.limited(u64::MAX);
-        draft.read_from(&mut from)?;
-        return draft.finish();
+    if size <= BLOCK as u64 {
+        return take_small(files, from, size, unreadable);
     }
     files.check_room()?;
     let mut data = files.create()?;
@@ -249,6 +247,18 @@ pub(crate) fn take_file(files: &Arc<Files>, path: &Path) -> Result<Staged, Objec
     files.seal(&data)?;
     let (md5, crc64) = sums.values();
     Ok(Staged { bytes: Bytes::File(data), size, md5, crc64 })
+}
+
+/// Reads a file of a block or less at once. If it has grown meanwhile, so much the better.
+fn take_small(files: &Arc<Files>, mut from: File, size: u64, unreadable: impl Fn() -> String) -> Result<Staged, ObjectError> {
+    let mut draft = Draft::new(Arc::clone(files))?.limited(u64::MAX);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+    (&mut from).take(size + 1).read_to_end(&mut bytes).map_err(ObjectError::io(unreadable()))?;
+    draft.write(&bytes)?;
+    if bytes.len() as u64 > size {
+        draft.read_from(&mut from)?;
+    }
+    draft.finish()
 }
 
 fn sums_of(file: &mut File) -> io::Result<(Sums, u64)> {

@@ -10,6 +10,7 @@ mod checksum;
 mod chunked;
 mod condition;
 mod download;
+mod hand;
 mod head;
 mod headers;
 mod intake;

@@ -15,6 +15,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use redb::Database;
@@ -146,7 +147,7 @@ impl Objects {
         &self,
         change: impl FnOnce(&mut Tables<'_>) -> Result<T, ObjectError> + Send + 'static,
     ) -> Result<T, ObjectError> {
-        self.inner.writer.write(change)
+        self.inner.writer.write(Duration::ZERO, change)
     }
 
     /// Begins to receive bytes.
@@ -164,15 +165,42 @@ impl Objects {
     pub fn put(&self, bucket: &str, key: &str, staged: Staged, put: Put) -> Result<Record, ObjectError> {
         name::check_key(key)?;
         check_attributes(&put.attributes)?;
-        let record = Record {
-            size: staged.size,
-            etag: staged.etag(),
-            crc64: staged.crc64,
-            modified_ms: now_ms(),
-            attributes: put.attributes,
-            ..Record::default()
-        };
+        let record = record_of(&staged, put.attributes);
         self.set(bucket, key, staged, record, put.condition)
+    }
+
+    /// Takes the bytes of a file of this machine, as [`Objects::put_file`] does; nothing names them yet.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the disk refuses.
+    pub fn take_file(&self, path: &Path) -> Result<Staged, ObjectError> {
+        draft::take_file(&self.inner.files, path)
+    }
+
+    /// Names all of these, in one commit. Bucket and key come with the bytes, conditions do not count. The commit may wait for
+    /// so long that others come for the same one: many who are not in a hurry cost little more than one.
+    ///
+    /// # Errors
+    /// As for [`Objects::put`]; then nothing is named.
+    pub fn put_all(&self, all: Vec<(String, String, Staged)>, put: Put, patience: Duration) -> Result<(), ObjectError> {
+        all.iter().try_for_each(|(_, key, _)| name::check_key(key))?;
+        check_attributes(&put.attributes)?;
+        let (mut places, mut bytes) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
+        for (bucket, key, staged) in all {
+            places.push((bucket, key));
+            bytes.push(staged);
+        }
+        let files = Arc::clone(&self.inner.files);
+        self.with_all_staged_within(patience, bytes, move |tables, bytes| {
+            // Whoever refuses must not have changed anything.
+            places.iter().try_for_each(|(bucket, _)| tables.bucket(bucket).map(drop))?;
+            for ((bucket, key), staged) in places.iter().zip(bytes) {
+                let mut record = record_of(staged, put.attributes.clone());
+                record.content = tables.adopt(&files, staged)?;
+                tables.set_object(bucket, key, &record)?;
+            }
+            Ok(())
+        })
     }
 
     fn set(&self, bucket: &str, key: &str, staged: Staged, mut record: Record, condition: Condition) -> Result<Record, ObjectError> {
@@ -204,9 +232,18 @@ impl Objects {
         staged: Vec<Staged>,
         change: impl FnOnce(&mut Tables<'_>, &[Staged]) -> Result<T, ObjectError> + Send + 'static,
     ) -> Result<T, ObjectError> {
+        self.with_all_staged_within(Duration::ZERO, staged, change)
+    }
+
+    fn with_all_staged_within<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        staged: Vec<Staged>,
+        change: impl FnOnce(&mut Tables<'_>, &[Staged]) -> Result<T, ObjectError> + Send + 'static,
+    ) -> Result<T, ObjectError> {
         let staged = Arc::new(staged);
         let theirs = Arc::clone(&staged);
-        let outcome = self.write(move |tables| change(tables, &theirs));
+        let outcome = self.inner.writer.write(patience, move |tables| change(tables, &theirs));
         // The change is done with, so ours is the only one.
         let staged = Arc::into_inner(staged).unwrap_or_default();
         if matches!(outcome, Ok(_) | Err(ObjectError::Index(_))) {
@@ -340,6 +377,11 @@ impl Objects {
         };
         self.set(bucket, key, nothing, record, put.condition)
     }
+}
+
+/// What is known of received bytes.
+fn record_of(staged: &Staged, attributes: Attributes) -> Record {
+    Record { size: staged.size, etag: staged.etag(), crc64: staged.crc64, modified_ms: now_ms(), attributes, ..Record::default() }
 }
 
 /// Removes in the background what a crash has left behind.

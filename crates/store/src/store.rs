@@ -299,16 +299,12 @@ impl Store {
 
     /// Runs a query on a reading connection; again when the connection was lost or rows were locked. The query runs
     /// on the calling thread, the connections live on the store's.
-    pub(crate) fn read<V: Send>(&self, query: impl AsyncFnMut(&mut Reader<'_>) -> Result<V, sqlx::Error> + Send) -> Result<V, StoreError> {
-        let answer = if Handle::try_current().is_err() {
-            self.runtime.block_on(self.answer(query))
-        } else {
-            // A thread that drives another runtime may not wait for ours by itself.
-            std::thread::scope(|scope| match scope.spawn(|| self.runtime.block_on(self.answer(query))).join() {
-                Ok(answer) => answer,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        };
+    pub(crate) fn read<V>(&self, query: impl AsyncFnMut(&mut Reader<'_>) -> Result<V, sqlx::Error>) -> Result<V, StoreError> {
+        // Timers are the store's. Its runtime itself would not wait on a thread that belongs to another one, as those of
+        // servers do, and a new thread for each query costs more than most queries.
+        let _ours = self.runtime.enter();
+        // No budget: it is given back by the runtime of the thread, which does not get to run meanwhile.
+        let answer = futures_executor::block_on(tokio::task::unconstrained(self.answer(query)));
         answer.map_err(|source| self.connector.describe(&source))
     }
 

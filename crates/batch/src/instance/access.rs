@@ -6,11 +6,12 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use batchyard_objects::{
-    Acl, Attributes, Bucket, ObjectError, Objects, Put,
+    Acl, Attributes, Bucket, ObjectError, Objects, Put, Staged,
     remote::{Cache, MAX_FOLDER, RemoteError},
 };
 
@@ -58,6 +59,10 @@ impl Access {
     /// It may not, or there is no such bucket.
     pub fn write(&self, url: &str) -> Result<(), PlaceError> {
         let Some((_, _, found)) = self.embedded(url)? else { return self.allow(url, true) };
+        self.check_write(url, &found)
+    }
+
+    fn check_write(&self, url: &str, found: &Bucket) -> Result<(), PlaceError> {
         if self.owns(&found.owner) || found.acl == Acl::PublicReadWrite { Ok(()) } else { Err(refused("write to", url)) }
     }
 
@@ -73,6 +78,11 @@ impl Access {
     /// Whether an address belongs to the embedded store.
     pub fn is_embedded(&self, url: &str) -> bool {
         matches!(self.embedded(url), Ok(Some(_)))
+    }
+
+    /// Whether something may be stored at an address of the embedded store, as far as can be seen now.
+    pub fn is_open_here(&self, url: &str) -> bool {
+        matches!(self.embedded(url), Ok(Some((_, _, found))) if self.check_write(url, &found).is_ok())
     }
 
     /// Opens an object.
@@ -143,12 +153,34 @@ impl Access {
         self.put(path, url, Put::default(), None)
     }
 
-    /// Stores a log.
+    /// Stores logs, each a file here and its address. Those of the embedded store become objects in one commit, which waits for
+    /// so long that others may join it. What can be stored is, whatever becomes of the rest.
     ///
     /// # Errors
-    /// It may not be stored there, or cannot be.
-    pub fn put_log(&self, path: &Path, url: &str) -> Result<(), PlaceError> {
-        self.put(path, url, as_text(), Some(TEXT))
+    /// One may not be stored there, or cannot be; the first of them is told.
+    pub fn put_logs(&self, logs: &[(PathBuf, String)], patience: Duration) -> Result<(), PlaceError> {
+        let (mut first, mut taken) = (Ok(()), Vec::new());
+        for (path, url) in logs {
+            match self.take_log(path, url) {
+                Ok(log) => taken.extend(log),
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        if taken.is_empty() {
+            return first;
+        }
+        let about = logs.iter().map(|(_, url)| url.as_str()).collect::<Vec<_>>().join("` and `");
+        first.and(self.objects.put_all(taken, as_text(), patience).map_err(|source| object("store", &about, source)))
+    }
+
+    /// Takes the bytes of a log for the embedded store, or stores it in another one.
+    fn take_log(&self, path: &Path, url: &str) -> Result<Option<(String, String, Staged)>, PlaceError> {
+        let Some((bucket, key, found)) = self.embedded(url)? else {
+            return self.put(path, url, as_text(), Some(TEXT)).map(|()| None);
+        };
+        self.check_write(url, &found)?;
+        let staged = self.objects.take_file(path).map_err(|source| object("store", url, source))?;
+        Ok(Some((bucket.to_owned(), key.to_owned(), staged)))
     }
 
     fn put(&self, path: &Path, url: &str, put: Put, content_type: Option<&str>) -> Result<(), PlaceError> {

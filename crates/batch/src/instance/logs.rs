@@ -7,7 +7,10 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -21,6 +24,10 @@ use super::{Attempt, PlaceError, access::as_text, bucket_and_key, left::Left, vi
 const PERIOD: Duration = Duration::from_secs(2);
 /// Bytes of a log that are stored while it grows; the rest comes when the command has ended.
 pub(super) const MAX_LIVE_BYTES: u64 = 64 << 20;
+/// Most bytes of a log that is stored while the next command runs already.
+const QUICK_BYTES: u64 = 64 << 10;
+/// Attempts whose logs are stored while others run in their place.
+const MAX_LATE: usize = 64;
 /// Bytes of a log that are stored at a time.
 const PIECE_BYTES: u64 = 4 << 20;
 
@@ -48,22 +55,32 @@ fn logs_of(attempt: &Attempt) -> Vec<(PathBuf, String)> {
 }
 
 /// Stores all logs as they are now. A file of `LogMapping` that was never written is no error.
-pub fn keep(attempt: &Attempt, view: &View) -> Result<(), PlaceError> {
-    for (path, url) in logs_of(attempt) {
-        view.check(&path)?;
-        attempt.access.put_log(&path, &url)?;
+pub fn keep(attempt: &Attempt, view: &View, patience: Duration) -> Result<(), PlaceError> {
+    let mut logs = logs_of(attempt);
+    for (path, _) in &logs {
+        view.check(path)?;
     }
+    let mut found = Vec::new();
     for (local, prefix) in &attempt.task.description.log_mapping {
         let path = view.host_path(local)?;
         let unreadable = |source| PlaceError::File { what: format!("read the log `{local}`"), source };
         if let Some(left) = Left::find(attempt.user.as_ref(), &path).map_err(unreadable)? {
             view.check(&path)?;
             let name = local.rsplit('/').next().unwrap_or(local);
-            let url = address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number);
-            attempt.access.put_log(&left.path, &url)?;
+            logs.push((left.path.clone(), address(prefix, name, attempt.job.as_str(), &attempt.task.name, attempt.number)));
+            found.push(left);
         }
     }
-    Ok(())
+    attempt.access.put_logs(&logs, patience)
+}
+
+/// Whether there are logs, and only such as are stored in no time but for the disk's: then the next command may begin meanwhile.
+pub fn are_quick(attempt: &Attempt) -> bool {
+    let logs = logs_of(attempt);
+    let is_quick = |(path, url): &(PathBuf, String)| {
+        attempt.access.is_open_here(url) && fs::symlink_metadata(path).is_ok_and(|about| about.is_file() && about.len() <= QUICK_BYTES)
+    };
+    !logs.is_empty() && attempt.task.description.log_mapping.is_empty() && logs.iter().all(is_quick)
 }
 
 /// Opens a log. A command in a container could have put a link to some file of this machine in its place.
@@ -78,8 +95,19 @@ pub struct Shipper {
     shared: Arc<Shared>,
 }
 
+/// Room for logs that are stored while the next command runs already; given back when it is dropped.
+pub(super) struct Late(Arc<Shared>);
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        self.0.late.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 struct Shared {
     objects: Objects,
+    /// Attempts whose logs are stored while others run in their place.
+    late: AtomicUsize,
     followed: Mutex<Followed>,
     changed: Condvar,
 }
@@ -105,7 +133,7 @@ impl Shipper {
     /// # Errors
     /// When no thread can be made.
     pub fn new(objects: Objects) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { objects, followed: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared { objects, late: AtomicUsize::new(0), followed: Mutex::default(), changed: Condvar::new() });
         let of_thread = Arc::clone(&shared);
         thread::Builder::new().name("logs".into()).spawn(move || of_thread.serve())?;
         Ok(Shipper { shared })
@@ -129,6 +157,13 @@ impl Shipper {
         while followed.busy.as_ref() == Some(&attempt.dir) {
             followed = self.shared.changed.wait(followed).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Lets the logs of an attempt be stored while the next one runs already, unless there are many such attempts.
+    pub(super) fn late(&self) -> Option<Late> {
+        let room = |late: usize| (late < MAX_LATE).then_some(late + 1);
+        self.shared.late.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).ok()?;
+        Some(Late(Arc::clone(&self.shared)))
     }
 
     /// Ends the thread.
@@ -195,5 +230,21 @@ impl Shared {
         };
         add().ok()?;
         Some(Growing { stored: log.stored + piece, ..log.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_logs_are_late_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let shipper = Shipper::new(Objects::open(folder.path(), batchyard_objects::Options::default()).unwrap()).unwrap();
+        let mut late: Vec<Late> = (0..MAX_LATE).map(|_| shipper.late().unwrap()).collect();
+        assert!(shipper.late().is_none());
+        drop(late.pop());
+        assert!(shipper.late().is_some());
+        shipper.close();
     }
 }

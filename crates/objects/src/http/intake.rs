@@ -1,10 +1,9 @@
-//! Bodies that are received: written and summed up on two threads while the next block comes in.
+//! Bodies that are received: written and summed up on two threads while the next blocks come in.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
-use tokio::task::JoinHandle;
 
 use super::{
     Call,
@@ -12,6 +11,7 @@ use super::{
     blocking,
     checksum::{Expected, Sieve},
     chunked::Chunks,
+    hand::{Hand, Taker},
     problem::Problem,
 };
 use crate::{Draft, INLINE_BYTES, MAX_DOCUMENT_BYTES, MAX_PUT_BYTES, ObjectError, Sink, Staged};
@@ -172,32 +172,22 @@ struct Blocks {
     sieve: Hand<Sieve>,
 }
 
-/// Something that is here, or with another thread.
-enum Hand<T> {
-    Here(T),
-    Away(JoinHandle<Result<T, ObjectError>>),
-    Gone,
+impl Taker for Sink {
+    fn take(&mut self, block: &[u8]) -> Result<(), ObjectError> {
+        self.write(block)
+    }
 }
 
-impl<T: Send + 'static> Hand<T> {
-    async fn back(&mut self) -> Result<T, Problem> {
-        match std::mem::replace(self, Self::Gone) {
-            Self::Here(thing) => Ok(thing),
-            Self::Away(handle) => Ok(handle.await.map_err(|e| Problem::internal(e.to_string()))??),
-            Self::Gone => Err(Problem::internal("a received body was used after its end")),
-        }
-    }
-
-    async fn send(&mut self, work: impl FnOnce(&mut T) -> Result<(), ObjectError> + Send + 'static) -> Result<(), Problem> {
-        let mut thing = self.back().await?;
-        *self = Self::Away(tokio::task::spawn_blocking(move || work(&mut thing).map(|()| thing)));
+impl Taker for Sieve {
+    fn take(&mut self, block: &[u8]) -> Result<(), ObjectError> {
+        self.update(block);
         Ok(())
     }
 }
 
 impl Blocks {
     fn new(draft: Draft, sieve: Sieve) -> Self {
-        Self { gathered: Vec::new(), sink: Hand::Here(draft.sink), sieve: Hand::Here(sieve) }
+        Self { gathered: Vec::new(), sink: Hand::new(draft.sink), sieve: Hand::new(sieve) }
     }
 
     async fn take(&mut self, data: Bytes) -> Result<(), Problem> {
@@ -206,18 +196,12 @@ impl Blocks {
             return Ok(());
         }
         let block = Bytes::from(std::mem::replace(&mut self.gathered, Vec::with_capacity(BLOCK + BLOCK / 4)));
-        let same = block.clone();
-        self.sink.send(move |sink| sink.write(&block)).await?;
-        self.sieve
-            .send(move |sieve| {
-                sieve.update(&same);
-                Ok(())
-            })
-            .await
+        self.sink.give(block.clone()).await?;
+        self.sieve.give(block).await
     }
 
-    async fn finish(mut self) -> Result<(Sink, Sieve), Problem> {
-        let (mut sink, mut sieve) = (self.sink.back().await?, self.sieve.back().await?);
+    async fn finish(self) -> Result<(Sink, Sieve), Problem> {
+        let (mut sink, mut sieve) = (self.sink.finish().await?, self.sieve.finish().await?);
         let rest = self.gathered;
         blocking(move || {
             sieve.update(&rest);

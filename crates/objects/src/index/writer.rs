@@ -8,7 +8,7 @@ use std::{
         mpsc::{self, SyncSender},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use batchyard_crash as crash;
@@ -79,9 +79,11 @@ impl Writer {
         Ok(Self { shared, rest: Some(rest) })
     }
 
-    /// Makes a change and waits until it is on disk. A change that refuses has changed nothing.
+    /// Makes a change and waits until it is on disk. A change that refuses has changed nothing. It may wait for so long that
+    /// others come for the same commit.
     pub(crate) fn write<T: Send + 'static>(
         &self,
+        patience: Duration,
         change: impl FnOnce(&mut Tables<'_>) -> Result<T, ObjectError> + Send + 'static,
     ) -> Result<T, ObjectError> {
         let (tell, told) = mpsc::sync_channel(1);
@@ -94,6 +96,7 @@ impl Writer {
             });
             (answer, spoilt)
         });
+        let until = Instant::now() + patience;
         let mut state = self.shared.state();
         state.queue.push_back(change);
         loop {
@@ -102,7 +105,12 @@ impl Writer {
                 Err(mpsc::TryRecvError::Disconnected) => return Err(ObjectError::Index("a commit could not begin".to_owned())),
                 Err(mpsc::TryRecvError::Empty) => {}
             }
-            state = if state.is_committing { self.shared.wait(state) } else { self.shared.lead(state) };
+            let left = if patience.is_zero() { patience } else { until.saturating_duration_since(Instant::now()) };
+            state = match state.is_committing {
+                true => self.shared.wait(state),
+                false if left.is_zero() || state.queue.len() >= GROUP => self.shared.lead(state),
+                false => self.shared.wait_for(state, left),
+            };
         }
     }
 }
@@ -135,6 +143,10 @@ impl Shared {
 
     fn wait<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
         self.ended.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_for<'a>(&'a self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
+        self.ended.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// Makes a commit of all that waits.

@@ -249,6 +249,46 @@ fn folders_and_prefixes() {
     }
 }
 
+#[test]
+fn many_are_put_together() {
+    let (folder, objects) = store();
+    let large = vec![7; INLINE_BYTES + 1];
+    let named = |key: &str, bytes: &[u8]| ("bucket".to_owned(), key.to_owned(), staged(&objects, bytes));
+    objects.put_all(vec![named("a", b"small"), named("b", &large)], Put::default(), Duration::ZERO).unwrap();
+    assert_eq!((bytes(&objects, "a"), bytes(&objects, "b")), (b"small".to_vec(), large.clone()));
+
+    let missing = ("missing".to_owned(), "d".to_owned(), staged(&objects, b"x"));
+    let refused = objects.put_all(vec![named("c", &large), missing], Put::default(), Duration::ZERO);
+    assert!(matches!(refused, Err(ObjectError::NoSuchBucket(_))));
+    assert!(objects.head("bucket", "c").is_err(), "all or nothing");
+    wait_for_files(folder.path(), 1);
+    let wrong = objects.put_all(vec![named("", b"x")], Put::default(), Duration::ZERO);
+    assert!(matches!(wrong, Err(ObjectError::InvalidKey { .. })), "{wrong:?}");
+}
+
+/// They would wait for longer than this test may take, if nobody took them along.
+#[test]
+fn the_patient_go_with_others() {
+    let (_folder, objects) = store();
+    let patient: Vec<_> = (0..3)
+        .map(|number| {
+            let (objects, named) = (objects.clone(), ("bucket".to_owned(), format!("patient/{number}"), staged(&objects, b"x")));
+            thread::spawn(move || objects.put_all(vec![named], Put::default(), Duration::from_secs(3600)))
+        })
+        .collect();
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    while patient.iter().any(|thread| !thread.is_finished()) {
+        assert!(std::time::Instant::now() < end, "somebody still waits");
+        objects.put_bytes("bucket", "hasty", b"x", Put::default()).unwrap();
+    }
+    patient.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+    assert_eq!(bytes(&objects, "patient/2"), b"x");
+    // A lone one waits no longer than it said.
+    let lone = vec![("bucket".to_owned(), "lone".to_owned(), staged(&objects, b"x"))];
+    objects.put_all(lone, Put::default(), Duration::from_millis(5)).unwrap();
+    assert_eq!(bytes(&objects, "lone"), b"x");
+}
+
 /// What a page should be, by looking at all keys.
 fn model(keys: &[String], listing: &Listing) -> (Vec<String>, bool) {
     let mut names: Vec<String> = keys

@@ -1,6 +1,7 @@
 //! What every engine must do alike.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub const CASES: &[(&str, Case)] = &[
     ("callbacks are called once, and may panic", callbacks),
     ("several stores share one database", sharing),
     ("many open a new database at once", opening_together),
+    ("threads of another runtime read", reading_within_a_runtime),
     ("runs are searched", runs_are_searched),
     ("calls are forgotten together", calls_are_forgotten_together),
     ("jobs move only from where they are expected", jobs_move),
@@ -424,6 +426,22 @@ fn opening_together(fresh: Fresh<'_>) {
         }
     });
     assert_eq!(open(&location).list_runs(&RunFilter::default()).unwrap().len(), 6);
+}
+
+/// Servers read on such threads. Ever so many reads take none of their own, and no budget of the runtime ends them.
+fn reading_within_a_runtime(fresh: Fresh<'_>) {
+    let store = Arc::new(open(&fresh()));
+    let run = stored_run(&store);
+    let read = {
+        let store = Arc::clone(&store);
+        move || (0..500).for_each(|_| assert_eq!(store.load_run(run).unwrap().map(|found| found.id), Some(run)))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async move {
+        let blocking = read.clone();
+        tokio::task::spawn_blocking(blocking).await.unwrap();
+        tokio::spawn(async move { read() }).await.unwrap();
+    });
 }
 
 fn newer_schema(fresh: Fresh<'_>) {
