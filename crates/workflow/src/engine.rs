@@ -10,6 +10,8 @@ mod earlier;
 mod finish;
 mod live;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -357,6 +359,13 @@ impl<'p> Engine<'p> {
             Some(problem) => Err(EngineError::Broken(problem)),
             None => Ok(()),
         }
+    }
+
+    /// Gives everything up, after a panic of ours: what waits never starts, and what runs is asked to end, since nobody would record
+    /// how it does.
+    pub fn break_off(&mut self) {
+        self.gate.leave();
+        self.end_running(false);
     }
 
     /// How a run ended, after [`Engine::work`].

@@ -4,25 +4,25 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use batchyard_model::{RunId, RunState};
-use batchyard_store::{RunMove, RunRecord, StoreError, Write};
+use batchyard_store::{RunRecord, StoreError, Write};
 use batchyard_wdl::{
     inputs::{self, Bound},
     load::Loaded,
     module::Callee,
 };
 use batchyard_workflow::{
-    documents::{Failure, RunResultDoc, RunSpec, Submission, to_text},
+    documents::{Failure, RunResultDoc, RunSpec, Submission},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
     fetch::{Reader, Remote},
     given::{self, Places},
     outputs::Destination,
-    owner::{end_orphans, owner},
+    owner::{end_orphans, fail_orphans, failed, owner},
     settings::Settings,
     stored,
 };
@@ -80,9 +80,10 @@ impl Service {
                 true
             }
             Err(_) => {
-                // The panic's own message was printed by its hook. What ran goes on; trying again could panic again.
+                // The panic's own message was printed by its hook. Trying again could panic again.
                 let failure = Failure::new("internal error while the run was worked on").hint("please report it with the server's log");
-                self.end_unusable(id, vec![failure], false);
+                let result = RunResultDoc { failures: vec![failure], ..RunResultDoc::default() };
+                self.told_end(id, fail_orphans(self.store(), id, self.options.settings.engine.get(), &result).map(drop));
                 false
             }
         };
@@ -116,7 +117,7 @@ impl Service {
             Err(NotReady::Unusable(failures)) => {
                 let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
                 let options = self.options.settings.with_default_options(&self.options.opened_options(&spec.options));
-                self.end_unusable(id, failures.clone(), true);
+                self.end_unusable(&record, failures.clone());
                 self.notify(id, &options, RunState::Failed, Map::new(), &failures);
                 return Ok(());
             }
@@ -132,7 +133,7 @@ impl Service {
             // It was aborted before it could begin, or another server has it.
             Err(EngineError::Store(StoreError::Conflict { .. })) => return Ok(()),
             Err(EngineError::Plan(problem)) => {
-                self.end_unusable(id, vec![Failure::new(problem.to_string())], true);
+                self.end_unusable(&record, vec![Failure::new(problem.to_string())]);
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -144,7 +145,10 @@ impl Service {
             }
             running.mailbox = Some(engine.mailbox());
         }
-        let worked = engine.work();
+        let worked = catch_unwind(AssertUnwindSafe(|| engine.work())).unwrap_or_else(|panic| {
+            engine.break_off();
+            resume_unwind(panic)
+        });
         let finished = engine.take(root);
         drop(engine);
         log.flush();
@@ -317,18 +321,20 @@ impl Service {
         Ok(text.ok_or_else(|| Failure::new("a text of the submission is gone from the state"))?)
     }
 
-    /// Records that a run cannot be carried out.
-    fn end_unusable(&self, id: RunId, failures: Vec<Failure>, unusable: bool) {
-        let result = RunResultDoc { failures, unusable, ..RunResultDoc::default() };
-        let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-        let now = self.clock.now_ms();
-        let end = RunMove {
-            held_by: Some(Some(owner())),
-            owner: Some(None),
-            result: Some(to_text(&result)),
-            ..RunMove::new(id, from, RunState::Failed, now)
+    /// Records that a run cannot be carried out. What an earlier server has started for it is ended first: nobody would wait for it.
+    fn end_unusable(&self, record: &RunRecord, failures: Vec<Failure>) {
+        let result = RunResultDoc { failures, unusable: true, ..RunResultDoc::default() };
+        let ended = if record.state == RunState::Submitted {
+            let end = failed(record.id, &result, self.clock.now_ms());
+            self.store().write(vec![Write::MoveRun(end)]).wait()
+        } else {
+            fail_orphans(self.store(), record.id, self.options.settings.engine.get(), &result).map(drop)
         };
-        match self.store().write(vec![Write::MoveRun(end)]).wait() {
+        self.told_end(record.id, ended);
+    }
+
+    fn told_end(&self, id: RunId, recorded: Result<(), StoreError>) {
+        match recorded {
             // A run that has ended otherwise keeps its end.
             Ok(()) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => report(&format!("run {id} has failed, and that cannot be recorded: {error}")),
