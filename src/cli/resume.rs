@@ -92,6 +92,7 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     let (dir, lock) = claim(summary.dir.as_ref(), &store, true)?;
     let options = super::server::options(&config).seal.open_all(&spec.options)?;
     apply(&mut config.settings, &options, spec.no_cache, args.jobs)?;
+    config.settings.remote = config.settings.remote.for_run();
     let loaded = stored::load_documents(&store, &spec)?;
     let module = Arc::clone(&loaded.module);
     let callee = stored::find_target(&loaded, &spec.target)?;

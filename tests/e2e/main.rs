@@ -12,6 +12,7 @@ mod configuration;
 mod containers;
 mod databases;
 mod dispatched;
+mod downloads;
 mod encrypted;
 mod engines;
 mod environments;

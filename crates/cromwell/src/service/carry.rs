@@ -203,7 +203,7 @@ impl Service {
         if reader.is_some() {
             settings.providers = settings.providers.jobs_alone();
         }
-        settings.remote = Remote { fetch: Some(Arc::new(downloads)), on_behalf, reader };
+        settings.remote = Remote { fetch: Some(Arc::new(downloads)), on_behalf, reader }.for_run();
         let begun = !spec.documents.is_empty();
         let (loaded, callee, bound) = if begun { self.kept(&spec, &settings)? } else { self.fresh(&mut spec, &settings, texts)? };
         notes.extend(bound.notes.iter().cloned());
