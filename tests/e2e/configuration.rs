@@ -51,7 +51,7 @@ backend.providers.Local.config {
 "#;
 
 /// A yard with this file, and a server that obeys it.
-fn serve(text: &str, more: &[&str]) -> (Yard, Server) {
+pub fn serve(text: &str, more: &[&str]) -> (Yard, Server) {
     let yard = Yard::new();
     yard.write("parts/site.conf", &format!("site.home = \"{}\"\n", yard.path("home of the lab").display()));
     yard.write("cromwell.conf", text);

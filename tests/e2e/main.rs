@@ -36,6 +36,7 @@ mod resources;
 mod restart;
 mod room;
 mod running;
+mod secrets;
 mod server;
 mod service;
 mod sheets;

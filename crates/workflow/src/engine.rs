@@ -512,6 +512,7 @@ impl<'p> Engine<'p> {
 
     /// Tells a remark, once.
     fn note(&mut self, note: String) {
+        let note = self.settings.secrets.covered(&note).into_owned();
         if self.noted.insert(note.clone()) {
             self.progress.tell(Event::Note(note));
         }

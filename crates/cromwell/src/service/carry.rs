@@ -38,6 +38,12 @@ use crate::{
 /// Workflow option that names the folder for a copy of the run's log.
 pub const LOG_OPTION: &str = "final_workflow_log_dir";
 
+/// Workflow option that names who is told of the run's end.
+const CALLBACK_OPTION: &str = "workflow_callback_uri";
+
+/// Options of a run as they are kept, and as they were given with the defaults.
+type KeptAndOpened<'o> = (&'o Map<String, Json>, &'o Map<String, Json>);
+
 /// Texts of a submission by hash.
 type Texts = HashMap<String, String>;
 
@@ -118,12 +124,13 @@ impl Service {
                 let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
                 let options = self.options.settings.with_default_options(&self.options.opened_options(&spec.options));
                 self.end_unusable(&record, failures.clone());
-                self.notify(id, &options, RunState::Failed, Map::new(), &failures);
+                self.notify(id, (&spec.options, &options), RunState::Failed, Map::new(), &failures);
                 return Ok(());
             }
         };
         let dir = ready.request.dir.clone();
-        let options = self.options.settings.with_default_options(&self.options.opened_options(&ready.request.spec.options));
+        let kept = ready.request.spec.options.clone();
+        let options = self.options.settings.with_default_options(&self.options.opened_options(&kept));
         let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let remote = ready.settings.remote.clone();
@@ -153,14 +160,14 @@ impl Service {
         drop(engine);
         log.flush();
         if let (Ok(()), Some(finished)) = (&worked, finished) {
-            self.tell_end(id, &options, (log.path(), &remote), &finished);
+            self.tell_end(id, (&kept, &options), (log.path(), &remote), &finished);
         }
         worked
     }
 
     /// What is done once a run has ended: its log goes where it was asked for, and who wants to know is told. Neither
     /// changes how it ended.
-    fn tell_end(&self, id: RunId, options: &Map<String, Json>, (log, remote): (&Path, &Remote), finished: &Finished) {
+    fn tell_end(&self, id: RunId, (kept, options): KeptAndOpened<'_>, (log, remote): (&Path, &Remote), finished: &Finished) {
         let option = |name: &str| options.get(name).and_then(Json::as_str);
         if let Some(target) = option(LOG_OPTION) {
             let name = format!("workflow.{id}.log");
@@ -178,16 +185,18 @@ impl Service {
         }
         let outputs: Map<String, Json> =
             finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
-        self.notify(id, options, finished.state, outputs, &finished.failures);
+        self.notify(id, (kept, options), finished.state, outputs, &finished.failures);
     }
 
     /// Tells who wants to know that a run has ended.
-    fn notify(&self, id: RunId, options: &Map<String, Json>, state: RunState, outputs: Map<String, Json>, failures: &[Failure]) {
+    fn notify(&self, id: RunId, (kept, options): KeptAndOpened<'_>, state: RunState, outputs: Map<String, Json>, failures: &[Failure]) {
         let Some(manner) = &self.options.callback else { return };
-        if let Some(url) = options.get("workflow_callback_uri").and_then(Json::as_str).or(manner.endpoint.as_deref()) {
+        let own = options.get(CALLBACK_OPTION).and_then(Json::as_str);
+        let is_secret = own.is_some() && self.options.hides(CALLBACK_OPTION, kept.get(CALLBACK_OPTION).unwrap_or(&Json::Null));
+        if let Some(url) = own.or(manner.endpoint.as_deref()) {
             let failures: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
             let body = json!({ "workflowId": id.to_string(), "state": state.name(), "outputs": outputs, "failures": failures });
-            self.notices.tell(Notice { run: id, url: url.to_owned(), body, manner: manner.clone() });
+            self.notices.tell(Notice { run: id, url: url.to_owned(), is_secret, body, manner: manner.clone() });
         }
     }
 
@@ -196,7 +205,9 @@ impl Service {
         let mut spec: RunSpec = serde_json::from_str(&record.spec)
             .map_err(|error| Failure::new(format!("the record of run {} cannot be read: {error}", record.id)))?;
         let mut settings = self.options.settings.clone();
-        let mut notes = settings.apply_options(&self.options.seal.open_all(&spec.options).map_err(Failure::from)?)?;
+        let opened = self.options.seal.open_all(&spec.options).map_err(Failure::from)?;
+        settings.secrets = self.options.secrets(&spec.options, &opened).map_err(Failure::from)?;
+        let mut notes = settings.apply_options(&opened).map_err(|failure| settings.secrets.covered_failure(failure))?;
         let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
         let on_behalf = spec.submission.as_ref().and_then(|submission| submission.on_behalf.clone());
         let reader = self.reader(on_behalf.as_deref())?;
