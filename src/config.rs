@@ -22,7 +22,7 @@ use batchyard_cromwell::{
     language::Accepted,
     remote::{Downloads, Everywhere},
 };
-use batchyard_objects::remote::{Cache, Stores};
+use batchyard_objects::remote::{Bounds, Cache, Stores};
 use batchyard_store::Location;
 use batchyard_workflow::settings::Settings;
 
@@ -112,6 +112,8 @@ pub struct Config {
     pub warnings: Levels,
     /// Object stores of others.
     pub stores: Stores,
+    /// How much is kept of what was brought of them.
+    pub downloads: Bounds,
     /// Settings of the engine.
     pub settings: Settings,
     /// Settings of the server.
@@ -227,7 +229,7 @@ impl Config {
 
     /// What was brought here of other stores.
     pub fn cache(&self) -> Cache {
-        Cache::new(self.stores.clone(), self.home.join("downloads").join("stores"))
+        Cache::new(self.stores.clone(), self.home.join("downloads").join("stores")).with_bounds(self.downloads)
     }
 
     /// Files of other stores, without those of a server's own.
@@ -291,10 +293,11 @@ impl Config {
             original.config.apply_to(&mut settings);
         }
         let stores = loader.stores(file.stores)?;
+        let downloads = loader.downloads(&file.downloads)?;
         let warnings = loader.warnings(&file.check)?;
         let server = loader.server(&file.server, &file.batch)?;
         let (original, shown) = (loader.original, loader.shown);
-        let mut config = Config { home, database, runs_dir, import_map, warnings, stores, settings, server, original, shown };
+        let mut config = Config { home, database, runs_dir, import_map, warnings, stores, downloads, settings, server, original, shown };
         let web = Downloads::new(config.home.join("downloads"));
         config.settings.remote.fetch = Some(Arc::new(Everywhere { web, objects: Some(config.stored_files()) }));
         Ok(config)

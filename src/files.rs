@@ -6,6 +6,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use batchyard_batch::instance::{Access, access::ADMIN};
@@ -30,7 +31,7 @@ pub struct StoredFiles {
 ///
 /// There is one copy for all tasks, which get second names of it. A task that runs as the server's own user could write to
 /// it, never to what is stored; a copy that was changed is not used for later tasks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EmbeddedFiles {
     pub objects: Objects,
     pub folder: PathBuf,
@@ -54,6 +55,14 @@ impl Fetch for StoredFiles {
         self.known(url, &address).map_err(|e| failed(&e))?;
         self.cache.allow(url, restricted(&rights), false).map_err(|e| failed(&e))?;
         self.cache.file(url).map_err(|e| failed(&e))
+    }
+
+    fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
+        Some(Arc::new(StoredFiles { embedded: self.embedded.clone(), cache: self.cache.leased() }))
+    }
+
+    fn needs(&self, file: &Path) -> Result<(), String> {
+        self.cache.hold(file).map_err(|error| format!("cannot be kept: {error}"))
     }
 
     fn takes(&self, url: &str) -> bool {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use batchyard_runner::root::{Root, enter};
+use batchyard_runner::root::{MAP_WORD, Root, enter, map_users};
 
 /// The word that asks for it.
 pub const WORD: &str = "exec-root";
@@ -18,13 +18,24 @@ pub fn own_words() -> Result<Vec<String>> {
 
 /// Becomes the command; returns only when that cannot be done.
 pub fn exec_root(words: &[String]) -> ExitCode {
+    if let [word, process] = words
+        && word == MAP_WORD
+    {
+        return match map_users(process) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                super::say(&format!("batchyard: {error}"));
+                ExitCode::from(CANNOT_START)
+            }
+        };
+    }
     let prepare = || -> Result<(Root, &[String])> {
         let (file, command) = words.split_first().context("there is no file that describes the root")?;
         let text = std::fs::read(file).with_context(|| format!("cannot read `{file}`"))?;
         Ok((serde_json::from_slice(&text).with_context(|| format!("`{file}` describes no root"))?, command))
     };
     let problem = match prepare() {
-        Ok((root, command)) => enter(&root, command).to_string(),
+        Ok((root, command)) => enter(&root, command, WORD).to_string(),
         Err(error) => format!("{error:#}"),
     };
     super::say(&format!("batchyard: {problem}"));

@@ -90,8 +90,11 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     let record = store.load_run(summary.id)?.ok_or_else(|| anyhow!("run {} is gone", summary.id))?;
     let spec: RunSpec = serde_json::from_str(&record.spec).with_context(|| format!("the record of run {} cannot be read", summary.id))?;
     let (dir, lock) = claim(summary.dir.as_ref(), &store, true)?;
-    let options = super::server::options(&config).seal.open_all(&spec.options)?;
+    let of_server = super::server::options(&config);
+    let options = of_server.seal.open_all(&spec.options)?;
+    config.settings.secrets = of_server.secrets(&spec.options, &options)?;
     apply(&mut config.settings, &options, spec.no_cache, args.jobs)?;
+    config.settings.remote = config.settings.remote.for_run();
     let loaded = stored::load_documents(&store, &spec)?;
     let module = Arc::clone(&loaded.module);
     let callee = stored::find_target(&loaded, &spec.target)?;

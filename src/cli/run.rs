@@ -119,6 +119,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
     let callee = choose(&loaded.module, args)?;
     let options = args.options.as_deref().map(|path| inputs::read_object(path, "workflow options")).transpose()?.unwrap_or_default();
     apply(&mut config.settings, &options, args.no_cache, args.jobs)?;
+    config.settings.remote = config.settings.remote.for_run();
     let mut given = args.inputs.as_deref().map(|path| inputs::read_object(path, "inputs")).transpose()?.unwrap_or_default();
     inputs::add_arguments(&mut given, &args.arguments, &callee)?;
     let dialect = config.settings.dialect_of(loaded.module.document.version);

@@ -1,6 +1,7 @@
 //! `batchyard server`: workflows, jobs and objects over HTTP.
 
 mod billing;
+mod downloads;
 mod encrypted;
 pub mod job_provider;
 mod services;
@@ -151,6 +152,7 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     if let Some(services) = &batch {
         say(&services.told);
     }
+    downloads::watch(config.cache()).context("cannot start the threads of the server")?;
     let lost = Arc::new(tokio::sync::Notify::new());
     let tell_lost = Arc::clone(&lost);
     service.watch(move || tell_lost.notify_one()).context("cannot start the threads of the server")?;

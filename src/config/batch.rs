@@ -20,7 +20,7 @@ impl Loader {
     }
 }
 
-fn bytes(name: &str, size: &str) -> Result<u64> {
+pub(super) fn bytes(name: &str, size: &str) -> Result<u64> {
     let bytes = parse_bytes(size, Dialect::Specification).filter(|bytes| *bytes >= 0.0 && *bytes < 2_f64.powi(63));
     bytes.map(|bytes| bytes as u64).with_context(|| format!("`{name}` must be a size such as \"100 GiB\", not {size:?}"))
 }

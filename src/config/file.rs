@@ -19,6 +19,7 @@ pub struct File {
     pub containers: Containers,
     pub images: Vec<Image>,
     pub cache: Cache,
+    pub downloads: DownloadsFile,
     pub wdl: Wdl,
     pub check: Switches,
     pub server: ServerFile,
@@ -102,6 +103,14 @@ pub struct Image {
 pub struct Cache {
     pub read: Option<bool>,
     pub write: Option<bool>,
+}
+
+/// What is kept of what was brought from stores of others.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DownloadsFile {
+    pub days: Option<u32>,
+    pub size: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

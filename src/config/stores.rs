@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use batchyard_cromwell::config::CromwellConfig;
-use batchyard_objects::remote::{Credentials, Place, Secret, Service, StoreSettings, Stores, Style};
+use batchyard_objects::remote::{Bounds, Credentials, Place, Secret, Service, StoreSettings, Stores, Style};
 use serde::Deserialize;
 
-use super::{Loader, Origin};
+use super::{Loader, Origin, batch::bytes, days, file::DownloadsFile};
 
+/// Days after which an object that was brought here and nobody uses is removed, unless another number is given.
+const DAYS: u32 = 30;
 /// Most bytes of a file with a secret.
 const MAX_SECRET_BYTES: u64 = 4096;
 
@@ -51,6 +53,14 @@ impl std::fmt::Debug for Hidden {
 }
 
 impl Loader {
+    /// How much is kept of what was brought of them.
+    pub(super) fn downloads(&mut self, file: &DownloadsFile) -> Result<Bounds> {
+        let number = self.take("downloads.days", file.days, DAYS, u32::to_string);
+        let tell = |size: &Option<String>| size.as_ref().map_or_else(|| "unlimited".to_owned(), |size| format!("{size:?}"));
+        let size = self.take("downloads.size", file.size.clone().map(Some), None, tell);
+        Ok(Bounds { unused: days(number), bytes: size.map(|size| bytes("downloads.size", &size)).transpose()? })
+    }
+
     /// The stores of our own file, and those that a configuration of the original names.
     pub(super) fn stores(&mut self, entries: Vec<Entry>) -> Result<Stores> {
         let folder = self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::{
     cluster::{Cluster, original},
     http::Server,
-    yard::{Yard, done, lines, wait_for},
+    yard::{Yard, done, lines, processes_with, wait_for},
 };
 
 /// A file as a site would write it, with an included one, substitutions and what has no meaning here.
@@ -51,7 +51,7 @@ backend.providers.Local.config {
 "#;
 
 /// A yard with this file, and a server that obeys it.
-fn serve(text: &str, more: &[&str]) -> (Yard, Server) {
+pub fn serve(text: &str, more: &[&str]) -> (Yard, Server) {
     let yard = Yard::new();
     yard.write("parts/site.conf", &format!("site.home = \"{}\"\n", yard.path("home of the lab").display()));
     yard.write("cromwell.conf", text);
@@ -127,12 +127,17 @@ fn a_secret_with_an_effect_is_kept_sealed() {
     let (yard, server) = serve(text, &[]);
     let again = || Server::start_as(&yard, &["cromwell", "-Dconfig.file=cromwell.conf", "server"]);
     let (gate, begun, hidden) = (yard.path("gate"), yard.path("gate.begun"), yard.path("hidden-folder"));
+    let number = yard.unique_number();
     let wdl = "version 1.0\nworkflow w { input { String gate } call t { input: gate = gate } }\n\
-        task t { input { String gate } command <<< touch '~{gate}.begun'; while [ ! -e '~{gate}' ]; do sleep 0.05; done; touch '~{gate}.ended' >>> }";
+        task t { input { String gate } command <<< touch '~{gate}.begun'; sleep NUMBER & while [ ! -e '~{gate}' ]; do sleep 0.05; done; kill $!\n\
+        touch '~{gate}.ended' >>> }"
+        .replace("NUMBER", &number);
+    let sleeping = || processes_with(&["sleep", &number]);
     let options = json!({"final_workflow_log_dir": hidden, "read_from_cache": false}).to_string();
     let submit = |server: &Server| {
-        let id = server.submit(wdl, &json!({"w.gate": gate}), &[("workflowOptions", options.as_bytes())]);
-        wait_for("the task", || begun.exists());
+        let id = server.submit(&wdl, &json!({"w.gate": gate}), &[("workflowOptions", options.as_bytes())]);
+        wait_for("the task", || begun.exists() && sleeping() == 1);
+        wait_for("its record", || server.about(&id, "metadata")["calls"]["w.t"][0]["executionStatus"] == "Running");
         id
     };
     let id = submit(&server);
@@ -155,14 +160,17 @@ fn a_secret_with_an_effect_is_kept_sealed() {
     // Without its key it cannot.
     let id = submit(&server);
     server.kill();
+    assert_eq!(sleeping(), 1, "it does not need a server");
     fs::rename(yard.path("home/options.key"), yard.path("lost")).unwrap();
     let server = again();
     assert_eq!(server.wait(&id), "Failed");
     let told = failures(&server, &id);
     assert!(told.contains("options.key"), "{told}");
-    // What ran goes on; it must not look for its gate when that is gone.
-    fs::write(&gate, "").unwrap();
-    wait_for("the task to end", || ended.exists());
+    // Nobody would wait for its task any more.
+    assert_eq!(sleeping(), 0, "the task goes on");
+    let calls = server.about(&id, "metadata")["calls"].clone();
+    assert_eq!(calls["w.t"][0]["executionStatus"], "Aborted", "{calls}");
+    assert!(begun.exists() && !ended.exists());
     server.terminate();
 }
 

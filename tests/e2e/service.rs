@@ -70,6 +70,11 @@ impl Service {
         Service { child, api, oss, keys }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `kill -9`
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -181,11 +181,9 @@ impl Seat {
         workers.iter().for_each(let_go);
         (started, left)
     }
-}
 
-impl Drop for Seat {
-    /// What an engine leaves behind (after a panic of ours) must not keep the machine from others.
-    fn drop(&mut self) {
+    /// The place is given up, though workers may still hold it: none of its tasks starts any more, and they keep nothing from others.
+    pub fn leave(&self) {
         let mut state = self.gate.lock();
         state.engines.remove(&self.engine);
         let left: Vec<u64> = state.owners.iter().filter(|(_, engine)| **engine == self.engine).map(|(task, _)| *task).collect();
@@ -194,5 +192,12 @@ impl Drop for Seat {
             state.step(self.engine, Event::Ended(task));
             state.staged.remove(&task);
         }
+    }
+}
+
+impl Drop for Seat {
+    /// What an engine leaves behind must not keep the machine from others.
+    fn drop(&mut self) {
+        self.leave();
     }
 }

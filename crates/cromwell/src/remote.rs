@@ -90,6 +90,15 @@ impl Fetch for Everywhere {
         }
     }
 
+    fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
+        let objects = self.objects.as_ref()?.for_run()?;
+        Some(Arc::new(Everywhere { web: self.web.clone(), objects: Some(objects) }))
+    }
+
+    fn needs(&self, file: &Path) -> Result<(), String> {
+        self.objects.as_ref().map_or(Ok(()), |objects| objects.needs(file))
+    }
+
     fn takes(&self, url: &str) -> bool {
         self.objects.as_ref().is_some_and(|objects| objects.takes(url))
     }

@@ -9,6 +9,7 @@ mod confine;
 mod laid;
 mod remove;
 mod resolve;
+mod seclude;
 
 use std::{
     collections::BTreeSet,
@@ -28,7 +29,13 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 
 use self::laid::Entry;
-pub use self::{laid::fingerprint, remove::remove, resolve::resolve};
+use self::seclude::Mapper;
+pub use self::{
+    laid::fingerprint,
+    remove::remove,
+    resolve::resolve,
+    seclude::{MAP_WORD, map_users},
+};
 use crate::{host, tree::MARKER, user::User};
 
 /// What every command needs of this machine, whatever its image holds.
@@ -104,15 +111,27 @@ pub enum Mode {
     Hidden,
 }
 
-/// Makes the root and becomes the command. Returns only if that cannot be done.
+impl Root {
+    /// Whether the command must not get around it: it hides something, or all of the machine.
+    fn is_closed(&self) -> bool {
+        self.image.is_some() || self.mounts.iter().any(|mount| mount.mode == Mode::Hidden)
+    }
+}
+
+/// Makes the root and becomes the command. Returns only if that cannot be done. `word` is the one by which our own program is asked
+/// for this; followed by [`MAP_WORD`] and a number, it asks for [`map_users`].
 ///
 /// # Errors
 /// What could not be done, and why.
-pub fn enter(root: &Root, command: &[String]) -> io::Error {
+pub fn enter(root: &Root, command: &[String], word: &str) -> io::Error {
+    let mapper = if root.is_closed() { Mapper::start(word) } else { None };
     if let Err(error) = make(root) {
         return error;
     }
-    if root.mounts.iter().any(|mount| mount.mode == Mode::Hidden)
+    if let Some(Err(error)) = mapper.map(Mapper::seclude) {
+        return io::Error::new(error.kind(), format!("cannot make a user namespace: {error}"));
+    }
+    if root.is_closed()
         && let Err(error) = confine::confine()
     {
         return io::Error::new(error.kind(), format!("cannot give up the rights that would uncover hidden folders: {error}"));
@@ -169,6 +188,9 @@ fn make(root: &Root) -> io::Result<()> {
             own.extend(laid.iter().flat_map(|entry| entry.place.ancestors().skip(1).map(Path::to_path_buf)));
             copy_tree(beneath, Path::new(""), &own, &laid, root)?;
         }
+    }
+    if root.is_closed() {
+        seclude::close_machine(&root.base)?;
     }
     if let Some(user) = &root.user {
         give_own_folders(root, user)?;

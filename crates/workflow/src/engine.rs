@@ -10,6 +10,8 @@ mod earlier;
 mod finish;
 mod live;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -366,6 +368,13 @@ impl<'p> Engine<'p> {
         }
     }
 
+    /// Gives everything up, after a panic of ours: what waits never starts, and what runs is asked to end, since nobody would record
+    /// how it does.
+    pub fn break_off(&mut self) {
+        self.gate.leave();
+        self.end_running(false);
+    }
+
     /// How a run ended, after [`Engine::work`].
     pub fn take(&mut self, root: usize) -> Option<Finished> {
         self.roots.get_mut(root)?.finished.take()
@@ -510,6 +519,7 @@ impl<'p> Engine<'p> {
 
     /// Tells a remark, once.
     fn note(&mut self, note: String) {
+        let note = self.settings.secrets.covered(&note).into_owned();
         if self.noted.insert(note.clone()) {
             self.progress.tell(Event::Note(note));
         }

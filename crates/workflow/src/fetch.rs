@@ -37,6 +37,19 @@ pub trait Fetch: fmt::Debug {
     /// Why there is none, in words that go on after the URL.
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String>;
 
+    /// The same for one run, where that makes a difference: what it brings stays here until the run has ended.
+    fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
+        None
+    }
+
+    /// A file of this machine is needed, which may be one that was brought for an earlier engine of the same run.
+    ///
+    /// # Errors
+    /// Why it may not stay, in words that go on after its path.
+    fn needs(&self, _file: &Path) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether files can be stored behind a URL.
     fn takes(&self, _url: &str) -> bool {
         false
@@ -103,6 +116,13 @@ impl Reader {
 }
 
 impl Remote {
+    /// The same for one run, see [`Fetch::for_run`].
+    #[must_use]
+    pub fn for_run(self) -> Self {
+        let own = self.fetch.as_ref().and_then(|fetch| fetch.for_run());
+        Remote { fetch: own.or(self.fetch), ..self }
+    }
+
     /// Where the file behind a URL is here; `None` for what is no such URL.
     pub fn local(&self, path: &str) -> Option<Result<PathBuf, String>> {
         let fetch = self.fetch.as_ref().filter(|fetch| is_remote(path) && fetch.knows(path))?;

@@ -110,6 +110,8 @@ fn absolute(
         };
         if let Some((why, hint)) = wrong_with(&found, directory, dialect) {
             note(why, hint);
+        } else if let Err(why) = places.fetch.needs(&found) {
+            note(why, None);
         }
         // From 1.3 on one file has one path, however it is spelled.
         let whole = if version < Version::V1_3 { None } else { module::whole(&found) };

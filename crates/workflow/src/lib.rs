@@ -35,6 +35,7 @@ pub mod prepare;
 pub mod progress;
 pub mod provider;
 pub mod runtime;
+pub mod secrets;
 pub mod settings;
 pub mod stamps;
 pub mod stored;

@@ -20,7 +20,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::{
     clock::Clock,
-    documents::{EndDoc, Failure, to_text},
+    documents::{EndDoc, Failure, RunResultDoc, to_text},
 };
 
 /// How often processes are killed at most, and the pause in between.
@@ -103,6 +103,31 @@ pub fn family(store: &Store, run: RunId) -> Result<Vec<RunId>, StoreError> {
 /// # Errors
 /// What kept the store from answering or recording.
 pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usize, StoreError> {
+    let end = |at_ms| RunMove { owner: Some(None), ..RunMove::new(run, UNFINISHED.to_vec(), RunState::Aborted, at_ms) };
+    end_left(store, run, engine, end)
+}
+
+/// Ends what is left running of a run that cannot be carried out any more, and records the run as failed with this result, if
+/// this process still holds it. Returns the number of tasks ended.
+///
+/// # Errors
+/// What kept the store from answering or recording; a conflict where the run has ended otherwise or has another holder.
+pub fn fail_orphans(store: &Store, run: RunId, engine: Option<&Engine>, result: &RunResultDoc) -> Result<usize, StoreError> {
+    end_left(store, run, engine, |at_ms| failed(run, result, at_ms))
+}
+
+/// The end of a run of this process that cannot be carried out.
+pub fn failed(run: RunId, result: &RunResultDoc, at_ms: i64) -> RunMove {
+    RunMove {
+        held_by: Some(Some(owner())),
+        owner: Some(None),
+        result: Some(to_text(result)),
+        ..RunMove::new(run, UNFINISHED.to_vec(), RunState::Failed, at_ms)
+    }
+}
+
+/// Ends tasks that nobody waits for, records their calls as aborted, and then how the run has ended.
+fn end_left(store: &Store, run: RunId, engine: Option<&Engine>, end: impl FnOnce(i64) -> RunMove) -> Result<usize, StoreError> {
     // The engine may have died before it could record what it had started: the processes themselves are asked.
     let living = tree::markers_below(&format!("{run}/"));
     let family = family(store, run)?;
@@ -113,8 +138,7 @@ pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result
     end_marked(run, &markers, engine);
     let at_ms = Clock::start().now_ms();
     close(store, &family, open, at_ms);
-    let end = RunMove { owner: Some(None), ..RunMove::new(run, UNFINISHED.to_vec(), RunState::Aborted, at_ms) };
-    store.write(vec![Write::MoveRun(end)]).wait()?;
+    store.write(vec![Write::MoveRun(end(at_ms))]).wait()?;
     Ok(living.len() + jobs)
 }
 

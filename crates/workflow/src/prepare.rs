@@ -219,7 +219,7 @@ impl Shared {
             None => settings.place(&runtime)?,
         };
         let cacheable = preparation.look_up && !is_volatile(task) && (settings.read_cache || settings.write_cache);
-        let identity = if cacheable { Some(self.identity(preparation, &frame, &inputs, &runtime, &place)?) } else { None };
+        let identity = if cacheable { Some(self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)?) } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
     }
 
@@ -258,7 +258,7 @@ impl Shared {
         preparation: &Preparation,
         frame: &TaskFrame,
         inputs: &IndexMap<Arc<str>, Value>,
-        runtime: &Runtime,
+        (attributes, runtime): (&IndexMap<String, Value>, &Runtime),
         place: &Place,
     ) -> Result<Identity, Failure> {
         let mut parts = (*self.parts_of(preparation)).clone();
@@ -298,6 +298,7 @@ impl Shared {
                 parts.insert(format!("files of {}", decl.name.text), text);
             }
         }
+        preparation.context.settings.secrets.cover_parts(&mut parts, attributes);
         Ok(Identity::of(parts))
     }
 

@@ -27,6 +27,7 @@ use crate::{
     identity::text_hash,
     limits::Limits,
     provider::{LOCAL, Mode, Provider, Providers, Site},
+    secrets::Secrets,
 };
 
 /// As Cromwell has them.
@@ -110,6 +111,8 @@ pub struct Settings {
     pub root_words: Vec<String>,
     /// Runtime attributes of tasks that are silent about them.
     pub default_attributes: IndexMap<String, Value>,
+    /// What of them, and of other options, is not written down.
+    pub secrets: Secrets,
     /// Factor by which memory grows with each attempt that ran out of it.
     pub memory_retry_multiplier: Option<f64>,
     /// Time between the polite signal and the hard one.
@@ -174,6 +177,7 @@ impl Default for Settings {
             images: Vec::new(),
             root_words: Vec::new(),
             default_attributes: IndexMap::new(),
+            secrets: Secrets::default(),
             memory_retry_multiplier: None,
             grace: Duration::from_secs(5),
             dialect: None,

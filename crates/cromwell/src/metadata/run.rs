@@ -77,7 +77,9 @@ fn deletes(context: Context<'_>, spec: &RunSpec) -> bool {
 /// Where the log of a run is to be found when it has ended.
 fn log_folder(context: Context<'_>, spec: &RunSpec) -> Option<String> {
     let options = context.options.settings.with_default_options(&context.options.opened_options(&spec.options));
-    let copied = options.get(crate::service::LOG_OPTION).and_then(Json::as_str).map(str::to_owned);
+    let name = crate::service::LOG_OPTION;
+    let is_hidden = context.options.hides(name, spec.options.get(name).unwrap_or(&Json::Null));
+    let copied = options.get(name).filter(|_| !is_hidden).and_then(Json::as_str).map(str::to_owned);
     let kept = context.options.log_dir.as_ref().filter(|_| !context.options.log_temporary);
     copied.or_else(|| kept.map(|folder| folder.to_string_lossy().into_owned()))
 }

@@ -4,25 +4,25 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use batchyard_model::{RunId, RunState};
-use batchyard_store::{RunMove, RunRecord, StoreError, Write};
+use batchyard_store::{RunRecord, StoreError, Write};
 use batchyard_wdl::{
     inputs::{self, Bound, InputProblem},
     load::Loaded,
     module::Callee,
 };
 use batchyard_workflow::{
-    documents::{Failure, RunResultDoc, RunSpec, Submission, to_text},
+    documents::{Failure, RunResultDoc, RunSpec, Submission},
     engine::{Engine, EngineError, Finished, Message, Origin, Request},
     fetch::{Reader, Remote},
     given::{self, Places, described},
     outputs::Destination,
-    owner::{end_orphans, owner},
+    owner::{end_orphans, fail_orphans, failed, owner},
     settings::Settings,
     stored,
 };
@@ -37,6 +37,12 @@ use crate::{
 
 /// Workflow option that names the folder for a copy of the run's log.
 pub const LOG_OPTION: &str = "final_workflow_log_dir";
+
+/// Workflow option that names who is told of the run's end.
+const CALLBACK_OPTION: &str = "workflow_callback_uri";
+
+/// Options of a run as they are kept, and as they were given with the defaults.
+type KeptAndOpened<'o> = (&'o Map<String, Json>, &'o Map<String, Json>);
 
 /// Texts of a submission by hash.
 type Texts = HashMap<String, String>;
@@ -80,9 +86,10 @@ impl Service {
                 true
             }
             Err(_) => {
-                // The panic's own message was printed by its hook. What ran goes on; trying again could panic again.
+                // The panic's own message was printed by its hook. Trying again could panic again.
                 let failure = Failure::new("internal error while the run was worked on").hint("please report it with the server's log");
-                self.end_unusable(id, vec![failure], false);
+                let result = RunResultDoc { failures: vec![failure], ..RunResultDoc::default() };
+                self.told_end(id, fail_orphans(self.store(), id, self.options.settings.engine.get(), &result).map(drop));
                 false
             }
         };
@@ -116,13 +123,14 @@ impl Service {
             Err(NotReady::Unusable(failures)) => {
                 let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
                 let options = self.options.settings.with_default_options(&self.options.opened_options(&spec.options));
-                self.end_unusable(id, failures.clone(), true);
-                self.notify(id, &options, RunState::Failed, Map::new(), &failures);
+                self.end_unusable(&record, failures.clone());
+                self.notify(id, (&spec.options, &options), RunState::Failed, Map::new(), &failures);
                 return Ok(());
             }
         };
         let dir = ready.request.dir.clone();
-        let options = self.options.settings.with_default_options(&self.options.opened_options(&ready.request.spec.options));
+        let kept = ready.request.spec.options.clone();
+        let options = self.options.settings.with_default_options(&self.options.opened_options(&kept));
         let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let remote = ready.settings.remote.clone();
@@ -132,7 +140,7 @@ impl Service {
             // It was aborted before it could begin, or another server has it.
             Err(EngineError::Store(StoreError::Conflict { .. })) => return Ok(()),
             Err(EngineError::Plan(problem)) => {
-                self.end_unusable(id, vec![Failure::new(problem.to_string())], true);
+                self.end_unusable(&record, vec![Failure::new(problem.to_string())]);
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -144,19 +152,22 @@ impl Service {
             }
             running.mailbox = Some(engine.mailbox());
         }
-        let worked = engine.work();
+        let worked = catch_unwind(AssertUnwindSafe(|| engine.work())).unwrap_or_else(|panic| {
+            engine.break_off();
+            resume_unwind(panic)
+        });
         let finished = engine.take(root);
         drop(engine);
         log.flush();
         if let (Ok(()), Some(finished)) = (&worked, finished) {
-            self.tell_end(id, &options, (log.path(), &remote), &finished);
+            self.tell_end(id, (&kept, &options), (log.path(), &remote), &finished);
         }
         worked
     }
 
     /// What is done once a run has ended: its log goes where it was asked for, and who wants to know is told. Neither
     /// changes how it ended.
-    fn tell_end(&self, id: RunId, options: &Map<String, Json>, (log, remote): (&Path, &Remote), finished: &Finished) {
+    fn tell_end(&self, id: RunId, (kept, options): KeptAndOpened<'_>, (log, remote): (&Path, &Remote), finished: &Finished) {
         let option = |name: &str| options.get(name).and_then(Json::as_str);
         if let Some(target) = option(LOG_OPTION) {
             let name = format!("workflow.{id}.log");
@@ -174,16 +185,18 @@ impl Service {
         }
         let outputs: Map<String, Json> =
             finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
-        self.notify(id, options, finished.state, outputs, &finished.failures);
+        self.notify(id, (kept, options), finished.state, outputs, &finished.failures);
     }
 
     /// Tells who wants to know that a run has ended.
-    fn notify(&self, id: RunId, options: &Map<String, Json>, state: RunState, outputs: Map<String, Json>, failures: &[Failure]) {
+    fn notify(&self, id: RunId, (kept, options): KeptAndOpened<'_>, state: RunState, outputs: Map<String, Json>, failures: &[Failure]) {
         let Some(manner) = &self.options.callback else { return };
-        if let Some(url) = options.get("workflow_callback_uri").and_then(Json::as_str).or(manner.endpoint.as_deref()) {
+        let own = options.get(CALLBACK_OPTION).and_then(Json::as_str);
+        let is_secret = own.is_some() && self.options.hides(CALLBACK_OPTION, kept.get(CALLBACK_OPTION).unwrap_or(&Json::Null));
+        if let Some(url) = own.or(manner.endpoint.as_deref()) {
             let failures: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
             let body = json!({ "workflowId": id.to_string(), "state": state.name(), "outputs": outputs, "failures": failures });
-            self.notices.tell(Notice { run: id, url: url.to_owned(), body, manner: manner.clone() });
+            self.notices.tell(Notice { run: id, url: url.to_owned(), is_secret, body, manner: manner.clone() });
         }
     }
 
@@ -192,14 +205,16 @@ impl Service {
         let mut spec: RunSpec = serde_json::from_str(&record.spec)
             .map_err(|error| Failure::new(format!("the record of run {} cannot be read: {error}", record.id)))?;
         let mut settings = self.options.settings.clone();
-        let mut notes = settings.apply_options(&self.options.seal.open_all(&spec.options).map_err(Failure::from)?)?;
+        let opened = self.options.seal.open_all(&spec.options).map_err(Failure::from)?;
+        settings.secrets = self.options.secrets(&spec.options, &opened).map_err(Failure::from)?;
+        let mut notes = settings.apply_options(&opened).map_err(|failure| settings.secrets.covered_failure(failure))?;
         let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
         let on_behalf = spec.submission.as_ref().and_then(|submission| submission.on_behalf.clone());
         let reader = self.reader(on_behalf.as_deref())?;
         if reader.is_some() {
             settings.providers = settings.providers.jobs_alone();
         }
-        settings.remote = Remote { fetch: Some(Arc::new(downloads)), on_behalf, reader };
+        settings.remote = Remote { fetch: Some(Arc::new(downloads)), on_behalf, reader }.for_run();
         let begun = !spec.documents.is_empty();
         let (loaded, callee, bound) =
             if begun { self.kept(&spec, &settings)? } else { self.fresh(record.id, &mut spec, &settings, texts)? };
@@ -323,18 +338,20 @@ impl Service {
         Ok(text.ok_or_else(|| Failure::new("a text of the submission is gone from the state"))?)
     }
 
-    /// Records that a run cannot be carried out.
-    fn end_unusable(&self, id: RunId, failures: Vec<Failure>, unusable: bool) {
-        let result = RunResultDoc { failures, unusable, ..RunResultDoc::default() };
-        let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
-        let now = self.clock.now_ms();
-        let end = RunMove {
-            held_by: Some(Some(owner())),
-            owner: Some(None),
-            result: Some(to_text(&result)),
-            ..RunMove::new(id, from, RunState::Failed, now)
+    /// Records that a run cannot be carried out. What an earlier server has started for it is ended first: nobody would wait for it.
+    fn end_unusable(&self, record: &RunRecord, failures: Vec<Failure>) {
+        let result = RunResultDoc { failures, unusable: true, ..RunResultDoc::default() };
+        let ended = if record.state == RunState::Submitted {
+            let end = failed(record.id, &result, self.clock.now_ms());
+            self.store().write(vec![Write::MoveRun(end)]).wait()
+        } else {
+            fail_orphans(self.store(), record.id, self.options.settings.engine.get(), &result).map(drop)
         };
-        match self.store().write(vec![Write::MoveRun(end)]).wait() {
+        self.told_end(record.id, ended);
+    }
+
+    fn told_end(&self, id: RunId, recorded: Result<(), StoreError>) {
+        match recorded {
             // A run that has ended otherwise keeps its end.
             Ok(()) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => report(&format!("run {id} has failed, and that cannot be recorded: {error}")),

@@ -12,6 +12,7 @@ use batchyard_store::{RunMove, Store, Write};
 use batchyard_workflow::{
     clock::Clock,
     documents::{CallbackDoc, RunResultDoc, to_text},
+    secrets::CLEARED,
 };
 
 use super::report;
@@ -27,10 +28,19 @@ pub(super) struct Notice {
     /// The run that has ended.
     pub(super) run: RunId,
     pub(super) url: String,
+    /// Whether the URL is not written down.
+    pub(super) is_secret: bool,
     /// JSON.
     pub(super) body: serde_json::Value,
     /// How often and when.
     pub(super) manner: Callback,
+}
+
+impl Notice {
+    /// Its URL as it may be told.
+    fn shown(&self) -> &str {
+        if self.is_secret { CLEARED } else { &self.url }
+    }
 }
 
 /// Notices that wait for their time.
@@ -97,7 +107,7 @@ impl Notices {
             }
             let mut state = self.lock();
             state.telling -= 1;
-            let Err(problem) = told else { continue };
+            let Err(problem) = told.map_err(|problem| problem.replace(&entry.notice.url, entry.notice.shown())) else { continue };
             if over {
                 drop(state);
                 report(&format!("run {}: {problem}; it is not tried again", entry.notice.run));
@@ -118,7 +128,7 @@ impl Notices {
             let Some(record) = record.filter(|record| record.state.is_terminal()) else { return Ok(None) };
             let read = record.result.as_deref().map_or_else(|| Ok(RunResultDoc::default()), serde_json::from_str);
             let mut result: RunResultDoc = read.map_err(|error| format!("its result cannot be read: {error}"))?;
-            result.callback = Some(CallbackDoc { successful, url: notice.url.clone(), at_ms });
+            result.callback = Some(CallbackDoc { successful, url: notice.shown().to_owned(), at_ms });
             let same = RunMove::new(id, vec![record.state], record.state, record.ended_ms.unwrap_or(at_ms));
             Ok::<_, String>(Some(RunMove { result: Some(to_text(&result)), ..same }))
         };

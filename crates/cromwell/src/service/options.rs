@@ -5,6 +5,7 @@ use std::{collections::HashSet, fmt, path::PathBuf, sync::Arc, time::Duration};
 use batchyard_model::RunId;
 use batchyard_workflow::{
     fetch::{Fetch, User},
+    secrets::{CLEARED, Secrets},
     settings::Settings,
 };
 use serde_json::{Map, Value as Json};
@@ -22,9 +23,6 @@ use crate::{
 
 /// Time that running tasks get to end when the server ends them, unless a configuration says otherwise.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What is shown, and kept, in the place of a secret.
-const CLEARED: &str = "cleared";
 
 /// The user of this machine as whom a run is carried out for somebody, by the name that [`Submission::on_behalf`] tells; nothing for
 /// the server's own.
@@ -169,10 +167,24 @@ impl Options {
         self.seal.open_all(options).unwrap_or_else(|_| options.clone())
     }
 
+    /// Whether an option of this name, kept like this, is a secret.
+    pub fn hides(&self, name: &str, kept: &Json) -> bool {
+        self.hidden_options.contains(name) || is_sealed(kept)
+    }
+
+    /// The secrets of a run: of its options as they were kept, and as they are with the defaults.
+    ///
+    /// # Errors
+    /// There is no key to make digests of them with.
+    pub fn secrets(&self, kept: &Map<String, Json>, opened: &Map<String, Json>) -> Result<Secrets, SealError> {
+        let mut secret = self.settings.with_default_options(opened);
+        secret.retain(|name, _| self.hides(name, kept.get(name).unwrap_or(&Json::Null)));
+        if secret.is_empty() { Ok(Secrets::default()) } else { Ok(Secrets::of(&secret, &self.seal.salt()?)) }
+    }
+
     /// Options of a workflow as they may be shown.
     pub fn shown_options(&self, options: &Map<String, Json>) -> Map<String, Json> {
-        let is_hidden = |name: &String, value: &Json| self.hidden_options.contains(name) || is_sealed(value);
-        let shown = |name: &String, value: &Json| if is_hidden(name, value) { Json::from(CLEARED) } else { value.clone() };
+        let shown = |name: &String, value: &Json| if self.hides(name, value) { Json::from(CLEARED) } else { value.clone() };
         options.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
     }
 

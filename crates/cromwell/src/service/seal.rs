@@ -16,12 +16,15 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use batchyard_workflow::documents::Failure;
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hmac,
     rand::{SecureRandom, SystemRandom},
 };
 use serde_json::{Map, Value as Json, json};
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
+/// What is signed with the key to get a salt, so that nothing leads from one to the other.
+const SALT: &[u8] = b"batchyard: digests of secret options";
 /// The only member of a sealed value.
 const SEALED: &str = "$sealed";
 
@@ -106,6 +109,15 @@ impl Seal {
             Ok((name.clone(), value))
         };
         options.iter().map(opened).collect()
+    }
+
+    /// A secret that follows from the key, for digests of secrets.
+    ///
+    /// # Errors
+    /// There is no key, or none can be made.
+    pub fn salt(&self) -> Result<Vec<u8>, SealError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.key(true)?.0);
+        Ok(hmac::sign(&key, SALT).as_ref().to_vec())
     }
 
     fn open(&self, option: &str, value: &Json) -> Result<Json, SealError> {
@@ -232,6 +244,8 @@ mod tests {
         fs::write(&path, "c2VjcmV0").unwrap();
         assert!(matches!(Seal::of_file(path).open_all(&kept), Err(SealError::NoKey(_))));
         assert!(matches!(Seal::none().seal("a", &json!(1)), Err(SealError::Nowhere)));
+        let salt = |byte| Seal::of_key(Key([byte; KEY_BYTES])).salt().unwrap();
+        assert!(salt(7) == salt(7) && salt(7) != salt(8) && salt(7) != [7; KEY_BYTES]);
     }
 
     #[test]

@@ -1,21 +1,28 @@
 //! Objects of other stores that were brought here: each once, and again only when it has changed.
 //!
 //! `<folder>/<hash of the address's folder>/<name>` is the file, so that an index is found beside its file; `.marks` beside it says
-//! which state of the object that is. Whoever brings an object holds the lock of its mark, so that others wait for it instead of
-//! bringing it too: also those of another process.
+//! which state of the object that is, and when it was last used. Whoever brings an object holds the lock of its mark, so that others
+//! wait for it instead of bringing it too: also those of another process. What nobody uses is removed again ([`expiry`]), but not what
+//! a run still needs ([`lease`]).
+
+mod expiry;
+mod lease;
 
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use rustix::fs::{FlockOperation, flock};
 use sha2::{Digest, Sha256};
 
+pub use self::expiry::{Bounds, Removed};
+use self::lease::{Lease, Leases};
 use super::{Address, RemoteError, Stat, Stores};
 use crate::folder::{place, stamp};
 
@@ -23,6 +30,8 @@ use crate::folder::{place, stamp};
 const PARTS: &str = ".parts";
 /// Folder of marks, beside the files.
 const MARKS: &str = ".marks";
+/// How often a mark is made again that somebody removes.
+const MAX_TRIES: u32 = 100;
 /// Bytes of a mark that are read.
 const MAX_MARK: u64 = 8 << 10;
 
@@ -33,6 +42,9 @@ pub struct Cache {
     folder: PathBuf,
     names: Option<Names>,
     wanted: Option<Wanted>,
+    bounds: Bounds,
+    leases: Arc<Leases>,
+    lease: Option<Arc<Lease>>,
 }
 
 /// Whether somebody still wants what is being brought.
@@ -50,7 +62,21 @@ impl fmt::Debug for Cache {
 impl Cache {
     /// A cache below a folder, which is made when it is needed.
     pub fn new(stores: Stores, folder: PathBuf) -> Cache {
-        Cache { stores, folder, names: None, wanted: None }
+        let leases = Arc::new(Leases::new(folder.clone()));
+        Cache { stores, folder, names: None, wanted: None, bounds: Bounds::default(), leases, lease: None }
+    }
+
+    /// The same that keeps no more than this; see [`Cache::forget_unused`].
+    #[must_use]
+    pub fn with_bounds(self, bounds: Bounds) -> Cache {
+        Cache { bounds, ..self }
+    }
+
+    /// The same for a run: what it brings stays at least until the last copy of this is dropped, and where its process dies, long
+    /// enough for another one to take the run up.
+    #[must_use]
+    pub fn leased(&self) -> Cache {
+        Cache { lease: Some(Arc::new(self.leases.begin())), ..self.clone() }
     }
 
     /// The same for accounts with ids: settings name them by their names.
@@ -79,18 +105,52 @@ impl Cache {
         &self.stores
     }
 
-    /// The file that is like an object now. It must not be written to.
+    /// The file that is like an object now. It must not be written to. Without a lease it stays for an hour at least.
     ///
     /// # Errors
     /// There is no such object, or it cannot be had.
     pub fn file(&self, url: &str) -> Result<PathBuf, RemoteError> {
+        let (file, was_brought) = self.up_to_date(url)?;
+        if was_brought {
+            self.tidy();
+        }
+        Ok(file)
+    }
+
+    /// A file of this cache that an earlier process has brought for the same run is still needed. Others are not looked at.
+    ///
+    /// # Errors
+    /// That cannot be noted.
+    pub fn hold(&self, file: &Path) -> Result<(), RemoteError> {
+        let below = file.strip_prefix(&self.folder).ok().and_then(|below| Some((below.parent()?, below.file_name()?)));
+        match below {
+            Some((folder, name)) if self.lease.is_some() && file.is_file() => {
+                self.noted(file, &self.folder.join(folder).join(MARKS).join(name)).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The lock of the mark, after this use was noted: who is about to remove the file looks at the mark's time again while he holds it.
+    fn noted(&self, file: &Path, mark_path: &Path) -> Result<File, RemoteError> {
+        let mark = opened(mark_path).map_err(RemoteError::file("keep", mark_path))?;
+        let is_new = match (&self.lease, file.strip_prefix(&self.folder)) {
+            (Some(lease), Ok(name)) => lease.note(name).map_err(RemoteError::file("note a use of", file))?,
+            _ => false,
+        };
+        expiry::note_use(&mark, SystemTime::now(), is_new).map_err(RemoteError::file("keep", mark_path))?;
+        Ok(mark)
+    }
+
+    /// The file, and whether it had to be brought.
+    fn up_to_date(&self, url: &str) -> Result<(PathBuf, bool), RemoteError> {
         let address = Address::object(url)?;
         let (file, mark_path) = self.places(&address)?;
-        let mut mark = opened(&mark_path).map_err(RemoteError::file("keep", &mark_path))?;
+        let mut mark = self.noted(&file, &mark_path)?;
         let state = self.state(&address, &self.stores.stat(url)?);
         // A task that runs as the server's own user could have written to what it got a second name of.
         if stamp(&file).is_ok_and(|stamp| read(&mut mark).is_ok_and(|kept| kept == state + &stamp)) {
-            return Ok(file);
+            return Ok((file, false));
         }
         let parts = self.folder.join(PARTS);
         fs::create_dir_all(&parts).map_err(RemoteError::file("make", &parts))?;
@@ -101,7 +161,7 @@ impl Cache {
         let stat = self.stores.fetch(&address, &part, &file, self.wanted.as_ref())?;
         let stamp = stamp(&file).map_err(RemoteError::file("read", &file))?;
         write(&mut mark, &(self.state(&address, &stat) + &stamp)).map_err(RemoteError::file("keep", &mark_path))?;
-        Ok(file)
+        Ok((file, true))
     }
 
     /// Shows an object as a file here: a second name of what is kept, or a copy where the file system has none.
@@ -141,12 +201,33 @@ impl Cache {
 
 /// A mark, for oneself.
 fn opened(path: &Path) -> io::Result<File> {
+    let mut tries = MAX_TRIES;
+    loop {
+        tries -= 1;
+        match lock(path) {
+            // It was just removed, or its folder: whoever does that holds it for a moment only.
+            Ok(None) if tries > 0 => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries > 0 => {}
+            Ok(None) => return Err(io::Error::other("it is removed again and again")),
+            Ok(Some(mark)) => return Ok(mark),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The file of this name with its lock; none where it has lost the name meanwhile.
+fn lock(path: &Path) -> io::Result<Option<File>> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     flock(&file, FlockOperation::LockExclusive)?;
-    Ok(file)
+    let named = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        named => named?,
+    };
+    let held = file.metadata()?;
+    Ok(((named.dev(), named.ino()) == (held.dev(), held.ino())).then_some(file))
 }
 
 fn read(mark: &mut File) -> io::Result<String> {

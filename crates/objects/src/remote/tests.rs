@@ -1,4 +1,9 @@
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use opendal::{Operator, layers::ChaosLayer, services::Memory};
 
@@ -157,6 +162,132 @@ fn what_is_kept_is_brought_again_when_it_has_changed() {
     fs::write(&first, "half").unwrap();
     assert_eq!(fs::read_to_string(cache.file("oss://data/in/r.bam").unwrap()).unwrap(), "other reads");
     assert!(cache.file("oss://data/in/.marks").is_err() && cache.file("oss://data/in/none").unwrap_err().is_missing());
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A cache with objects of ten bytes, by name, each last used so many hours ago.
+fn cache_of(yard: &Yard, used: &[(&str, u32)]) -> Cache {
+    let (stores, folder) = yard.folder_store();
+    let cache = Cache::new(stores, yard.dir.path().join("cache"));
+    for (name, hours) in used {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "ten bytes.").unwrap();
+        let file = cache.file(&format!("oss://data/in/{name}")).unwrap();
+        let mark = file.parent().unwrap().join(".marks").join(file.file_name().unwrap());
+        fs::File::options().write(true).open(mark).unwrap().set_modified(SystemTime::now() - HOUR * *hours).unwrap();
+    }
+    cache
+}
+
+/// Names of the objects in a cache.
+fn kept(yard: &Yard) -> Vec<String> {
+    let folders = fs::read_dir(yard.dir.path().join("cache")).unwrap().map(|entry| entry.unwrap());
+    let folders = folders.filter(|entry| !entry.file_name().to_str().unwrap().starts_with('.') && entry.path().is_dir());
+    let files =
+        folders.flat_map(|folder| fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()));
+    let mut names: Vec<String> = files.filter(|name| name != ".marks").collect();
+    names.sort();
+    names
+}
+
+fn forget(cache: &Cache, bounds: Bounds, hours: u32) -> Removed {
+    cache.clone().with_bounds(bounds).forget_unused(SystemTime::now() + HOUR * hours).unwrap()
+}
+
+#[test]
+fn what_nobody_uses_is_removed_and_can_be_brought_again() {
+    let yard = Yard::new();
+    let cache = cache_of(&yard, &[("a/old", 50), ("a/new", 2), ("b/old", 49), ("now", 0)]);
+    let days = |days| Bounds { unused: Some(HOUR * 24 * days), bytes: None };
+    assert_eq!(forget(&cache, Bounds::default(), 10_000), Removed::default(), "without bounds everything stays");
+    assert_eq!(forget(&cache, days(3), 0), Removed::default());
+    assert_eq!(forget(&cache, days(2), 0), Removed { files: 2, bytes: 20 });
+    assert_eq!(kept(&yard), ["new", "now"]);
+    let folders =
+        fs::read_dir(yard.dir.path().join("cache")).unwrap().filter(|entry| entry.as_ref().unwrap().path().join(".marks").is_dir());
+    assert_eq!(folders.count(), 2, "the folder of `b/old` is gone, that of `a/new` is not");
+    assert_eq!(fs::read_to_string(cache.file("oss://data/in/b/old").unwrap()).unwrap(), "ten bytes.");
+    assert_eq!(forget(&cache, days(2), 47), Removed { files: 1, bytes: 10 }, "a use counts from now");
+    assert_eq!(kept(&yard), ["now", "old"]);
+}
+
+#[test]
+fn the_longest_unused_make_room() {
+    let yard = Yard::new();
+    let cache = cache_of(&yard, &[("c", 30), ("a", 50), ("b", 40), ("now", 0), ("linked", 60)]);
+    // Inputs of runs are second names: they take no room that could be won.
+    let link = yard.dir.path().join("link");
+    cache.link_file("oss://data/in/linked", &link).unwrap();
+    let bytes = |bytes| Bounds { unused: None, bytes: Some(bytes) };
+    assert_eq!(forget(&cache, bytes(40), 0), Removed::default());
+    assert_eq!(forget(&cache, bytes(29), 0), Removed { files: 2, bytes: 20 });
+    assert_eq!(kept(&yard), ["c", "linked", "now"]);
+    assert_eq!(forget(&cache, bytes(0), 0), Removed { files: 1, bytes: 10 }, "what was just used stays");
+    assert_eq!(forget(&cache, Bounds { unused: Some(HOUR), bytes: Some(0) }, 2), Removed { files: 1, bytes: 10 });
+    assert_eq!(kept(&yard), ["linked"]);
+    fs::remove_file(link).unwrap();
+    assert_eq!(forget(&cache, bytes(0), 2), Removed { files: 1, bytes: 10 });
+    assert!(kept(&yard).is_empty());
+}
+
+#[test]
+fn what_a_run_needs_stays_until_it_has_ended() {
+    let yard = Yard::new();
+    let cache = cache_of(&yard, &[("a", 50), ("b", 50)]);
+    let run = cache.leased();
+    let (file, again) = (run.file("oss://data/in/a").unwrap(), run.clone());
+    let all = Bounds { unused: Some(HOUR), bytes: Some(0) };
+    assert_eq!(forget(&cache, all, 1000), Removed { files: 1, bytes: 10 });
+    assert_eq!(kept(&yard), ["a"]);
+    drop(run);
+    assert_eq!(forget(&cache, all, 1000), Removed::default(), "another thread of the run may need it");
+    // Another process takes the run up, and knows the file by its path.
+    let next = cache.leased();
+    next.hold(&file).unwrap();
+    next.hold(&yard.file("elsewhere", "text")).unwrap();
+    drop(again);
+    assert_eq!(forget(&cache, all, 1000), Removed::default());
+    drop(next);
+    assert_eq!(forget(&cache, all, 1000), Removed { files: 1, bytes: 10 });
+    assert!(!file.exists());
+}
+
+#[test]
+fn who_brings_looks_what_can_go() {
+    let yard = Yard::new();
+    let cache = cache_of(&yard, &[("a", 50), ("b", 50), ("c", 0)]).with_bounds(Bounds { unused: Some(HOUR * 24), bytes: None });
+    cache.file("oss://data/in/c").unwrap();
+    assert_eq!(kept(&yard), ["a", "b", "c"], "nothing was brought");
+    fs::write(yard.dir.path().join("store/c"), "other").unwrap();
+    cache.file("oss://data/in/c").unwrap();
+    assert_eq!(kept(&yard), ["c"]);
+}
+
+/// Some use objects while others remove them all the time: nobody is without his file.
+#[test]
+fn who_uses_and_who_removes_do_not_meet() {
+    let yard = Yard::new();
+    let cache = cache_of(&yard, &[("a", 50)]);
+    let all = Bounds { unused: Some(HOUR), bytes: None };
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let remove = || {
+            // Seen from far ahead all that no run needs is old.
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                forget(&cache, all, 1000);
+            }
+        };
+        let remover = scope.spawn(remove);
+        for _ in 0..300 {
+            let run = cache.leased();
+            let file = run.file("oss://data/in/a").unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), "ten bytes.");
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        remover.join().unwrap();
+    });
 }
 
 #[test]

@@ -337,6 +337,7 @@ impl Engine<'_> {
                 self.end_call(number, CallEvent::Abort, Err(failure), Some((document, exit_code)));
             }
             Err(failed) => {
+                let failed = Failed { failure: self.settings.secrets.covered_failure(failed.failure), ..failed };
                 document.failure = Some(failed.failure.clone());
                 self.failed_attempt(number, failed, document, exit_code);
             }
@@ -389,6 +390,7 @@ impl Engine<'_> {
     ) {
         let Some(call) = self.calls.remove(&number) else { return };
         self.leave_ahead(call.ahead);
+        let result = result.map_err(|failure| self.settings.secrets.covered_failure(failure));
         let run = self.frames.run(call.frame);
         // The event fits the state by construction; a call that does not would be ended as failed.
         let state = batchyard_model::state::call::next(call.state, event).unwrap_or(CallState::Failed);
@@ -541,8 +543,10 @@ fn start_doc(call: &Call, prepared: &Prepared, settings: &Settings) -> (StartDoc
     let (mut inputs, blobs) = json_inputs(&call.inputs);
     let silent: Vec<&Decl> = call.task.inputs.iter().filter(|decl| !call.inputs.contains_key(&decl.name.text)).collect();
     inputs.extend(constants::known(&call.module, &silent, dialect));
-    let mut runtime: Map<String, Json> = prepared.attributes.iter().map(|(name, value)| (name.clone(), json::to_json(value))).collect();
-    if let (true, Some(bytes)) = (call.memory_failures > 0, prepared.runtime.memory_bytes) {
+    let secrets = &settings.secrets;
+    let mut runtime = secrets.shown(&prepared.attributes);
+    let hides_memory = prepared.attributes.get("memory").is_some_and(|memory| secrets.hide("memory", memory));
+    if let (true, Some(bytes)) = (call.memory_failures > 0 && !hides_memory, prepared.runtime.memory_bytes) {
         // What the attempt gets, in the words of its document.
         let unit = if dialect == Dialect::Cromwell { "GB" } else { "GiB" };
         let grown = bytes as f64 / f64::from(1 << 30) * settings.memory_growth(call.memory_failures);
@@ -555,7 +559,7 @@ fn start_doc(call: &Call, prepared: &Prepared, settings: &Settings) -> (StartDoc
         queued_ms: call.queued_ms,
         prepared_ms: call.prepared_ms,
         parts: prepared.identity.as_ref().map(|i| i.parts.clone()).unwrap_or_default(),
-        image: prepared.place.image.clone(),
+        image: secrets.shown_image(prepared.place.image.as_ref(), &prepared.attributes),
         provider: prepared.place.site.as_ref().map(|site| site.provider().name().to_owned()),
         child: None,
         notes: Vec::new(),

@@ -138,7 +138,8 @@ impl Engine<'_> {
                 root.failures.push(failure);
             }
         }
-        let failures = self.roots.get(root).map(|r| r.failures.clone()).unwrap_or_default();
+        let covered = |failures: &Vec<Failure>| failures.iter().map(|f| self.settings.secrets.covered_failure(f.clone())).collect();
+        let failures: Vec<Failure> = self.roots.get(root).map(|r| covered(&r.failures)).unwrap_or_default();
         let documents = outputs.iter().map(|(k, v)| (k.clone(), json::to_json(v))).collect();
         let result = RunResultDoc { outputs: documents, failures: failures.clone(), ..RunResultDoc::default() };
         let at_ms = self.clock.now_ms();

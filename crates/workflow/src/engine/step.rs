@@ -77,6 +77,7 @@ impl Engine<'_> {
     /// Something of a run failed for good.
     pub(super) fn fail(&mut self, run: RunIndex, failure: Failure) {
         let mode = self.settings.failure_mode;
+        let failure = self.settings.secrets.covered_failure(failure);
         self.note_in_sub_workflows(run, &failure);
         let Some(root) = self.root_mut(run) else { return };
         root.failures.push(failure);
