@@ -12,6 +12,7 @@ use std::{
 use serde_json::{Value as Json, json};
 
 use crate::{
+    http::Server,
     service::{Service, date, job},
     yard::{Yard, wait_for},
 };
@@ -29,15 +30,15 @@ const EVENTS: [&str; 8] = [
 ];
 
 /// Listens for messages, and takes them or not. It ends with the test's process.
-struct Receiver {
-    address: String,
+pub struct Receiver {
+    pub address: String,
     heard: Arc<Mutex<Vec<Json>>>,
-    refused: Arc<AtomicU32>,
-    takes: Arc<AtomicBool>,
+    pub refused: Arc<AtomicU32>,
+    pub takes: Arc<AtomicBool>,
 }
 
 impl Receiver {
-    fn new(takes: bool) -> Receiver {
+    pub fn new(takes: bool) -> Receiver {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), takes)
     }
 
@@ -62,7 +63,7 @@ impl Receiver {
         receiver
     }
 
-    fn heard(&self) -> Vec<Json> {
+    pub fn heard(&self) -> Vec<Json> {
         self.heard.lock().unwrap().clone()
     }
 
@@ -173,4 +174,112 @@ fn no_message_is_lost_wherever_the_server_dies() {
         assert_eq!(events, EVENTS, "{place}: {:?}", receiver.events());
         assert!(receiver.heard().iter().all(|message| message["JobId"] == id), "{place}: {:?}", receiver.heard());
     }
+}
+
+/// Who does not answer at once is asked again soon, and for long.
+const PATIENT: &str = "webservice.port = 0\nworkflow-state-callback { enabled = true, max-retries = 100000, request-backoff { min = 50 ms, max = 200 ms, multiplier = 2 } }\n";
+const ECHO: &str = "version 1.0\nworkflow w { input { Int n } call t { input: n = n } output { String s = t.s } }\n\
+    task t { input { Int n } command <<< echo ~{n}; [ ~{n} -lt 9 ] >>> output { String s = read_string(stdout()) } }\n";
+
+fn workflows(yard: &Yard, variables: &[(&str, &str)]) -> Server {
+    let log = yard.path("background.err");
+    let mut command = yard.command(&["cromwell", "-Dconfig.file=cromwell.conf", "server"]);
+    let err = std::fs::File::create(&log).unwrap();
+    let child = command.envs(variables.iter().copied()).stdout(std::process::Stdio::null()).stderr(err).spawn().unwrap();
+    Server::of(child, log)
+}
+
+fn submit(server: &Server, n: u32, address: &str) -> String {
+    let options = json!({"workflow_callback_uri": address}).to_string();
+    server.submit(ECHO, &json!({"w.n": n}), &[("workflowOptions", options.as_bytes())])
+}
+
+#[test]
+fn ends_of_workflows_are_told_by_the_next_server() {
+    let yard = Yard::new();
+    yard.write("cromwell.conf", PATIENT);
+    // A place of our own, at which nobody listens yet: connections of others begin at other addresses.
+    let place = TcpListener::bind("127.77.3.1:0").unwrap().local_addr().unwrap();
+    let address = format!("http://{place}/messages");
+    let server = workflows(&yard, &[]);
+    let runs: Vec<(String, &str)> = [(1, "Succeeded"), (9, "Failed"), (2, "Succeeded")]
+        .map(|(n, state)| {
+            let id = submit(&server, n, &address);
+            assert_eq!(server.wait(&id), state);
+            (id, state)
+        })
+        .into();
+    assert_eq!(server.about(&runs[0].0, "metadata")["workflowCallback"], Json::Null);
+    server.kill();
+
+    let server = workflows(&yard, &[]);
+    let receiver = Receiver::on(TcpListener::bind(place).unwrap(), true);
+    wait_for("the notices", || receiver.heard().len() >= 3);
+    for (id, state) in &runs {
+        let heard = receiver.heard();
+        let told: Vec<&Json> = heard.iter().filter(|message| message["workflowId"] == *id).collect();
+        assert_eq!((told.len(), told[0]["state"].as_str().unwrap()), (1, *state), "{heard:?}");
+        wait_for("what became of it", || server.about(id, "metadata")["workflowCallback"]["successful"] == true);
+        assert_eq!(server.about(id, "metadata")["workflowCallback"]["url"], json!(address));
+        assert_eq!(server.about(id, "status")["status"], *state);
+    }
+    let heard = receiver.heard();
+    let of = |id: &str| heard.iter().find(|message| message["workflowId"] == id).unwrap();
+    assert_eq!((&of(&runs[0].0)["outputs"], &of(&runs[0].0)["failures"]), (&json!({"w.s": "1"}), &json!([])));
+    assert_ne!(of(&runs[1].0)["failures"], json!([]));
+
+    // What is known to be told is told no more.
+    server.kill();
+    let server = workflows(&yard, &[]);
+    let last = submit(&server, 3, &address);
+    wait_for("the notice of another one", || receiver.heard().iter().any(|message| message["workflowId"] == last));
+    assert_eq!(receiver.heard().len(), 4);
+}
+
+#[test]
+fn no_end_of_a_workflow_is_kept_from_who_wants_to_know() {
+    let mut deaths = 0;
+    for place in ["outputs known".to_owned()].into_iter().chain((1..20).map(|passage| format!("recorded:{passage}"))) {
+        let yard = Yard::new();
+        yard.write("cromwell.conf", PATIENT);
+        let receiver = Receiver::new(true);
+        let mut server = workflows(&yard, &[("BATCHYARD_CRASH_AT", &place)]);
+        let id = submit(&server, 1, &receiver.address);
+        wait_for("a death or a notice", || server.child.try_wait().unwrap().is_some() || !receiver.heard().is_empty());
+        let has_died = server.child.try_wait().unwrap().is_some();
+        deaths += u32::from(has_died);
+        drop(server);
+        let server = workflows(&yard, &[]);
+        wait_for("the notice", || !receiver.heard().is_empty());
+        assert_eq!(server.wait(&id), "Succeeded", "{place}");
+        let heard = receiver.heard();
+        assert!(heard.iter().all(|message| message["workflowId"] == id && message["state"] == "Succeeded"), "{place}: {heard:?}");
+        if !has_died {
+            break;
+        }
+    }
+    assert!(deaths >= 3, "the server has died at {deaths} places alone");
+}
+
+#[test]
+fn an_aborted_workflow_is_told_although_its_server_dies() {
+    let yard = Yard::new();
+    yard.write("cromwell.conf", PATIENT);
+    let receiver = Receiver::new(true);
+    let server = workflows(&yard, &[]);
+    let mark = yard.path("mark");
+    let sleep = "version 1.0\nworkflow w { input { String mark } call t { input: mark = mark } }\n\
+        task t { input { String mark } command <<< trap '' TERM; echo x >> '~{mark}'; while true; do sleep 0.1; done >>> }\n";
+    let options = json!({"workflow_callback_uri": receiver.address}).to_string();
+    let id = server.submit(sleep, &json!({"w.mark": mark}), &[("workflowOptions", options.as_bytes())]);
+    wait_for("the task", || mark.exists());
+    // Its task does not end when it is asked to, so that the next server finds it on its way to the end.
+    let asked = server.post(&format!("/api/workflows/v1/{id}/abort"));
+    assert_eq!(asked.code, 200, "{}", asked.text);
+    wait_for("the wish to be recorded", || server.about(&id, "status")["status"] == "Aborting");
+    server.kill();
+    let server = workflows(&yard, &[]);
+    assert_eq!(server.wait(&id), "Aborted");
+    wait_for("the notice", || !receiver.heard().is_empty());
+    assert_eq!((&receiver.heard()[0]["state"], &receiver.heard()[0]["workflowId"]), (&json!("Aborted"), &json!(id)));
 }

@@ -98,11 +98,11 @@ pub fn family(store: &Store, run: RunId) -> Result<Vec<RunId>, StoreError> {
     Ok(found)
 }
 
-/// Ends what a dead engine left running and records the run as aborted. Returns the number of tasks ended.
+/// Ends what a dead engine left running and records the run as aborted, together with `also`. Returns the number of tasks ended.
 ///
 /// # Errors
 /// What kept the store from answering or recording.
-pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usize, StoreError> {
+pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>, also: Vec<Write>) -> Result<usize, StoreError> {
     // The engine may have died before it could record what it had started: the processes themselves are asked.
     let living = tree::markers_below(&format!("{run}/"));
     let family = family(store, run)?;
@@ -114,7 +114,7 @@ pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result
     let at_ms = Clock::start().now_ms();
     close(store, &family, open, at_ms);
     let end = RunMove { owner: Some(None), ..RunMove::new(run, UNFINISHED.to_vec(), RunState::Aborted, at_ms) };
-    store.write(vec![Write::MoveRun(end)]).wait()?;
+    store.write([Write::MoveRun(end)].into_iter().chain(also).collect()).wait()?;
     Ok(living.len() + jobs)
 }
 

@@ -18,7 +18,7 @@ use batchyard_wdl::{
 };
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission, to_text},
-    engine::{Engine, EngineError, Finished, Message, Origin, Request},
+    engine::{Engine, EngineError, Message, OnEnd, Origin, Request},
     fetch::{Reader, Remote},
     given::{self, Places},
     outputs::Destination,
@@ -27,9 +27,9 @@ use batchyard_workflow::{
     stored,
 };
 use rustix::fs::{FlockOperation, flock};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
-use super::{Service, log::RunLog, notices::Notice, report};
+use super::{Service, log::RunLog, notices::Promise, report};
 use crate::{
     documents::{MAX_PROBLEMS, Sent, input_failure, load_checked, target_of},
     remote::{Downloads, Everywhere},
@@ -82,7 +82,10 @@ impl Service {
             Err(_) => {
                 // The panic's own message was printed by its hook. What ran goes on; trying again could panic again.
                 let failure = Failure::new("internal error while the run was worked on").hint("please report it with the server's log");
-                self.end_unusable(id, vec![failure], false);
+                let promise = self.store().load_run(id).ok().flatten().and_then(|record| self.promise_of(id, &record.spec));
+                self.end_unusable(id, vec![failure], promise, false);
+                // It may have ended before; what cannot be read now is told by the next server.
+                let _ = self.notices.take_up();
                 false
             }
         };
@@ -98,6 +101,11 @@ impl Service {
                 None => return Ok(()),
             },
         };
+        if record.state.is_terminal() {
+            // It ended before its engine broke, and those who want to know may not have been told.
+            self.notices.take_up()?;
+            return Ok(());
+        }
         if record.owner.as_deref() != Some(owner().as_str()) {
             // Another server has it by now.
             return Ok(());
@@ -105,19 +113,16 @@ impl Service {
         match record.state {
             RunState::Submitted | RunState::Running => {}
             RunState::Aborting => {
-                end_orphans(self.store(), id, self.options.settings.engine.get())?;
+                self.end_abandoned(&record)?;
                 return Ok(());
             }
             _ => return Ok(()),
         }
-        let ready = match self.ready(&record, &texts) {
+        let mut ready = match self.ready(&record, &texts) {
             Ok(ready) => ready,
             Err(NotReady::Later(error)) => return Err(error.into()),
             Err(NotReady::Unusable(failures)) => {
-                let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
-                let options = self.options.settings.with_default_options(&self.options.opened_options(&spec.options));
-                self.end_unusable(id, failures.clone(), true);
-                self.notify(id, &options, RunState::Failed, Map::new(), &failures);
+                self.end_unusable(id, failures, self.promise_of(id, &record.spec), true);
                 return Ok(());
             }
         };
@@ -126,13 +131,15 @@ impl Service {
         let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let remote = ready.settings.remote.clone();
+        let promise = self.promise(id, &options);
+        ready.request.on_end = promise.clone().map(on_end);
         let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
         let root = match engine.submit(ready.request) {
             Ok(root) => root,
             // It was aborted before it could begin, or another server has it.
             Err(EngineError::Store(StoreError::Conflict { .. })) => return Ok(()),
             Err(EngineError::Plan(problem)) => {
-                self.end_unusable(id, vec![Failure::new(problem.to_string())], true);
+                self.end_unusable(id, vec![Failure::new(problem.to_string())], promise, true);
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -148,15 +155,15 @@ impl Service {
         let finished = engine.take(root);
         drop(engine);
         log.flush();
-        if let (Ok(()), Some(finished)) = (&worked, finished) {
-            self.tell_end(id, &options, (log.path(), &remote), &finished);
+        if worked.is_ok() && finished.is_some() {
+            self.put_log(id, &options, log.path(), &remote);
+            promise.iter().for_each(|promise| self.notices.tell(promise));
         }
         worked
     }
 
-    /// What is done once a run has ended: its log goes where it was asked for, and who wants to know is told. Neither
-    /// changes how it ended.
-    fn tell_end(&self, id: RunId, options: &Map<String, Json>, (log, remote): (&Path, &Remote), finished: &Finished) {
+    /// The log of a run that has ended goes where it was asked for. That does not change how it ended.
+    fn put_log(&self, id: RunId, options: &Map<String, Json>, log: &Path, remote: &Remote) {
         let option = |name: &str| options.get(name).and_then(Json::as_str);
         if let Some(target) = option(LOG_OPTION) {
             let name = format!("workflow.{id}.log");
@@ -172,19 +179,26 @@ impl Service {
         {
             report(&format!("run {id}: its log `{}` cannot be removed: {error}", log.display()));
         }
-        let outputs: Map<String, Json> =
-            finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
-        self.notify(id, options, finished.state, outputs, &finished.failures);
     }
 
-    /// Tells who wants to know that a run has ended.
-    fn notify(&self, id: RunId, options: &Map<String, Json>, state: RunState, outputs: Map<String, Json>, failures: &[Failure]) {
-        let Some(manner) = &self.options.callback else { return };
-        if let Some(url) = options.get("workflow_callback_uri").and_then(Json::as_str).or(manner.endpoint.as_deref()) {
-            let failures: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
-            let body = json!({ "workflowId": id.to_string(), "state": state.name(), "outputs": outputs, "failures": failures });
-            self.notices.tell(Notice { run: id, url: url.to_owned(), body, manner: manner.clone() });
-        }
+    /// That who wants to know is told of the end of a run, by its options.
+    fn promise(&self, id: RunId, options: &Map<String, Json>) -> Option<Promise> {
+        self.notices.promise(id, options.get("workflow_callback_uri").and_then(Json::as_str))
+    }
+
+    /// The same by what is kept of the run.
+    pub(super) fn promise_of(&self, id: RunId, spec: &str) -> Option<Promise> {
+        let spec: RunSpec = serde_json::from_str(spec).unwrap_or_default();
+        self.promise(id, &self.options.settings.with_default_options(&self.options.opened_options(&spec.options)))
+    }
+
+    /// Ends what a dead engine has left of a run that somebody wanted to end.
+    pub(super) fn end_abandoned(&self, record: &RunRecord) -> Result<(), StoreError> {
+        let promise = self.promise_of(record.id, &record.spec);
+        let also = promise.iter().map(|promise| promise.keep(RunState::Aborted, Map::new(), &[])).collect();
+        end_orphans(self.store(), record.id, self.options.settings.engine.get(), also)?;
+        promise.iter().for_each(|promise| self.notices.tell(promise));
+        Ok(())
     }
 
     /// Everything that a run needs, from what was submitted or from what an earlier server has kept.
@@ -221,6 +235,7 @@ impl Service {
             owner: owner(),
             held_by: Some(record.owner.clone()),
             origin,
+            on_end: None,
         };
         Ok(Ready { request, settings, notes })
     }
@@ -317,8 +332,9 @@ impl Service {
         Ok(text.ok_or_else(|| Failure::new("a text of the submission is gone from the state"))?)
     }
 
-    /// Records that a run cannot be carried out.
-    fn end_unusable(&self, id: RunId, failures: Vec<Failure>, unusable: bool) {
+    /// Records that a run cannot be carried out, and has told whom that was promised.
+    fn end_unusable(&self, id: RunId, failures: Vec<Failure>, promise: Option<Promise>, unusable: bool) {
+        let told = promise.as_ref().map(|promise| promise.keep(RunState::Failed, Map::new(), &failures));
         let result = RunResultDoc { failures, unusable, ..RunResultDoc::default() };
         let from = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
         let now = self.clock.now_ms();
@@ -328,12 +344,21 @@ impl Service {
             result: Some(to_text(&result)),
             ..RunMove::new(id, from, RunState::Failed, now)
         };
-        match self.store().write(vec![Write::MoveRun(end)]).wait() {
+        match self.store().write([Write::MoveRun(end)].into_iter().chain(told).collect()).wait() {
+            Ok(()) => promise.iter().for_each(|promise| self.notices.tell(promise)),
             // A run that has ended otherwise keeps its end.
-            Ok(()) | Err(StoreError::Conflict { .. }) => {}
+            Err(StoreError::Conflict { .. }) => {}
             Err(error) => report(&format!("run {id} has failed, and that cannot be recorded: {error}")),
         }
     }
+}
+
+/// What tells of an end in the words of a notice.
+fn on_end(promise: Promise) -> OnEnd {
+    Box::new(move |finished| {
+        let outputs = finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
+        vec![promise.keep(finished.state, outputs, &finished.failures)]
+    })
 }
 
 /// Makes a run's directory. That nobody else is at work in it was found out by a lock, which is not kept: an open file for
