@@ -115,6 +115,7 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
         owner: owner(),
         held_by: Some(summary.owner),
         origin: Origin::Resumed,
+        on_end: None,
     };
     let ends_runs = config.ends_runs();
     let finished = carry_out(store, config.settings, request, verbosity, ends_runs)?;
@@ -143,7 +144,7 @@ pub fn abort(args: &AbortArgs, config: &Config) -> Result<u8> {
         return abort_at(&server, &store, &run);
     }
     let Holder::Process(pid) = held else {
-        let ended = end_orphans(&store, run.id, config.settings.engine.get())?;
+        let ended = end_orphans(&store, run.id, config.settings.engine.get(), Vec::new())?;
         say(&format!("run {} was ended; {} of its tasks were still running", run.id.short(), ended));
         return Ok(0);
     };

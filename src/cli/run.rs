@@ -162,6 +162,7 @@ pub fn execute(args: &RunArgs, mut config: Config) -> Result<Option<RunReport>> 
         owner: owner(),
         held_by: None,
         origin: Origin::New,
+        on_end: None,
     };
     drop(loaded);
     let ends_runs = config.ends_runs();

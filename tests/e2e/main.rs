@@ -25,6 +25,7 @@ mod job_faults;
 mod jobs;
 mod language;
 mod metadata;
+mod notices;
 mod originals;
 mod providers;
 mod published;

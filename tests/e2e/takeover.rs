@@ -5,6 +5,7 @@
 use std::{
     fs,
     process::{Command, Stdio},
+    sync::atomic::Ordering,
 };
 
 use serde_json::{Value as Json, json};
@@ -13,6 +14,7 @@ use crate::{
     containers::not_tested,
     databases::{mariadb, postgresql, required},
     http::Server,
+    notices::Receiver,
     yard::{Yard, lines, wait_for},
 };
 
@@ -128,6 +130,35 @@ fn has_machines() -> bool {
 
 fn outputs(server: &Server, id: &str) -> Json {
     server.about(id, "outputs")["outputs"].clone()
+}
+
+/// What a dead server was to tell is told by another one, once it is known to be dead.
+#[test]
+fn a_server_tells_what_one_of_another_machine_was_to_tell() {
+    if !has_machines() {
+        return;
+    }
+    let shared = Shared::new(None);
+    let patient = [
+        "-Dworkflow-state-callback.enabled=true",
+        "-Dworkflow-state-callback.max-retries=100000",
+        "-Dworkflow-state-callback.request-backoff.min=50 ms",
+        "-Dworkflow-state-callback.request-backoff.max=200 ms",
+    ];
+    let receiver = Receiver::new(false);
+    let options = json!({"workflow_callback_uri": receiver.address}).to_string();
+    let away = shared.start("away", Place::Away, &patient);
+    let here = shared.start("here", Place::Here, &patient);
+    let quick = "version 1.0\nworkflow w { output { Int n = 7 } }";
+    let id = away.submit(quick, &json!({}), &[("workflowOptions", options.as_bytes())]);
+    assert_eq!(away.wait(&id), "Succeeded");
+    wait_for("a try", || receiver.refused.load(Ordering::SeqCst) > 0);
+    away.kill();
+    receiver.takes.store(true, Ordering::SeqCst);
+    wait_for("the notice", || !receiver.heard().is_empty());
+    assert_eq!((&receiver.heard()[0]["workflowId"], &receiver.heard()[0]["outputs"]), (&json!(id), &json!({"w.n": 7})));
+    wait_for("what became of it", || here.about(&id, "metadata")["workflowCallback"]["successful"] == true);
+    assert_eq!(receiver.heard().len(), 1);
 }
 
 #[test]

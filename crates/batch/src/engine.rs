@@ -35,7 +35,7 @@ pub use self::{
     request::Request,
 };
 use crate::{
-    events::{Happening, Herald},
+    events::{Happening, Herald, messages},
     instance::{Access, Attempt, End, Ran, Surroundings},
     nodes::Nodes,
 };
@@ -356,7 +356,7 @@ impl Engine {
             }));
             job.state = state;
             job.started_ms.get_or_insert(now);
-            self.parts.herald.tell(job, Happening::Job(state));
+            writes.extend(self.parts.herald.of_job(job, Happening::Job(state)));
         }
         let Some(task) = job.tasks.get_mut(task) else { return };
         let before = task.record.state;
@@ -365,9 +365,9 @@ impl Engine {
         writes.push(BatchWrite::PutTask(task.record.clone()));
         let (name, after) = (task.record.name.clone(), task.record.state);
         if before != after {
-            self.parts.herald.tell(job, Happening::Task(&name, after));
+            writes.extend(self.parts.herald.of_job(job, Happening::Task(&name, after)));
         }
-        self.parts.herald.tell(job, Happening::Instance(&name, instance, JobState::Running));
+        writes.extend(self.parts.herald.of_job(job, Happening::Instance(&name, instance, JobState::Running)));
         self.record_then(writes, || crash::place("start recorded"));
     }
 
@@ -390,8 +390,12 @@ impl Engine {
     /// Records something without waiting for it, and does something once it is recorded.
     fn record_then(&self, writes: Vec<BatchWrite>, then: impl FnOnce() + Send + 'static) {
         let outbox = self.outbox.clone();
+        let (herald, messages) = (self.parts.herald.clone(), messages(&writes));
         self.parts.store.write_then(writes.into_iter().map(Write::Batch).collect(), move |result| match result {
-            Ok(()) => then(),
+            Ok(()) => {
+                then();
+                herald.recorded(messages);
+            }
             Err(error) => {
                 // Without an engine nobody wants to know.
                 let _ = outbox.send(Message::Recorded(Err(error)));

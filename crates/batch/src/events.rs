@@ -1,39 +1,28 @@
 //! Tells others what happens to jobs and clusters: by posting messages to an address, or adding them to a file.
 //!
-//! Messages have the original's form and event names. They are told in order by one thread; one that cannot be delivered
-//! is tried a few times and then given up, which is said in the server's log: the state of a job never waits for them.
+//! Messages have the original's form and event names. Each is recorded together with the change that it tells of, so that whoever
+//! sees the change in the state will be told, also by the next server; one that was told just before a server died is told once
+//! more. The state of a job never waits for a message.
 
-use std::{
-    fs,
-    io::Write as _,
-    sync::{
-        Arc,
-        mpsc::{SyncSender, TrySendError, sync_channel},
-    },
-    thread,
-    time::Duration,
-};
+mod delivery;
+mod lines;
+#[cfg(test)]
+mod tests;
 
-use batchyard_model::JobState;
-use batchyard_store::{JobSummary, ResourceRecord};
+use std::sync::Arc;
+
+use batchyard_model::{JobState, notice_id};
+use batchyard_store::{BatchWrite, JobSummary, NoticeKind, NoticeRecord, NoticeSummary, ResourceRecord, Store, StoreError};
 use serde_json::{Value, json};
 
+use self::delivery::Delivery;
+pub use self::delivery::{Post, Undelivered};
 use crate::{
-    engine::{Active, tell},
+    engine::{Active, now_ms},
     nodes::{Cluster, DELETING},
     time::iso,
     wire::Topic,
 };
-
-/// Messages that wait at most; beyond that the newest are given up.
-const MAX_WAITING: usize = 10_000;
-/// Tries of a message.
-const TRIES: u32 = 3;
-/// Pause between two of them.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// Posts a text to an address.
-pub type Post = Arc<dyn Fn(&str, &str) -> Result<(), String> + Send + Sync>;
 
 /// What has happened.
 #[derive(Clone, Copy, Debug)]
@@ -49,27 +38,31 @@ pub enum Happening<'a> {
 /// Tells others.
 #[derive(Clone)]
 pub struct Herald {
-    queue: SyncSender<(String, String)>,
+    delivery: Arc<Delivery>,
 }
 
 impl Herald {
-    /// A herald, with its thread.
+    /// A herald, who begins with what earlier servers have left.
     ///
     /// # Errors
-    /// When no thread can be made.
-    pub fn new(post: Post) -> std::io::Result<Self> {
-        let (queue, waiting) = sync_channel::<(String, String)>(MAX_WAITING);
-        thread::Builder::new().name("herald".into()).spawn(move || {
-            for (endpoint, text) in waiting {
-                deliver(&post, &endpoint, &text);
-            }
-        })?;
-        Ok(Herald { queue })
+    /// What kept the store from answering.
+    pub fn begin(store: Arc<Store>, post: Post) -> Result<Self, StoreError> {
+        Ok(Herald { delivery: Delivery::begin(store, post)? })
     }
 
-    /// Tells what has happened, where the job wants it to be told.
-    pub fn tell(&self, job: &Active, happening: Happening<'_>) {
+    /// Messages among these changes have to be told now: the changes are recorded.
+    pub fn recorded(&self, messages: Vec<(String, String)>) {
+        if !messages.is_empty() {
+            self.delivery.recorded(messages);
+        }
+    }
+
+    /// The message of what happens to a job, where somebody wants to be told; to be recorded with that.
+    pub fn of_job(&self, job: &Active, happening: Happening<'_>) -> Option<BatchWrite> {
         let topic = &job.plan.topic;
+        if topic.events.is_empty() {
+            return None;
+        }
         let (kind, state) = match happening {
             Happening::Job(state) => ("Job", state),
             Happening::Task(_, state) => ("Task", state),
@@ -77,7 +70,7 @@ impl Herald {
         };
         let event = format!("On{kind}{state}");
         if !wants(topic, &event) {
-            return;
+            return None;
         }
         let mut message = json!({
             "Category": "Job",
@@ -87,7 +80,7 @@ impl Herald {
             "State": state.name(),
             "CreationTime": iso(Some(job.created_ms)),
             "StartTime": iso(job.started_ms),
-            "EndTime": iso(state.is_terminal().then(crate::engine::now_ms)),
+            "EndTime": iso(state.is_terminal().then(now_ms)),
         });
         match happening {
             Happening::Job(_) => {}
@@ -97,24 +90,32 @@ impl Herald {
                 put(&mut message, "InstanceId", json!(number));
             }
         }
-        self.send(&topic.endpoint, &message);
+        self.message(&topic.endpoint, job.id.as_str(), &message)
     }
 
-    /// Tells that a job has got another priority.
-    pub fn tell_priority(&self, job: &JobSummary, topic: &Topic, priority: u32) {
+    /// The messages that a job is accepted; as above.
+    pub fn of_new_job(&self, job: &Active) -> Vec<BatchWrite> {
+        let tasks = job.tasks.iter().map(|task| Happening::Task(&task.record.name, JobState::Waiting));
+        [Happening::Job(JobState::Waiting)].into_iter().chain(tasks).filter_map(|happening| self.of_job(job, happening)).collect()
+    }
+
+    /// The message that a job gets another priority; as above.
+    pub fn of_priority(&self, job: &JobSummary, topic: &Topic, priority: u32) -> Option<BatchWrite> {
         let event = "OnPriorityChange";
-        if wants(topic, event) {
-            let message = json!({
-                "Category": "Job", "JobId": job.id.as_str(), "JobName": job.name, "Event": event, "State": job.state.name(),
-                "Priority": priority, "CreationTime": iso(Some(job.created_ms)), "StartTime": iso(job.started_ms),
-                "EndTime": iso(job.ended_ms),
-            });
-            self.send(&topic.endpoint, &message);
+        if !wants(topic, event) {
+            return None;
         }
+        let message = json!({
+            "Category": "Job", "JobId": job.id.as_str(), "JobName": job.name, "Event": event, "State": job.state.name(),
+            "Priority": priority, "CreationTime": iso(Some(job.created_ms)), "StartTime": iso(job.started_ms),
+            "EndTime": iso(job.ended_ms),
+        });
+        self.message(&topic.endpoint, job.id.as_str(), &message)
     }
 
-    /// Tells what a change has made of a cluster: nodes that are new, and that it is gone.
-    pub fn tell_cluster(&self, record: &ResourceRecord, before: &Cluster, after: &Cluster) {
+    /// The messages of what a change makes of a cluster: nodes that are new, and that it is gone; as above.
+    pub fn of_cluster(&self, record: &ResourceRecord, before: &Cluster, after: &Cluster) -> Vec<BatchWrite> {
+        let mut messages = Vec::new();
         let topic = &after.description.notification.topic;
         let is_known = |id: &str| before.nodes.iter().any(|node| node.id == id);
         for node in after.nodes.iter().filter(|_| !topic.events.is_empty()).filter(|node| !is_known(&node.id)) {
@@ -124,7 +125,7 @@ impl Herald {
                         "Category": "Cluster", "ClusterId": record.id, "Group": node.group, "InstanceId": node.id,
                         "InnerIpAddress": node.ip, "Hints": "", "State": state, "CreationTime": iso(Some(node.created_ms)), "Event": event,
                     });
-                    self.send(&topic.endpoint, &message);
+                    messages.extend(self.message(&topic.endpoint, &record.id, &message));
                 }
             }
         }
@@ -134,17 +135,37 @@ impl Herald {
                 "Category": "Cluster", "ClusterId": record.id, "ClusterName": record.name, "CreationTime": iso(Some(record.created_ms)),
                 "State": record.state, "Event": event,
             });
-            self.send(&topic.endpoint, &message);
+            messages.extend(self.message(&topic.endpoint, &record.id, &message));
         }
+        messages
     }
 
-    /// Tells a message as it is.
-    fn send(&self, endpoint: &str, message: &Value) {
-        match self.queue.try_send((endpoint.to_owned(), message.to_string())) {
-            Err(TrySendError::Full(_)) => tell("too many messages wait for their receivers: one was given up"),
-            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+    /// A message to be recorded, if there is room for one more.
+    fn message(&self, endpoint: &str, subject: &str, message: &Value) -> Option<BatchWrite> {
+        if !self.delivery.has_room(endpoint) {
+            return None;
         }
+        let summary = NoticeSummary {
+            id: notice_id(),
+            kind: NoticeKind::Job,
+            // The jobs of a database belong to one server.
+            owner: String::new(),
+            subject: subject.to_owned(),
+            receiver: endpoint.to_owned(),
+            tries: 0,
+            created_ms: now_ms(),
+        };
+        Some(BatchWrite::InsertNotice(NoticeRecord { summary, body: message.to_string() }))
     }
+}
+
+/// The messages among changes: whom each is for, and its id.
+pub fn messages(writes: &[BatchWrite]) -> Vec<(String, String)> {
+    let of = |write: &BatchWrite| match write {
+        BatchWrite::InsertNotice(notice) => Some((notice.summary.receiver.clone(), notice.summary.id.clone())),
+        _ => None,
+    };
+    writes.iter().filter_map(of).collect()
 }
 
 /// Whether somebody wants to be told of such an event.
@@ -156,23 +177,4 @@ fn put(message: &mut Value, key: &str, value: Value) {
     if let Some(map) = message.as_object_mut() {
         map.insert(key.into(), value);
     }
-}
-
-fn deliver(post: &Post, endpoint: &str, text: &str) {
-    let once = || match endpoint.strip_prefix("file://") {
-        Some(path) => append(path, text).map_err(|e| e.to_string()),
-        None => post(endpoint, text),
-    };
-    for left in (0..TRIES).rev() {
-        match once() {
-            Ok(()) => return,
-            Err(_) if left > 0 => thread::sleep(PAUSE),
-            Err(error) => tell(&format!("a message to `{endpoint}` was given up: {error}")),
-        }
-    }
-}
-
-fn append(path: &str, text: &str) -> std::io::Result<()> {
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-    file.write_all(format!("{text}\n").as_bytes())
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::now_ms,
-    events::Herald,
+    events::{Herald, messages},
     instance::{Seat, environment::is_variable},
     plan::PlannedTask,
     time::iso,
@@ -141,9 +141,8 @@ impl Nodes {
             created_ms: now,
             doc: to_text(&cluster),
         };
-        let writes = [BatchWrite::InsertResource(record.clone())].into_iter().chain(extra).map(Write::Batch).collect();
-        self.store.write(writes).wait()?;
-        self.herald.tell_cluster(&record, &Cluster::default(), &cluster);
+        let told = self.herald.of_cluster(&record, &Cluster::default(), &cluster);
+        self.record([BatchWrite::InsertResource(record.clone())].into_iter().chain(extra).chain(told).collect())?;
         self.lock().clusters.insert(id.into(), (record, cluster));
         Ok(())
     }
@@ -172,14 +171,21 @@ impl Nodes {
         let gone = next.state == DELETING && changed.nodes.is_empty();
         let write =
             if gone { BatchWrite::DeleteResource(ResourceKind::Cluster, id.into()) } else { BatchWrite::UpdateResource(next.clone()) };
-        let writes = [write].into_iter().chain(extra).map(Write::Batch).collect();
-        self.store.write(writes).wait()?;
-        self.herald.tell_cluster(&next, cluster, &changed);
+        let told = self.herald.of_cluster(&next, cluster, &changed);
+        self.record([write].into_iter().chain(extra).chain(told).collect())?;
         if gone {
             clusters.remove(id);
         } else {
             (*record, *cluster) = (next, changed);
         }
+        Ok(())
+    }
+
+    /// Records changes, and has told what is among them.
+    fn record(&self, writes: Vec<BatchWrite>) -> Result<(), StoreError> {
+        let messages = messages(&writes);
+        self.store.write(writes.into_iter().map(Write::Batch).collect()).wait()?;
+        self.herald.recorded(messages);
         Ok(())
     }
 

@@ -133,7 +133,7 @@ impl Service {
         accounts: Arc<Accounts>,
         options: Options,
     ) -> Result<Arc<Service>, StartError> {
-        let herald = Herald::new(options.post)?;
+        let herald = Herald::begin(Arc::clone(&store), options.post)?;
         let nonces = Nonces::open(&options.nonces, now_ms() / 1000);
         let nonces = nonces.map_err(|source| StartError::Nonces { path: options.nonces, source })?;
         let nodes = Arc::new(Nodes::load(Arc::clone(&store), herald.clone())?);

@@ -241,14 +241,14 @@ pub fn fetch(url: &str) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Sends JSON to a URL.
+/// Sends a JSON text to a URL.
 ///
 /// # Errors
 /// What the server or the network said.
-pub fn notify(url: &str, body: &serde_json::Value) -> Result<(), String> {
+pub fn notify(url: &str, text: String) -> Result<(), String> {
     let config = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build();
     let agent = ureq::Agent::new_with_config(config);
-    let answer = agent.post(url).header("Content-Type", "application/json").send(body.to_string());
+    let answer = agent.post(url).header("Content-Type", "application/json").send(text);
     answer.map(drop).map_err(|error| format!("`{url}` cannot be told that a workflow has ended: {error}"))
 }
 

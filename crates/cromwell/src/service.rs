@@ -146,7 +146,7 @@ struct Running {
 impl Service {
     /// A service on this machine; nothing is taken up yet.
     pub fn new(machine: Arc<Machine>, options: Options) -> Arc<Self> {
-        let notices = Arc::new(Notices::new(Arc::clone(machine.store())));
+        let notices = Arc::new(Notices::new(Arc::clone(machine.store()), options.callback.clone(), Arc::clone(&options.seal)));
         Arc::new(Service {
             machine,
             options,
@@ -232,14 +232,11 @@ impl Service {
                 Ok(RunState::Aborting)
             }
             Holder::OtherMachine => self.ask_to_abort(&record),
-            Holder::Nobody => {
-                let engine = self.options.settings.engine.get();
-                match batchyard_workflow::owner::end_orphans(self.store(), id, engine) {
-                    Ok(_) => Ok(RunState::Aborted),
-                    Err(StoreError::Conflict { state, .. }) if state.is_terminal() => Err(ServiceError::NotInProgress(id)),
-                    Err(error) => Err(error.into()),
-                }
-            }
+            Holder::Nobody => match self.end_abandoned(&record) {
+                Ok(()) => Ok(RunState::Aborted),
+                Err(StoreError::Conflict { state, .. }) if state.is_terminal() => Err(ServiceError::NotInProgress(id)),
+                Err(error) => Err(error.into()),
+            },
         }
     }
 
@@ -334,7 +331,7 @@ impl Service {
         self.stop_watching();
         match self.notices.undelivered() {
             0 => {}
-            count => report(&format!("{count} notices that workflows have ended are not delivered")),
+            count => report(&format!("{count} notices that workflows have ended are left to the next server")),
         }
     }
 

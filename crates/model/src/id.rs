@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use job::{JobId, service_id};
+pub use job::{JobId, notice_id, service_id};
 
 /// One execution of a workflow or of a single task; sub-workflows are runs of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use sqlx::AnyConnection;
 use crate::batch::{InstanceRecord, TaskRecord};
 use crate::dialect::{Dialect, marks, value_rows};
 use crate::error::StoreError;
+use crate::notice::PendingNotices;
 use crate::record::{CallEnd, CallRecord, FileDigest, RunMove, RunRecord, Write};
 use crate::row::{
     CALL_COLUMNS, CALL_KEY, CALL_VALUES, CALL_WIDTH, DIGEST_COLUMNS, DIGEST_VALUES, DIGEST_WIDTH, RUN_COLUMNS, RUN_WIDTH, bind_call_id,
@@ -50,6 +51,7 @@ pub(crate) struct Group<'d, 'w> {
     blobs: HashMap<&'w str, &'w str>,
     pub(crate) tasks: HashMap<(&'w JobId, &'w str), &'w TaskRecord>,
     pub(crate) instances: HashMap<(&'w JobId, &'w str, u32), &'w InstanceRecord>,
+    pub(crate) notices: PendingNotices<'w>,
 }
 
 /// A call to be written, with what happened to it since.
@@ -88,6 +90,7 @@ impl<'d, 'w> Group<'d, 'w> {
             blobs: HashMap::new(),
             tasks: HashMap::new(),
             instances: HashMap::new(),
+            notices: PendingNotices::default(),
         }
     }
 
@@ -125,6 +128,7 @@ impl<'d, 'w> Group<'d, 'w> {
             Write::PutLabels { run, labels } => self.put_labels(*run, labels).await,
             Write::Batch(write) => self.apply_batch(write).await,
             Write::Server(write) => self.apply_server(write).await,
+            Write::Notice(write) => self.apply_notice(write).await,
             Write::DeleteRun(run) => {
                 self.finish().await?;
                 self.delete_run(*run).await
@@ -137,7 +141,8 @@ impl<'d, 'w> Group<'d, 'w> {
         self.write_calls().await?;
         self.write_digests().await?;
         self.write_blobs().await?;
-        self.finish_batch().await
+        self.finish_batch().await?;
+        self.finish_notices().await
     }
 
     async fn write_calls(&mut self) -> Result<(), Fault> {

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use batchyard_model::{Counts, JobId, JobState, id::InvalidId};
 
+use crate::notice::NoticeRecord;
+
 /// A job with its documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobRecord {
@@ -254,6 +256,8 @@ pub enum BatchWrite {
     ForgetAudit(i64),
     /// Removes all resources of a kind that were made before this moment, epoch milliseconds.
     ExpireResources(ResourceKind, i64),
+    /// Somebody is to be told of the changes that are made together with this.
+    InsertNotice(NoticeRecord),
 }
 
 impl BatchWrite {
@@ -265,6 +269,7 @@ impl BatchWrite {
             BatchWrite::PutInstance(instance) => instance.result.len(),
             BatchWrite::InsertResource(resource) | BatchWrite::UpdateResource(resource) => resource.doc.len(),
             BatchWrite::InsertAudit(audit) => audit.detail.len(),
+            BatchWrite::InsertNotice(notice) => notice.weight(),
             BatchWrite::SetPriority { .. }
             | BatchWrite::PutTask(_)
             | BatchWrite::DeleteJob { .. }

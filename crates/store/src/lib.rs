@@ -1,4 +1,4 @@
-//! What is remembered: runs, calls, file digests and shared documents, jobs with their tasks and instances, resources, in SQLite, MySQL/MariaDB or PostgreSQL.
+//! What is remembered: runs, calls, file digests and shared documents, jobs with their tasks and instances, resources, messages to deliver, in SQLite, MySQL/MariaDB or PostgreSQL.
 //!
 //! [`Store`] is the whole surface: [`Store::open`], [`Store::write`] (a [`Ticket`] is answered once the commit is
 //! on disk), and plain reading functions. It is synchronous; inside, one thread owns the connections. Start
@@ -14,6 +14,7 @@ mod dialect;
 mod error;
 mod lease;
 mod migrate;
+mod notice;
 mod queue;
 mod read;
 mod record;
@@ -29,6 +30,7 @@ pub use batch::{
 pub use connect::{Durability, Location, Options};
 pub use error::StoreError;
 pub use lease::{ServerRecord, ServerWrite};
+pub use notice::{NoticeKind, NoticeRecord, NoticeSummary, NoticeWrite};
 pub use queue::Ticket;
 pub use record::{CallEnd, CallRecord, CallSummary, FileDigest, Parentage, RunFilter, RunMove, RunRecord, RunSummary, Write};
 pub use store::Store;

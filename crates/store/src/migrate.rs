@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../migrations/0002_labels_and_roots.sql")),
     (3, include_str!("../migrations/0003_jobs_and_resources.sql")),
     (4, include_str!("../migrations/0004_servers.sql")),
+    (5, include_str!("../migrations/0005_notices.sql")),
 ];
 
 /// Any fixed number: programs that migrate the same PostgreSQL database exclude each other by it.

@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_full_queue_makes_callers_wait_and_loses_nothing() {
         let queue = Arc::new(Queue::default());
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let pusher = std::thread::spawn({
             let queue = Arc::clone(&queue);
             move || {

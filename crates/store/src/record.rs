@@ -2,7 +2,7 @@
 
 use batchyard_model::{CallId, CallState, RunId, RunState};
 
-use crate::{batch::BatchWrite, lease::ServerWrite};
+use crate::{batch::BatchWrite, lease::ServerWrite, notice::NoticeWrite};
 
 /// One execution of a workflow, with its documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,6 +214,8 @@ pub enum Write {
     Batch(BatchWrite),
     /// Servers that share the database.
     Server(ServerWrite),
+    /// Messages that wait for their receivers.
+    Notice(NoticeWrite),
 }
 
 impl Write {
@@ -229,6 +231,7 @@ impl Write {
             Write::PutBlob { content, .. } => content.len(),
             Write::PutLabels { labels, .. } => labels.iter().map(|(name, value)| name.len() + value.len()).sum(),
             Write::Batch(write) => write.weight(),
+            Write::Notice(write) => write.weight(),
             Write::ForgetCache { .. }
             | Write::ForgetCacheOfRun(_)
             | Write::ForgetCacheBefore(_)

@@ -103,7 +103,12 @@ pub struct Request {
     pub held_by: Option<Option<String>>,
     /// Whether the store knows it already.
     pub origin: Origin,
+    /// What is recorded together with its end.
+    pub on_end: Option<OnEnd>,
 }
+
+/// What is to be recorded together with an end.
+pub type OnEnd = Box<dyn Fn(&Finished) -> Vec<Write> + Send>;
 
 /// What the store knows of a run before an engine gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +201,7 @@ struct Root {
     /// Temporary folder of its tasks, once one has started.
     scratch: Option<PathBuf>,
     finished: Option<Finished>,
+    on_end: Option<OnEnd>,
 }
 
 /// Carries out runs on this machine.
@@ -331,6 +337,7 @@ impl<'p> Engine<'p> {
             keeps_failures,
             scratch: None,
             finished: None,
+            on_end: request.on_end,
         });
         self.open_run(request.id, request.name, root, plan, request.dir, bound, recorded, None);
         Ok(root)

@@ -98,22 +98,28 @@ pub fn family(store: &Store, run: RunId) -> Result<Vec<RunId>, StoreError> {
     Ok(found)
 }
 
-/// Ends what a dead engine left running and records the run as aborted. Returns the number of tasks ended.
+/// Ends what a dead engine left running and records the run as aborted, together with `also`. Returns the number of tasks ended.
 ///
 /// # Errors
 /// What kept the store from answering or recording.
-pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>) -> Result<usize, StoreError> {
+pub fn end_orphans(store: &Store, run: RunId, engine: Option<&Engine>, also: Vec<Write>) -> Result<usize, StoreError> {
     let end = |at_ms| RunMove { owner: Some(None), ..RunMove::new(run, UNFINISHED.to_vec(), RunState::Aborted, at_ms) };
-    end_left(store, run, engine, end)
+    end_left(store, run, engine, end, also)
 }
 
 /// Ends what is left running of a run that cannot be carried out any more, and records the run as failed with this result, if
-/// this process still holds it. Returns the number of tasks ended.
+/// this process still holds it, together with further writes. Returns the number of tasks ended.
 ///
 /// # Errors
 /// What kept the store from answering or recording; a conflict where the run has ended otherwise or has another holder.
-pub fn fail_orphans(store: &Store, run: RunId, engine: Option<&Engine>, result: &RunResultDoc) -> Result<usize, StoreError> {
-    end_left(store, run, engine, |at_ms| failed(run, result, at_ms))
+pub fn fail_orphans(
+    store: &Store,
+    run: RunId,
+    engine: Option<&Engine>,
+    result: &RunResultDoc,
+    also: Vec<Write>,
+) -> Result<usize, StoreError> {
+    end_left(store, run, engine, |at_ms| failed(run, result, at_ms), also)
 }
 
 /// The end of a run of this process that cannot be carried out.
@@ -127,7 +133,13 @@ pub fn failed(run: RunId, result: &RunResultDoc, at_ms: i64) -> RunMove {
 }
 
 /// Ends tasks that nobody waits for, records their calls as aborted, and then how the run has ended.
-fn end_left(store: &Store, run: RunId, engine: Option<&Engine>, end: impl FnOnce(i64) -> RunMove) -> Result<usize, StoreError> {
+fn end_left(
+    store: &Store,
+    run: RunId,
+    engine: Option<&Engine>,
+    end: impl FnOnce(i64) -> RunMove,
+    also: Vec<Write>,
+) -> Result<usize, StoreError> {
     // The engine may have died before it could record what it had started: the processes themselves are asked.
     let living = tree::markers_below(&format!("{run}/"));
     let family = family(store, run)?;
@@ -138,7 +150,7 @@ fn end_left(store: &Store, run: RunId, engine: Option<&Engine>, end: impl FnOnce
     end_marked(run, &markers, engine);
     let at_ms = Clock::start().now_ms();
     close(store, &family, open, at_ms);
-    store.write(vec![Write::MoveRun(end(at_ms))]).wait()?;
+    store.write([Write::MoveRun(end(at_ms))].into_iter().chain(also).collect()).wait()?;
     Ok(living.len() + jobs)
 }
 

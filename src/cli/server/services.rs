@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use batchyard_batch::{
     Accounts,
+    events::Undelivered,
     http::router,
     instance::{Privacy, access::ADMIN},
     service::{Options, Service},
@@ -199,7 +200,11 @@ fn first_bucket(objects: &Objects, accounts: &Accounts) -> Result<()> {
     Ok(())
 }
 
-fn post(endpoint: &str, text: &str) -> Result<(), String> {
+fn post(endpoint: &str, text: &str) -> Result<(), Undelivered> {
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(POST_LIMIT)).build().into();
-    agent.post(endpoint).header("content-type", "application/json").send(text).map(drop).map_err(|e| e.to_string())
+    agent.post(endpoint).header("content-type", "application/json").send(text).map(drop).map_err(|error| {
+        // Those three say "later".
+        let is_refused = matches!(error, ureq::Error::StatusCode(400..500)) && !matches!(error, ureq::Error::StatusCode(408 | 425 | 429));
+        Undelivered { reason: error.to_string(), is_refused }
+    })
 }

@@ -7,7 +7,7 @@ use batchyard_model::{JobId, JobState, state::job::JobEvent};
 use batchyard_store::{BatchWrite, Write};
 
 use super::{Active, Engine, Message, left, tell};
-use crate::{error::ApiError, events::Happening};
+use crate::{error::ApiError, events::messages};
 
 /// A wish.
 pub enum Request {
@@ -17,8 +17,8 @@ pub enum Request {
     Stop(JobId, BatchWrite),
     /// A job that was stopped or failed is to go on.
     Start(JobId, BatchWrite),
-    /// A job is to have another priority.
-    Priority(JobId, u32, BatchWrite),
+    /// A job is to have another priority; with what is to be told of it.
+    Priority(JobId, u32, Vec<BatchWrite>),
     /// The record of a job is to be removed.
     Delete(JobId, BatchWrite),
     /// All that earlier servers have left is to be taken up.
@@ -38,17 +38,14 @@ impl Engine {
                 let mut job = *job;
                 self.arrivals += 1;
                 job.arrival = self.arrivals;
-                self.parts.herald.tell(&job, Happening::Job(JobState::Waiting));
-                for task in &job.tasks {
-                    self.parts.herald.tell(&job, Happening::Task(&task.record.name, JobState::Waiting));
-                }
                 self.take_up(job);
                 Ok(None)
             }
             Request::Stop(id, noted) => self.stop(&id).map(|writes| Some(with(writes, noted))),
             Request::Start(id, noted) => self.start(&id).map(|writes| Some(with(writes, noted))),
             Request::Priority(id, priority, noted) => {
-                Ok(Some(vec![BatchWrite::SetPriority { id, priority, from: vec![JobState::Stopped] }, noted]))
+                let change = BatchWrite::SetPriority { id, priority, from: vec![JobState::Stopped] };
+                Ok(Some([change].into_iter().chain(noted).collect()))
             }
             Request::Delete(id, noted) => {
                 self.delete(id, noted, reply);
@@ -68,10 +65,14 @@ impl Engine {
         };
         match done {
             Ok(Some(writes)) => {
+                let (herald, messages) = (self.parts.herald.clone(), messages(&writes));
                 let writes = writes.into_iter().map(Write::Batch).collect();
                 let outbox = self.outbox.clone();
                 self.parts.store.write_then(writes, move |result| {
                     crash::place("wish recorded");
+                    if result.is_ok() {
+                        herald.recorded(messages);
+                    }
                     if let Some(id) = ended.filter(|_| result.is_ok()) {
                         // Without an engine nobody can end anything.
                         let _ = outbox.send(Message::EndAttempts(id));

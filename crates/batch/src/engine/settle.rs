@@ -53,10 +53,10 @@ impl Engine {
             of_task.pending.push_front(number);
         }
         let after = of_task.record.state;
-        let writes = vec![BatchWrite::PutInstance(record), BatchWrite::PutTask(of_task.record.clone())];
-        self.parts.herald.tell(job, Happening::Instance(&planned.name, number, state));
+        let mut writes = vec![BatchWrite::PutInstance(record), BatchWrite::PutTask(of_task.record.clone())];
+        writes.extend(self.parts.herald.of_job(job, Happening::Instance(&planned.name, number, state)));
         if before != after {
-            self.parts.herald.tell(job, Happening::Task(&planned.name, after));
+            writes.extend(self.parts.herald.of_job(job, Happening::Task(&planned.name, after)));
         }
         match event {
             InstanceEvent::Fail if !tolerant => {
@@ -121,9 +121,9 @@ impl Engine {
             ended.push((task.record.name.clone(), task.record.state));
         }
         for (name, state) in ended {
-            self.parts.herald.tell(job, Happening::Task(&name, state));
+            writes.extend(self.parts.herald.of_job(job, Happening::Task(&name, state)));
         }
-        self.parts.herald.tell(job, Happening::Job(state));
+        writes.extend(self.parts.herald.of_job(job, Happening::Job(state)));
         Some(writes)
     }
 

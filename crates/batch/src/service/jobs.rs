@@ -16,6 +16,7 @@ use crate::{
     accounts::Caller,
     engine::{Request, new_job, now_ms},
     error::ApiError,
+    events::messages,
     instance::access::ADMIN,
     plan::{Call, Plan},
     time::iso,
@@ -64,9 +65,12 @@ impl Service {
         let text = serde_json::to_string(&plan).map_err(to_text)?;
         let job = new_job(&summary, Arc::new(plan));
         let tasks = job.tasks.iter().map(|task| task.record.clone()).collect();
+        let told = self.herald.of_new_job(&job);
+        let messages = messages(&told);
         crash::place("job planned");
         let mut writes = vec![BatchWrite::InsertJob(Box::new(JobRecord { summary, spec, plan: text }), tasks)];
         writes.extend(token.writes(&id));
+        writes.extend(told);
         match self.record(caller, "CreateJob", &id, writes) {
             // Somebody used the token at the same moment.
             Err(StoreError::Taken { what: "token", .. }) => {
@@ -75,6 +79,7 @@ impl Service {
             done => done?,
         }
         crash::place("job recorded");
+        self.herald.recorded(messages);
         self.ask(Request::Submit(Box::new(job)))?;
         crash::place("job told");
         Ok(id)
@@ -169,18 +174,17 @@ impl Service {
         let number = given.as_i64().or_else(|| given.as_str().and_then(|text| text.trim().parse().ok()));
         let priority = number.and_then(|n| u32::try_from(n).ok()).filter(|n| *n <= 1000);
         let priority = priority.ok_or_else(|| ApiError::bad("InvalidPriority", format!("`Priority` must be 0 to 1000, not {given}")))?;
-        self.ask(Request::Priority(job.id.clone(), priority, noted(caller, "SetPriority", id)))?;
+        let mut writes = vec![noted(caller, "SetPriority", id)];
         if priority != job.priority {
-            self.tell_priority(&job, priority)?;
+            writes.extend(self.of_priority(&job, priority)?);
         }
-        Ok(())
+        self.ask(Request::Priority(job.id.clone(), priority, writes))
     }
 
-    /// Tells those whom the job names that its priority is another.
-    fn tell_priority(&self, job: &JobSummary, priority: u32) -> Result<(), ApiError> {
-        let Some(record) = self.store.load_job(&job.id)? else { return Ok(()) };
+    /// The message to those whom the job names that its priority is another.
+    fn of_priority(&self, job: &JobSummary, priority: u32) -> Result<Option<BatchWrite>, ApiError> {
+        let Some(record) = self.store.load_job(&job.id)? else { return Ok(None) };
         let plan: Plan = serde_json::from_str(&record.plan).map_err(|e| ApiError::internal(e.to_string()))?;
-        self.herald.tell_priority(job, &plan.topic, priority);
-        Ok(())
+        Ok(self.herald.of_priority(job, &plan.topic, priority))
     }
 }

@@ -25,6 +25,8 @@ const MAX_RETRIES: i64 = 100;
 const MAX_TIMEOUT: i64 = 10 * 365 * 24 * 3600;
 /// Time limit of an instance where none is given, in seconds.
 const DEFAULT_TIMEOUT: i64 = 86_400;
+/// Longest address that messages go to, in bytes.
+const MAX_ENDPOINT: usize = 2000;
 
 /// What the server's own key may say besides of a job: whose call of a workflow it is.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -126,6 +128,8 @@ impl Topic {
         if !self.events.is_empty() && !self.endpoint.is_empty() {
             let good = ["http://", "https://", "file:///"].iter().any(|scheme| self.endpoint.starts_with(scheme));
             problems.unless(good, "Notification.Topic.Endpoint", "must be an `http(s)://` address or `file:///path`");
+            let is_short = self.endpoint.len() <= MAX_ENDPOINT;
+            problems.unless(is_short, "Notification.Topic.Endpoint", format!("has more than {MAX_ENDPOINT} bytes"));
         }
     }
 }

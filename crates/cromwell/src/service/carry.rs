@@ -18,7 +18,7 @@ use batchyard_wdl::{
 };
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, Submission},
-    engine::{Engine, EngineError, Finished, Message, Origin, Request},
+    engine::{Engine, EngineError, Message, OnEnd, Origin, Request},
     fetch::{Reader, Remote},
     given::{self, Places, described},
     outputs::Destination,
@@ -27,9 +27,9 @@ use batchyard_workflow::{
     stored,
 };
 use rustix::fs::{FlockOperation, flock};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
-use super::{Service, log::RunLog, notices::Notice, report};
+use super::{Service, log::RunLog, notices::Promise, report};
 use crate::{
     documents::{MAX_PROBLEMS, Sent, input_failure, load_checked, target_of},
     remote::{Downloads, Everywhere},
@@ -39,7 +39,7 @@ use crate::{
 pub const LOG_OPTION: &str = "final_workflow_log_dir";
 
 /// Workflow option that names who is told of the run's end.
-const CALLBACK_OPTION: &str = "workflow_callback_uri";
+pub(super) const CALLBACK_OPTION: &str = "workflow_callback_uri";
 
 /// Options of a run as they are kept, and as they were given with the defaults.
 type KeptAndOpened<'o> = (&'o Map<String, Json>, &'o Map<String, Json>);
@@ -88,8 +88,11 @@ impl Service {
             Err(_) => {
                 // The panic's own message was printed by its hook. Trying again could panic again.
                 let failure = Failure::new("internal error while the run was worked on").hint("please report it with the server's log");
-                let result = RunResultDoc { failures: vec![failure], ..RunResultDoc::default() };
-                self.told_end(id, fail_orphans(self.store(), id, self.options.settings.engine.get(), &result).map(drop));
+                let record = self.store().load_run(id).ok().flatten();
+                let promise = record.as_ref().and_then(|record| self.promise_of(id, &record.spec));
+                self.end_unusable(id, record.map_or(RunState::Running, |record| record.state), vec![failure], promise, false);
+                // It may have ended before; what cannot be read now is told by the next server.
+                let _ = self.notices.take_up();
                 false
             }
         };
@@ -105,6 +108,11 @@ impl Service {
                 None => return Ok(()),
             },
         };
+        if record.state.is_terminal() {
+            // It ended before its engine broke, and those who want to know may not have been told.
+            self.notices.take_up()?;
+            return Ok(());
+        }
         if record.owner.as_deref() != Some(owner().as_str()) {
             // Another server has it by now.
             return Ok(());
@@ -112,19 +120,16 @@ impl Service {
         match record.state {
             RunState::Submitted | RunState::Running => {}
             RunState::Aborting => {
-                end_orphans(self.store(), id, self.options.settings.engine.get())?;
+                self.end_abandoned(&record)?;
                 return Ok(());
             }
             _ => return Ok(()),
         }
-        let ready = match self.ready(&record, &texts) {
+        let mut ready = match self.ready(&record, &texts) {
             Ok(ready) => ready,
             Err(NotReady::Later(error)) => return Err(error.into()),
             Err(NotReady::Unusable(failures)) => {
-                let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
-                let options = self.options.settings.with_default_options(&self.options.opened_options(&spec.options));
-                self.end_unusable(&record, failures.clone());
-                self.notify(id, (&spec.options, &options), RunState::Failed, Map::new(), &failures);
+                self.end_unusable(id, record.state, failures, self.promise_of(id, &record.spec), true);
                 return Ok(());
             }
         };
@@ -134,13 +139,15 @@ impl Service {
         let mut log = RunLog::open(self.options.log_dir.as_deref().unwrap_or(&dir), id);
         ready.notes.iter().for_each(|note| log.line(&format!("WARN {note}")));
         let remote = ready.settings.remote.clone();
+        let promise = self.promise(id, (&kept, &options));
+        ready.request.on_end = promise.clone().map(on_end);
         let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
         let root = match engine.submit(ready.request) {
             Ok(root) => root,
             // It was aborted before it could begin, or another server has it.
             Err(EngineError::Store(StoreError::Conflict { .. })) => return Ok(()),
             Err(EngineError::Plan(problem)) => {
-                self.end_unusable(&record, vec![Failure::new(problem.to_string())]);
+                self.end_unusable(id, record.state, vec![Failure::new(problem.to_string())], promise, true);
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -159,15 +166,15 @@ impl Service {
         let finished = engine.take(root);
         drop(engine);
         log.flush();
-        if let (Ok(()), Some(finished)) = (&worked, finished) {
-            self.tell_end(id, (&kept, &options), (log.path(), &remote), &finished);
+        if worked.is_ok() && finished.is_some() {
+            self.put_log(id, &options, log.path(), &remote);
+            promise.iter().for_each(|promise| self.notices.tell(promise));
         }
         worked
     }
 
-    /// What is done once a run has ended: its log goes where it was asked for, and who wants to know is told. Neither
-    /// changes how it ended.
-    fn tell_end(&self, id: RunId, (kept, options): KeptAndOpened<'_>, (log, remote): (&Path, &Remote), finished: &Finished) {
+    /// The log of a run that has ended goes where it was asked for. That does not change how it ended.
+    fn put_log(&self, id: RunId, options: &Map<String, Json>, log: &Path, remote: &Remote) {
         let option = |name: &str| options.get(name).and_then(Json::as_str);
         if let Some(target) = option(LOG_OPTION) {
             let name = format!("workflow.{id}.log");
@@ -183,21 +190,29 @@ impl Service {
         {
             report(&format!("run {id}: its log `{}` cannot be removed: {error}", log.display()));
         }
-        let outputs: Map<String, Json> =
-            finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
-        self.notify(id, (kept, options), finished.state, outputs, &finished.failures);
     }
 
-    /// Tells who wants to know that a run has ended.
-    fn notify(&self, id: RunId, (kept, options): KeptAndOpened<'_>, state: RunState, outputs: Map<String, Json>, failures: &[Failure]) {
-        let Some(manner) = &self.options.callback else { return };
+    /// That who wants to know is told of the end of a run, by its options.
+    fn promise(&self, id: RunId, (kept, options): KeptAndOpened<'_>) -> Option<Promise> {
         let own = options.get(CALLBACK_OPTION).and_then(Json::as_str);
         let is_secret = own.is_some() && self.options.hides(CALLBACK_OPTION, kept.get(CALLBACK_OPTION).unwrap_or(&Json::Null));
-        if let Some(url) = own.or(manner.endpoint.as_deref()) {
-            let failures: Vec<&str> = failures.iter().map(|failure| failure.message.as_str()).collect();
-            let body = json!({ "workflowId": id.to_string(), "state": state.name(), "outputs": outputs, "failures": failures });
-            self.notices.tell(Notice { run: id, url: url.to_owned(), is_secret, body, manner: manner.clone() });
-        }
+        self.notices.promise(id, own, is_secret)
+    }
+
+    /// The same by what is kept of the run.
+    pub(super) fn promise_of(&self, id: RunId, spec: &str) -> Option<Promise> {
+        let spec: RunSpec = serde_json::from_str(spec).unwrap_or_default();
+        let options = self.options.settings.with_default_options(&self.options.opened_options(&spec.options));
+        self.promise(id, (&spec.options, &options))
+    }
+
+    /// Ends what a dead engine has left of a run that somebody wanted to end.
+    pub(super) fn end_abandoned(&self, record: &RunRecord) -> Result<(), StoreError> {
+        let promise = self.promise_of(record.id, &record.spec);
+        let also = promise.iter().map(|promise| promise.keep(RunState::Aborted, Map::new(), &[])).collect();
+        end_orphans(self.store(), record.id, self.options.settings.engine.get(), also)?;
+        promise.iter().for_each(|promise| self.notices.tell(promise));
+        Ok(())
     }
 
     /// Everything that a run needs, from what was submitted or from what an earlier server has kept.
@@ -237,6 +252,7 @@ impl Service {
             owner: owner(),
             held_by: Some(record.owner.clone()),
             origin,
+            on_end: None,
         };
         Ok(Ready { request, settings, notes })
     }
@@ -338,25 +354,33 @@ impl Service {
         Ok(text.ok_or_else(|| Failure::new("a text of the submission is gone from the state"))?)
     }
 
-    /// Records that a run cannot be carried out. What an earlier server has started for it is ended first: nobody would wait for it.
-    fn end_unusable(&self, record: &RunRecord, failures: Vec<Failure>) {
-        let result = RunResultDoc { failures, unusable: true, ..RunResultDoc::default() };
-        let ended = if record.state == RunState::Submitted {
-            let end = failed(record.id, &result, self.clock.now_ms());
-            self.store().write(vec![Write::MoveRun(end)]).wait()
+    /// Records that a run cannot be carried out, and has told whom that was promised. What an earlier server has started for it is
+    /// ended first: nobody would wait for it.
+    fn end_unusable(&self, id: RunId, state: RunState, failures: Vec<Failure>, promise: Option<Promise>, unusable: bool) {
+        let told = promise.as_ref().map(|promise| promise.keep(RunState::Failed, Map::new(), &failures));
+        let also: Vec<Write> = told.into_iter().collect();
+        let result = RunResultDoc { failures, unusable, ..RunResultDoc::default() };
+        let ended = if state == RunState::Submitted {
+            let end = Write::MoveRun(failed(id, &result, self.clock.now_ms()));
+            self.store().write([end].into_iter().chain(also).collect()).wait()
         } else {
-            fail_orphans(self.store(), record.id, self.options.settings.engine.get(), &result).map(drop)
+            fail_orphans(self.store(), id, self.options.settings.engine.get(), &result, also).map(drop)
         };
-        self.told_end(record.id, ended);
-    }
-
-    fn told_end(&self, id: RunId, recorded: Result<(), StoreError>) {
-        match recorded {
+        match ended {
+            Ok(()) => promise.iter().for_each(|promise| self.notices.tell(promise)),
             // A run that has ended otherwise keeps its end.
-            Ok(()) | Err(StoreError::Conflict { .. }) => {}
+            Err(StoreError::Conflict { .. }) => {}
             Err(error) => report(&format!("run {id} has failed, and that cannot be recorded: {error}")),
         }
     }
+}
+
+/// What tells of an end in the words of a notice.
+fn on_end(promise: Promise) -> OnEnd {
+    Box::new(move |finished| {
+        let outputs = finished.outputs.iter().map(|(name, value)| (name.clone(), batchyard_wdl::json::to_json(value))).collect();
+        vec![promise.keep(finished.state, outputs, &finished.failures)]
+    })
 }
 
 /// Where the files of a run's inputs are looked for.

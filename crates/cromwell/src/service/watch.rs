@@ -12,12 +12,13 @@ use std::{
 };
 
 use batchyard_model::{RunId, RunState};
-use batchyard_store::{RunFilter, RunMove, RunSummary, ServerRecord, ServerWrite, StoreError, Write};
+use batchyard_store::{NoticeKind, NoticeWrite, RunFilter, RunMove, RunSummary, ServerRecord, ServerWrite, StoreError, Write};
 use batchyard_workflow::{
     documents::{Failure, RunResultDoc, RunSpec, to_text},
     engine::Message,
     owner::{Holder, close_records, end_tasks, holder, owner},
 };
+use serde_json::Map;
 
 use super::{Service, State, report};
 
@@ -163,7 +164,9 @@ impl Service {
         self.lock().closed = true;
         self.ended.notify_all();
         let me = owner();
-        if self.store().list_active_owners().is_ok_and(|owners| !owners.contains(&Some(me.clone()))) {
+        let has_runs = self.store().list_active_owners().map_or(true, |owners| owners.contains(&Some(me.clone())));
+        let has_notices = self.store().list_notice_owners(NoticeKind::Workflow).map_or(true, |owners| owners.contains(&me));
+        if !has_runs && !has_notices {
             // A row that stays is removed by the next server.
             let _ = self.store().write(vec![Write::Server(ServerWrite::Forget(me))]).wait();
         }
@@ -190,13 +193,14 @@ impl Service {
         let gone = self.gone(watch, &servers)?;
         let known: HashSet<&str> = servers.iter().map(|server| server.id.as_str()).collect();
         let holders = self.store().list_active_owners()?;
+        let is_first = watch.is_first;
         let is_left = |held_by: &Option<String>| match held_by {
             // Of a version that named nobody before the beginning.
-            None => watch.is_first,
+            None => is_first,
             Some(id) if gone.iter().any(|gone| gone.id == *id) => true,
             Some(id) => *id != me && !known.contains(id.as_str()) && holder(Some(id)) == Holder::Nobody,
         };
-        let left: HashSet<Option<String>> = holders.into_iter().filter(is_left).collect();
+        let left: HashSet<Option<String>> = holders.into_iter().filter(|held_by| is_left(held_by)).collect();
         let (mut taken, mut kept) = (0, HashSet::new());
         if !left.is_empty() {
             let states = vec![RunState::Submitted, RunState::Running, RunState::Aborting];
@@ -210,6 +214,7 @@ impl Service {
                 }
             }
         }
+        self.take_notices(|held_by| is_left(&Some(held_by.to_owned())))?;
         // Who has left nothing more is forgotten.
         for gone in gone.into_iter().filter(|gone| !kept.contains(&Some(gone.id.clone()))) {
             self.store().write(vec![Write::Server(ServerWrite::Forget(gone.id))]).wait()?;
@@ -218,6 +223,20 @@ impl Service {
             self.pump();
         }
         Ok(taken)
+    }
+
+    /// Takes over what dead servers were to tell.
+    fn take_notices(&self, is_left: impl Fn(&str) -> bool) -> Result<(), StoreError> {
+        let left: Vec<String> = self.store().list_notice_owners(NoticeKind::Workflow)?.into_iter().filter(|from| is_left(from)).collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        for from in left {
+            // Of several servers that do so at once each notice goes to one.
+            let take = NoticeWrite::TakeOver { kind: NoticeKind::Workflow, from, to: owner() };
+            self.store().write(vec![Write::Notice(take)]).wait()?;
+        }
+        self.notices.take_up()
     }
 
     /// The servers that are gone, fenced.
@@ -258,14 +277,14 @@ impl Service {
     /// Takes over a run that its server has left.
     fn take_over(&self, watch: &mut Watch, run: &RunSummary, silent: Option<Duration>) -> Result<Left, StoreError> {
         // Runs of the command line belong to who started them, and are resumed there.
-        let record = self.store().load_run(run.id)?;
-        let spec = record.and_then(|record| serde_json::from_str::<RunSpec>(&record.spec).ok());
+        let Some(record) = self.store().load_run(run.id)? else { return Ok(Left::Settled) };
+        let spec = serde_json::from_str::<RunSpec>(&record.spec).ok();
         if spec.is_none_or(|spec| spec.submission.is_none()) {
             return Ok(Left::Settled);
         }
         let is_hidden = run.state == RunState::Running && !run.dir.is_empty() && !Path::new(&run.dir).is_dir();
         if let Some(silent) = silent.filter(|_| is_hidden) {
-            return self.leave_or_fail(watch, run, silent);
+            return self.leave_or_fail(watch, run, &record.spec, silent);
         }
         let change = RunMove {
             held_by: Some(run.owner.clone()),
@@ -284,7 +303,7 @@ impl Service {
     }
 
     /// A run whose directory cannot be seen from here: a server that sees it has as long as `ttl` to take it, then it has failed.
-    fn leave_or_fail(&self, watch: &mut Watch, run: &RunSummary, silent: Duration) -> Result<Left, StoreError> {
+    fn leave_or_fail(&self, watch: &mut Watch, run: &RunSummary, spec: &str, silent: Duration) -> Result<Left, StoreError> {
         let lost = format!(
             "the server that worked on it is gone, and its directory `{}` cannot be seen from this one ({})",
             run.dir, self.options.name
@@ -298,6 +317,8 @@ impl Service {
         let hint =
             "servers that share a database should share the folder of the runs; `batchyard resume` goes on with it where the folder is";
         let failure = Failure::new(lost).hint(hint);
+        let promise = self.promise_of(run.id, spec);
+        let told = promise.as_ref().map(|promise| promise.keep(RunState::Failed, Map::new(), std::slice::from_ref(&failure)));
         let result = RunResultDoc { failures: vec![failure], ..RunResultDoc::default() };
         let end = RunMove {
             held_by: Some(run.owner.clone()),
@@ -305,8 +326,9 @@ impl Service {
             result: Some(to_text(&result)),
             ..RunMove::new(run.id, vec![run.state], RunState::Failed, self.clock.now_ms())
         };
-        match self.store().write(vec![Write::MoveRun(end)]).wait() {
+        match self.store().write([Write::MoveRun(end)].into_iter().chain(told).collect()).wait() {
             Ok(()) => {
+                promise.iter().for_each(|promise| self.notices.tell(promise));
                 close_records(self.store(), run.id)?;
                 Ok(Left::Settled)
             }

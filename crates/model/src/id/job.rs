@@ -66,6 +66,11 @@ pub fn service_id(prefix: &str) -> String {
     text
 }
 
+/// A new id of a message that waits for its receiver: those of one process are in the order of their making.
+pub fn notice_id() -> String {
+    Uuid::now_v7().simple().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +86,12 @@ mod tests {
         for bad in ["", "job-", "job-0", "job-000000005c49be3100006a5f00301d8e", "cls-000000005C49BE3100006A5F00301D8E"] {
             assert!(bad.parse::<JobId>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn notice_ids_are_in_the_order_of_their_making() {
+        let ids: Vec<String> = (0..1000).map(|_| notice_id()).collect();
+        assert!(ids.iter().zip(ids.iter().skip(1)).all(|(a, b)| a < b));
     }
 
     #[test]

@@ -41,6 +41,10 @@ impl<'w> Group<'_, 'w> {
                 Ok(())
             }
             BatchWrite::InsertAudit(audit) => self.insert_audit(audit).await,
+            BatchWrite::InsertNotice(notice) => {
+                self.insert_notice(notice);
+                Ok(())
+            }
             BatchWrite::ForgetAudit(before_ms) => {
                 execute(self.db, self.dialect.sql("DELETE FROM audit WHERE at_ms < ?"), Values::default().integer(*before_ms).take())
                     .await?;

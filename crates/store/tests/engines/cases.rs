@@ -10,6 +10,7 @@ use batchyard_store::{CallRecord, FileDigest, Parentage, RunFilter, RunMove, Run
 
 use crate::Fresh;
 use crate::jobs::{instances_are_replaced, jobs_are_listed, jobs_move, resources_are_versioned};
+use crate::notices::{notices_are_taken_over_once, notices_share_the_fate_of_their_change, notices_wait_in_order};
 use crate::rows::{call, done, end, id, open, put, run, stored_run, to};
 
 type Case = fn(Fresh<'_>);
@@ -37,6 +38,9 @@ pub const CASES: &[(&str, Case)] = &[
     ("jobs are listed", jobs_are_listed),
     ("instances are replaced", instances_are_replaced),
     ("resources have versions", resources_are_versioned),
+    ("notices wait in their order", notices_wait_in_order),
+    ("notices share the fate of their change", notices_share_the_fate_of_their_change),
+    ("notices are taken over once", notices_are_taken_over_once),
     ("a fenced server stores nothing more", leases),
     ("active runs tell who holds them", active_owners),
     ("a newer schema is refused", newer_schema),
@@ -449,7 +453,7 @@ fn newer_schema(fresh: Fresh<'_>) {
     drop(open(&location));
     crate::faults::statement(&location, "INSERT INTO schema_migrations (version, applied_ms) VALUES (999, 0)");
     let error = Store::open(&location, batchyard_store::Options::default()).err().unwrap();
-    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 4"), "{error}");
+    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 5"), "{error}");
     assert!(error.hint().is_some());
 }
 

@@ -6,6 +6,7 @@
 mod cases;
 mod faults;
 mod jobs;
+mod notices;
 mod rows;
 mod servers;
 

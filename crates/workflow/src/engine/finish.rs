@@ -148,10 +148,13 @@ impl Engine<'_> {
             self.runs.iter().filter(|r| r.root == root && !r.completed).for_each(|child| self.end_open_child(child, state, at_ms));
         }
         let end = RunMove { owner: Some(None), result: Some(to_text(&result)), ..RunMove::new(id, UNFINISHED.into(), state, at_ms) };
-        self.record(vec![Write::MoveRun(end)], Some(Event::RunEnded { run: id, state, child: false }));
+        let finished = Finished { state, outputs, failures };
+        let mut writes = vec![Write::MoveRun(end)];
         if let Some(root) = self.roots.get_mut(root) {
-            root.finished = Some(Finished { state, outputs, failures });
+            writes.extend(root.on_end.take().map(|on_end| on_end(&finished)).unwrap_or_default());
+            root.finished = Some(finished);
         }
+        self.record(writes, Some(Event::RunEnded { run: id, state, child: false }));
     }
 
     /// Puts the outputs of a run where people look for them. Returns them with the paths of their copies when those are
