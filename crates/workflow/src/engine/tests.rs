@@ -58,6 +58,7 @@ fn request(dir: &Path) -> Request {
         owner: owner(),
         held_by: None,
         origin: Origin::New,
+        on_end: None,
     }
 }
 
