@@ -116,7 +116,11 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
         door,
         room: config.server.room,
         keeping: config.server.keeping,
-        post: Arc::new(post),
+        post: {
+            // One for all, so that a receiver of many messages is connected to once.
+            let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(POST_LIMIT)).build().into();
+            Arc::new(move |endpoint: &str, text: &str| post(&agent, endpoint, text))
+        },
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
     };
     let names = Arc::clone(&accounts);
@@ -200,8 +204,7 @@ fn first_bucket(objects: &Objects, accounts: &Accounts) -> Result<()> {
     Ok(())
 }
 
-fn post(endpoint: &str, text: &str) -> Result<(), Undelivered> {
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(POST_LIMIT)).build().into();
+fn post(agent: &ureq::Agent, endpoint: &str, text: &str) -> Result<(), Undelivered> {
     agent.post(endpoint).header("content-type", "application/json").send(text).map(drop).map_err(|error| {
         // Those three say "later".
         let is_refused = matches!(error, ureq::Error::StatusCode(400..500)) && !matches!(error, ureq::Error::StatusCode(408 | 425 | 429));
