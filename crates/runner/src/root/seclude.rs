@@ -18,6 +18,9 @@ use super::{about, is_in_user_namespace, make_read_only};
 
 /// The word by which our own program is asked to be the [`Mapper`].
 pub const MAP_WORD: &str = "--map";
+/// What the mapper says when it runs, and what it waits for.
+const READY: [u8; 2] = *b"ok";
+const GO: [u8; 2] = *b"go";
 /// All users and groups, as they are.
 const EVERYBODY: &str = "0 0 4294967295\n";
 /// Devices that are disks, or lead to disks or memory, by other names. Those of blocks are found by their kind.
@@ -41,7 +44,15 @@ impl Mapper {
         }
         let me = std::process::id().to_string();
         let mut command = Command::new("/proc/self/exe");
-        command.args([word, MAP_WORD, &me]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().ok().map(Mapper)
+        let mut mapper = command.args([word, MAP_WORD, &me]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        // Until it says so it may be looking for its libraries, which are not in the root that is about to be made.
+        let ready = mapper.stdout.take()?.read_exact(&mut [0; READY.len()]);
+        if ready.is_ok() {
+            return Some(Mapper(mapper));
+        }
+        // It has ended.
+        let _ = mapper.wait();
+        None
     }
 
     /// Gives this process a user namespace. Where the kernel does not, everything stays as it was.
@@ -54,7 +65,7 @@ impl Mapper {
             return self.0.wait().map(drop);
         }
         if let Some(mut go) = go {
-            go.write_all(b"go")?;
+            go.write_all(&GO)?;
         }
         let mapped = self.0.wait()?;
         if mapped.success() { Ok(()) } else { Err(io::Error::other("its users cannot be mapped")) }
@@ -66,7 +77,9 @@ impl Mapper {
 /// # Errors
 /// There is no such process, or it has no namespace of its own.
 pub fn map_users(process: &str) -> io::Result<()> {
-    let mut word = [0; 2];
+    let mut out = io::stdout();
+    out.write_all(&READY).and_then(|()| out.flush())?;
+    let mut word = [0; GO.len()];
     if io::stdin().read_exact(&mut word).is_err() {
         // There is nothing to map.
         return Ok(());
