@@ -200,7 +200,8 @@ fn running_tasks_outlive_a_server_that_ends() {
     let yard = Yard::new();
     let mark = yard.path("mark");
     let wdl = "version 1.0\nworkflow w { input { String mark } call nap { input: mark = mark } output { Int n = nap.n } }\n\
-        task nap { input { String mark } command <<< echo started >> '~{mark}'; sleep 1.5; echo 5 >>> output { Int n = read_int(stdout()) } }";
+        task nap { input { String mark } command <<< echo started >> '~{mark}'; while ! [ -e '~{mark}.go' ]; do sleep 0.05; done; echo 5 >>>\n\
+        output { Int n = read_int(stdout()) } }";
     let server = Server::start(&yard, &[]);
     let id = server.submit(wdl, &json!({"w.mark": mark}), &[]);
     wait_for("the task to start", || !lines(&mark).is_empty());
@@ -210,13 +211,18 @@ fn running_tasks_outlive_a_server_that_ends() {
     server.terminate();
     std::thread::sleep(Duration::from_millis(100));
     let server = Server::start(&yard, &[]);
+    wait_for("the next server to find it", || job(&server).is_string());
+    let go = yard.path("mark.go");
+    std::fs::write(&go, "").unwrap();
     assert_eq!(server.wait(&id), "Succeeded");
     assert_eq!(job(&server), before, "it is the same process");
     assert_eq!(lines(&mark).len(), 1, "the task was run again");
     server.terminate();
 
+    std::fs::remove_file(&go).unwrap();
     let server = Server::start(&yard, &["--abort-on-exit"]);
-    let id = server.submit(&wdl.replace("1.5", "60"), &json!({"w.mark": mark}), &[]);
+    // Not the same task, or its result would be taken again.
+    let id = server.submit(&wdl.replace("0.05", "0.06"), &json!({"w.mark": mark}), &[]);
     wait_for("the task to start", || lines(&mark).len() == 2);
     server.terminate();
     let server = Server::start(&yard, &[]);
