@@ -45,6 +45,11 @@ fn an_instance_that_fills_its_disk_is_ended() {
     assert_eq!(service.text("data", &format!("logs/stdout.{id}.task.0")), "begun\n");
     assert!(!yard.path(&format!("home/jobs/{id}/task/0/work")).exists(), "what it has filled is given back");
 
+    // Among what it keeps while it runs.
+    let id = service.create("/jobs", &job(&format!("cd $TMPDIR; {fill}"), 1, &json!({})));
+    assert_eq!(result(&service, &id)["ErrorCode"], "DiskFull");
+    assert!(!yard.path(&format!("home/jobs/{id}/task/0/tmp")).exists());
+
     // A log without end.
     let id = service.create("/jobs", &job("yes 0123456789", 1, &json!({})));
     let told = result(&service, &id);

@@ -48,6 +48,8 @@ use crate::{
 
 /// Name of the working directory in the folder of an attempt.
 const WORK: &str = "work";
+/// Folder for what a command keeps only while it runs: its room counts, and it goes with the attempt.
+const TEMPORARY: &str = "tmp";
 /// Code of the end of one that took too much room on the disk.
 const DISK_FULL: &str = "DiskFull";
 /// Bytes of the end of standard error that are kept with a failure.
@@ -251,7 +253,7 @@ impl Attempt {
 
     fn placed(mut self, control: &Arc<Control>) -> Result<Ready, (&'static str, PlaceError)> {
         if self.task.system.is_some() {
-            let made = fs::create_dir_all(&self.dir);
+            let made = fs::create_dir_all(self.dir.join(TEMPORARY));
             made.map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", self.dir.display()), source }))?;
             let view = View::of(&self, World::Machine).map_err(|e| ("InvalidMount", e))?;
             let job = self.job(&view, false).map_err(|e| ("InternalError", e))?;
@@ -279,8 +281,14 @@ impl Attempt {
         }
         bootstrap::run(self).map_err(|e| ("BootstrapFailed", e))?;
         let work = self.dir.join(WORK);
-        fs::create_dir_all(&work)
-            .map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", work.display()), source }))?;
+        let made = |path: &Path| {
+            fs::create_dir_all(path)
+                .map_err(|source| ("InternalError", PlaceError::File { what: format!("make `{}`", path.display()), source }))
+        };
+        made(&work)?;
+        if !view.world().is_contained() {
+            made(&self.dir.join(TEMPORARY))?;
+        }
         let package = &self.task.description.parameters.command.package_path;
         if !package.is_empty() {
             place::package(&self.access, package, &work).map_err(|e| ("InvalidPackage", e))?;

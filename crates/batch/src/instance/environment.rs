@@ -2,7 +2,7 @@
 
 use batchyard_runner::User;
 
-use super::{Attempt, CONTAINED_WORK, world::World};
+use super::{Attempt, CONTAINED_WORK, TEMPORARY, world::World};
 
 /// Search path of commands on this machine, and of images that name none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -13,6 +13,9 @@ impl Attempt {
     /// All of it, the later of two values counts.
     pub(super) fn environment(&self, world: &World) -> Variables {
         let mut env = base(world, self.user.as_ref());
+        if !world.is_contained() {
+            env.push(("TMPDIR".to_owned(), self.dir.join(TEMPORARY).to_string_lossy().into_owned()));
+        }
         let number = self.number.to_string();
         let own = [
             ("BATCH_COMPUTE_DAG_JOB_ID", self.job.as_str()),

@@ -11,7 +11,7 @@ use std::{
 
 use batchyard_runner::{User, user::is_root};
 
-use super::{Attempt, PlaceError, WORK, view};
+use super::{Attempt, PlaceError, TEMPORARY, WORK, view};
 
 /// Name of the file that says who, in the folder of the attempt.
 const FILE: &str = "user.json";
@@ -52,6 +52,10 @@ pub fn hand_over(attempt: &Attempt) -> Result<(), PlaceError> {
     let failed = |path: PathBuf| move |source| PlaceError::File { what: format!("give `{}` to `{}`", path.display(), user.name), source };
     let work = attempt.dir.join(WORK);
     give_tree(user, &work).and_then(|()| user.give_with(&work, CLOSED)).map_err(failed(work))?;
+    let temporary = attempt.dir.join(TEMPORARY);
+    if temporary.is_dir() {
+        user.give_with(&temporary, CLOSED).map_err(failed(temporary))?;
+    }
     for folder in view::FOLDERS.map(|name| attempt.dir.join(name)) {
         // Some are filled only when the root is made.
         let give = || fs::create_dir_all(&folder).and_then(|()| give_tree(user, &folder)).and_then(|()| user.admit(&folder, false));
