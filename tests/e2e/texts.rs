@@ -75,6 +75,8 @@ fn calls_that_cannot_begin() {
                     task u { command <<< >>> runtime { cpu: 0 } }";
     let told = failures(&server, constant, &json!({}), &[]);
     assert_eq!(told[..2], ["Runtime validation failed", "Task u has an invalid runtime attribute cpu = Valid(WomInteger(0))"]);
+    let alone = "version 1.0\nworkflow w { if (false) { call u } }\ntask u { command <<< >>> runtime { cpu: 0 } }";
+    assert_eq!(failures(&server, alone, &json!({}), &[])[0], "Runtime validation failed", "nothing is left to be done, and yet");
     assert!(told[2].contains(":4:41: runtime attribute `cpu` must be a positive number, not 0"), "{told:?}");
     let index =
         "version 1.0\nworkflow w { input { Array[Int] xs = [] } call t { input: n = xs[3] } }\ntask t { input { Int n } command <<< >>> }";

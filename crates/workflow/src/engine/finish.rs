@@ -49,7 +49,10 @@ impl Engine<'_> {
         context.completed = true;
         let (frame, parent, root) = (context.frame, context.parent, context.root);
         let Some((parent_frame, step)) = parent else {
-            self.finish_root(root, RunState::Succeeded, outputs);
+            // One that has failed before its first call ends with others that have failed, also if it had none to make.
+            if self.roots.get(root).is_some_and(|root| root.failures.is_empty()) {
+                self.finish_root(root, RunState::Succeeded, outputs);
+            }
             return;
         };
         let id = context.id;
