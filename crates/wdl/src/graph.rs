@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ast::{Expr, ExprKind, StringPart};
+use crate::ast::{Expr, ExprKind, StringPart, visit_exprs};
 
 mod drawing;
 mod render;
@@ -29,33 +29,9 @@ pub fn free_names_in_parts(parts: &[StringPart], out: &mut Vec<Arc<str>>) {
 
 /// Calls `visit` with every name an expression refers to, and the expression that is the name.
 pub(crate) fn visit_names<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Arc<str>, &'e Expr)) {
-    match &expr.kind {
-        ExprKind::Lost | ExprKind::None | ExprKind::Boolean(_) | ExprKind::Int(_) | ExprKind::Float(_) => {}
-        ExprKind::Ident(name) => visit(name, expr),
-        ExprKind::String(parts) => {
-            for part in parts {
-                if let StringPart::Placeholder(placeholder) = part {
-                    visit_names(&placeholder.expr, visit);
-                }
-            }
+    visit_exprs(expr, &mut |expr| {
+        if let ExprKind::Ident(name) = &expr.kind {
+            visit(name, expr);
         }
-        ExprKind::Array(items) | ExprKind::Call(_, items) => items.iter().for_each(|item| visit_names(item, visit)),
-        ExprKind::Map(entries) => {
-            for (key, value) in entries {
-                visit_names(key, visit);
-                visit_names(value, visit);
-            }
-        }
-        ExprKind::Object(members) | ExprKind::Struct(_, members) => members.iter().for_each(|(_, value)| visit_names(value, visit)),
-        ExprKind::Pair(left, right) | ExprKind::Index(left, right) | ExprKind::Binary(_, left, right) => {
-            visit_names(left, visit);
-            visit_names(right, visit);
-        }
-        ExprKind::Member(base, _) | ExprKind::Unary(_, base) => visit_names(base, visit),
-        ExprKind::If(condition, yes, no) => {
-            visit_names(condition, visit);
-            visit_names(yes, visit);
-            visit_names(no, visit);
-        }
-    }
+    });
 }
