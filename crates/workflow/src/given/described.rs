@@ -165,12 +165,12 @@ impl<'j> Described<'j> {
                 "a described file or directory has no `{unknown}`: it has `type`, `location`, `basename` and `listing`"
             )));
         }
-        let text = |names: [&str; 2]| names.iter().find_map(|name| members.get(*name)).and_then(Json::as_str);
+        let text = |names: &[&str]| names.iter().find_map(|name| members.get(*name)).and_then(Json::as_str);
         let listing = members.get("listing").and_then(Json::as_array).map(Vec::as_slice);
         if listing.is_some() && !directory {
             return Err(problem("only a directory has a `listing`"));
         }
-        Ok(Some(Described { directory, location: text(["location", "path"]), basename: text(["basename", "basename"]), listing }))
+        Ok(Some(Described { directory, location: text(&["location", "path"]), basename: text(&["basename"]), listing }))
     }
 
     /// Whether its path alone would not do.
