@@ -166,8 +166,8 @@ fn an_image_is_no_way_to_the_machine() {
     let (yard, service) = started("");
     service.put("data", "dockers/demo.tar", &demo(&base(&yard), "0.1"));
     let (other, folder) = with_secret(&yard, &service);
-    let line = "for way in /proc/[0-9]*/root /proc/[0-9]*/cwd/../../../../../../../..; do \
-        for file in $STATE/batchyard.db $STATE/service.json $OTHER/work/secret; do [ -e $way$file ] && echo $way$file; done; done; \
+    let line = "cwd=$OTHER/work; for way in /proc/[0-9]*/root /proc/[0-9]*/cwd/../../../../../../../..; do \
+        for file in $STATE/batchyard.db $STATE/service.json $cwd/secret; do [ -e $way$file ] && echo $way$file; done; done; \
         for device in /dev/* /dev/mapper/*; do [ -b $device ] && echo $device; done; \
         [ -w /proc/sys/kernel/core_pattern ] && echo orders; echo looked";
     let more = json!({"Parameters": {"Command": {

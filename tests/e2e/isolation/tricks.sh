@@ -9,7 +9,8 @@ export root
 
 # look TRICK PREFIX: whether something can be read below a prefix.
 cat > look << 'END'
-for file in "$STATE/batchyard.db" "$STATE/service.json" "$OTHER/work/secret" "$OTHER/root/home/results/secret"; do
+cwd=$OTHER/work
+for file in "$STATE/batchyard.db" "$STATE/service.json" "$cwd/secret" "$OTHER/root/home/results/secret"; do
     [ -n "$(head -c 16 "$2$file" 2> /dev/null | tr -d '\0')" ] && echo "$1: $2$file"
 done
 [ -n "$(ls "$2$STATE/oss" "$2$STATE/images" 2> /dev/null | head -c 1)" ] && echo "$1: $2$STATE/oss"
