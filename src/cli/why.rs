@@ -39,7 +39,7 @@ pub fn why(args: &WhyArgs, config: &Config) -> Result<u8> {
     let mut documents = Vec::new();
     for (path, call) in chosen {
         let name = format!("{path}{}", call.id);
-        let answer = explain(&store, call)?;
+        let answer = explain(&store, run.created_ms, call)?;
         if args.output.json {
             documents.push(answer.to_json(&name));
         } else {

@@ -85,6 +85,24 @@ fn defaults_and_files_of_the_task_itself_count() {
     run("a\nj\nq\nl\n4", true);
 }
 
+/// In a wide scatter the newest calls of the task are shards beside it, which are meant to differ.
+#[test]
+fn shards_are_compared_with_their_own_earlier_ones() {
+    let yard = Yard::new();
+    let wdl = "version 1.0\nworkflow w { input { String s } scatter (i in range(150)) { call t { input: i = i, s = s } } }\n\
+        task t { input { Int i String s } command <<< echo ~{i} ~{s} >>> output { String o = read_string(stdout()) } }";
+    yard.write("w.wdl", wdl);
+    yard.outputs(&["run", "w.wdl", "s=a"]);
+    let first = yard.show("last")["id"].as_str().unwrap().to_owned();
+    yard.outputs(&["run", "w.wdl", "s=a"]);
+    yard.outputs(&["run", "w.wdl", "s=b"]);
+    for shard in ["t[7]", "t[149]"] {
+        let why: Json = serde_json::from_str(&yard.call(&["why", "last", shard, "--json"]).out).unwrap();
+        assert_eq!(why[0]["differences"], json!([{ "part": "input s", "earlier": "\"a\"", "now": "\"b\"" }]), "{shard}");
+        assert_eq!(why[0]["nearest"], format!("{shard} of run {first}"));
+    }
+}
+
 #[test]
 fn a_changed_command_shows_its_lines() {
     let yard = Yard::new();

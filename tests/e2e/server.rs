@@ -325,6 +325,8 @@ fn results_are_taken_again_and_compared() {
     assert_eq!(keys, ["input:Int i", "input:String who"]);
     let why = server.about(&third, "why?call=wf.greet&index=2")["calls"][0].clone();
     assert_eq!((&why["call"], &why["differences"][0]["part"]), (&json!("wf.greet[2]"), &json!("input who")));
+    // Not a shard beside it, and not the one that was itself taken from the first run.
+    assert_eq!(why["nearest"], format!("greet[2] of run {first}"));
     assert_eq!(server.get("/api/workflows/v1/callcaching/diff?callA=x").code, 400);
     assert_eq!(diff(&first, "11111111-2222-4333-8444-555555555555").code, 500);
     assert_eq!(server.about(&third, "metadata")["calls"]["wf.greet"][1]["callCaching"]["effectiveCallCachingMode"], "WriteCache");

@@ -332,7 +332,7 @@ pub fn why(context: Context<'_>, id: RunId, call: Option<&str>, index: Option<i6
             break;
         }
         let Some(loaded) = context.store.load_call(&line.call.id)? else { continue };
-        let answer = batchyard_workflow::why::explain(context.store, &loaded)?;
+        let answer = batchyard_workflow::why::explain(context.store, record.created_ms, &loaded)?;
         answers.push(answer.to_json(&format!("{}.{}", record.name, line.call.id)));
     }
     Ok(json!({ "id": id.to_string(), "calls": answers }))

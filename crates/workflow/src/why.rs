@@ -1,5 +1,8 @@
 //! Why a call was run although others like it had been run before.
 
+use std::collections::BTreeSet;
+
+use batchyard_model::{CallId, RunId};
 use batchyard_store::{CallRecord, Store, StoreError};
 use serde_json::{Value as Json, json};
 
@@ -7,6 +10,10 @@ use crate::documents::{EndDoc, StartDoc};
 
 /// Earlier calls of the task that are compared.
 const COMPARED: u32 = 100;
+
+/// How far an earlier call is: parts that differ; whether it is of the same run, because shards next to each other are
+/// meant to differ; whether it is another shard. The least is the nearest.
+type Rank = (usize, bool, bool);
 
 /// A part of the identity that differs: name, value here, value there.
 pub type Difference = (String, Option<String>, Option<String>);
@@ -26,11 +33,12 @@ pub enum Answer {
     Differs(String, Vec<Difference>),
 }
 
-/// What kept a call from taking an earlier result, against the nearest of the earlier calls of its task.
+/// What kept a call from taking an earlier result, against the nearest of the earlier calls of its task. `created_ms` is when
+/// its run, or one around it, was made, in epoch milliseconds.
 ///
 /// # Errors
 /// What kept the store from answering.
-pub fn explain(store: &Store, call: &CallRecord) -> Result<Answer, StoreError> {
+pub fn explain(store: &Store, created_ms: i64, call: &CallRecord) -> Result<Answer, StoreError> {
     let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
     let end: EndDoc = call.end_doc.as_deref().and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
     if let Some(from) = end.reused {
@@ -42,19 +50,21 @@ pub fn explain(store: &Store, call: &CallRecord) -> Result<Answer, StoreError> {
     if start.parts.is_empty() {
         return Ok(Answer::NotCached(if call.id.attempt > 1 { "only first attempts are looked up" } else { "caching is off for it" }));
     }
-    let before = call.started_ms;
-    let mut nearest: Option<(usize, String, Vec<Difference>)> = None;
-    for earlier in store.recent_calls_of_task(&call.task, before, COMPARED)? {
-        if earlier.id == call.id || earlier.end_doc.is_none() || earlier.cached {
-            continue;
-        }
+    let mut nearest: Option<(Rank, String, Vec<Difference>)> = None;
+    for earlier in earlier_calls(store, created_ms, call)? {
+        let Some(end) = earlier.end_doc.as_deref().filter(|_| earlier.id != call.id) else { continue };
         let other: StartDoc = serde_json::from_str(&earlier.start_doc).unwrap_or_default();
         if other.parts.is_empty() {
             continue;
         }
         let differing = differences(&start, &other);
-        let name = format!("{} of run {}", earlier.id, earlier.id.run);
+        // One that was taken has the identity of the one that was run, which says more.
+        let maker = earlier.cached.then(|| serde_json::from_str::<EndDoc>(end).ok()?.reused).flatten();
+        let name = maker.unwrap_or_else(|| format!("{} of run {}", earlier.id, earlier.id.run));
         if differing.is_empty() {
+            if earlier.cached {
+                continue;
+            }
             let reason = match (earlier.state, earlier.reusable) {
                 (batchyard_model::CallState::Done, true) => {
                     "this run was told not to look (`--no-cache` or `read_from_cache`), or the result is older than it may be"
@@ -66,11 +76,26 @@ pub fn explain(store: &Store, call: &CallRecord) -> Result<Answer, StoreError> {
             };
             return Ok(Answer::Unusable(name, reason));
         }
-        if nearest.as_ref().is_none_or(|(count, ..)| differing.len() < *count) {
-            nearest = Some((differing.len(), name, differing));
+        let rank = (differing.len(), earlier.id.run == call.id.run, earlier.id.shard != call.id.shard);
+        if nearest.as_ref().is_none_or(|(before, ..)| rank < *before) {
+            nearest = Some((rank, name, differing));
         }
     }
     Ok(nearest.map_or(Answer::First, |(_, name, differing)| Answer::Differs(name, differing)))
+}
+
+/// Earlier calls of the task that are worth a comparison: the same call of earlier runs, then the newest ones. In a wide
+/// scatter the newest are all of this run or of another shard.
+fn earlier_calls(store: &Store, created_ms: i64, call: &CallRecord) -> Result<Vec<CallRecord>, StoreError> {
+    let mut newest = store.recent_calls_of_task(&call.task, call.started_ms, COMPARED)?;
+    newest.extend(store.recent_calls_of_task(&call.task, Some(created_ms), COMPARED)?);
+    let runs: BTreeSet<RunId> = newest.iter().map(|earlier| earlier.id.run).filter(|other| *other != call.id.run).collect();
+    let mut earlier = Vec::with_capacity(runs.len() + newest.len());
+    for other in runs.into_iter().rev() {
+        earlier.extend(store.load_call(&CallId { run: other, ..call.id.clone() })?.filter(|same| same.task == call.task));
+    }
+    earlier.append(&mut newest);
+    Ok(earlier)
 }
 
 fn differences(here: &StartDoc, there: &StartDoc) -> Vec<Difference> {
