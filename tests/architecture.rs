@@ -43,9 +43,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// Libraries that only these crates may name.
-const OWNED: [(&str, &[&str]); 10] = [
+const OWNED: [(&str, &[&str]); 11] = [
     ("axum", &["batchyard", "batchyard-batch", "batchyard-cromwell", "batchyard-objects"]),
     ("ureq", &["batchyard", "batchyard-bcs", "batchyard-cromwell"]),
+    ("rusqlite", &["batchyard-store"]),
     ("sqlx", &["batchyard-store"]),
     ("redb", &["batchyard-objects"]),
     ("opendal", &["batchyard-objects"]),

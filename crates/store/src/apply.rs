@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::mem;
 
 use batchyard_model::{CallId, JobId, RunId, RunState};
-use sqlx::AnyConnection;
 
 use crate::batch::{InstanceRecord, TaskRecord};
 use crate::dialect::{Dialect, marks, value_rows};
@@ -18,7 +17,7 @@ use crate::row::{
     CALL_COLUMNS, CALL_KEY, CALL_VALUES, CALL_WIDTH, DIGEST_COLUMNS, DIGEST_VALUES, DIGEST_WIDTH, RUN_COLUMNS, RUN_WIDTH, bind_call_id,
     bind_digest, bind_run,
 };
-use crate::sql::{Columns, Values, execute, fetch, fetch_first};
+use crate::sql::{Columns, Db, Values, execute, fetch, fetch_first};
 
 /// Rows a statement: few sizes, so that few statements are prepared.
 const ROWS: [usize; 3] = [32, 8, 1];
@@ -42,7 +41,7 @@ impl From<sqlx::Error> for Fault {
 
 /// One transaction under way.
 pub(crate) struct Group<'d, 'w> {
-    pub(crate) db: &'d mut AnyConnection,
+    pub(crate) db: Db<'d>,
     pub(crate) dialect: Dialect,
     /// A former commit of the same changes may have happened although its answer was lost.
     pub(crate) perhaps_done: bool,
@@ -80,7 +79,7 @@ impl PendingCall<'_> {
 }
 
 impl<'d, 'w> Group<'d, 'w> {
-    pub(crate) fn new(db: &'d mut AnyConnection, dialect: Dialect, perhaps_done: bool) -> Self {
+    pub(crate) fn new(db: Db<'d>, dialect: Dialect, perhaps_done: bool) -> Self {
         Group {
             db,
             dialect,
@@ -116,13 +115,13 @@ impl<'d, 'w> Group<'d, 'w> {
             Write::ForgetCacheOfRun(run) => {
                 self.finish().await?;
                 let sql = self.dialect.sql("UPDATE calls SET reusable = 0 WHERE run_id = ? AND reusable = 1");
-                execute(self.db, sql, Values::default().run(*run).take()).await?;
+                execute(&mut self.db, sql, Values::default().run(*run).take()).await?;
                 Ok(())
             }
             Write::ForgetCacheBefore(at_ms) => {
                 self.finish().await?;
                 let sql = self.dialect.sql("UPDATE calls SET reusable = 0 WHERE ended_ms < ? AND reusable = 1");
-                execute(self.db, sql, Values::default().integer(*at_ms).take()).await?;
+                execute(&mut self.db, sql, Values::default().integer(*at_ms).take()).await?;
                 Ok(())
             }
             Write::PutLabels { run, labels } => self.put_labels(*run, labels).await,
@@ -154,7 +153,7 @@ impl<'d, 'w> Group<'d, 'w> {
             let sql = format!("INSERT INTO calls ({CALL_COLUMNS}) VALUES {}{tail}", value_rows(rows.len(), CALL_WIDTH));
             let mut values = Values::default();
             rows.iter().for_each(|call| call.bind(&mut values));
-            let done = execute(self.db, self.dialect.composed(sql), values).await;
+            let done = execute(&mut self.db, self.dialect.composed(sql), values).await;
             done.map_err(|error| without_run(error, rows))?;
         }
         Ok(())
@@ -168,7 +167,7 @@ impl<'d, 'w> Group<'d, 'w> {
             let sql = format!("INSERT INTO file_digests ({DIGEST_COLUMNS}) VALUES {}{tail}", value_rows(rows.len(), DIGEST_WIDTH));
             let mut values = Values::default();
             rows.iter().for_each(|file| bind_digest(&mut values, file));
-            execute(self.db, self.dialect.composed(sql), values).await?;
+            execute(&mut self.db, self.dialect.composed(sql), values).await?;
         }
         Ok(())
     }
@@ -183,7 +182,7 @@ impl<'d, 'w> Group<'d, 'w> {
             for (hash, content) in rows {
                 values.text(*hash).text(*content);
             }
-            execute(self.db, self.dialect.composed(sql), values).await?;
+            execute(&mut self.db, self.dialect.composed(sql), values).await?;
         }
         Ok(())
     }
@@ -195,7 +194,7 @@ impl<'d, 'w> Group<'d, 'w> {
         let sql = format!("INSERT INTO runs ({RUN_COLUMNS}) VALUES {}", value_rows(1, RUN_WIDTH));
         let mut values = Values::default();
         bind_run(&mut values, run);
-        match execute(self.db, self.dialect.composed(sql), values).await {
+        match execute(&mut self.db, self.dialect.composed(sql), values).await {
             Ok(_) => Ok(()),
             Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => {
                 Err(Fault::Verdict(StoreError::Exists { run: run.id }))
@@ -207,7 +206,7 @@ impl<'d, 'w> Group<'d, 'w> {
     /// Whether exactly this run is there.
     async fn is_stored(&mut self, run: &RunRecord) -> Result<bool, Fault> {
         let sql = self.dialect.sql("SELECT created_ms, dir, spec FROM runs WHERE id = ?");
-        let Some(row) = fetch_first(self.db, sql, Values::default().run(run.id).take()).await? else { return Ok(false) };
+        let Some(row) = fetch_first(&mut self.db, sql, Values::default().run(run.id).take()).await? else { return Ok(false) };
         let mut columns = Columns::of(&row);
         Ok(columns.integer()? == run.created_ms && columns.text()? == run.dir && columns.text()? == run.spec)
     }
@@ -249,12 +248,12 @@ impl<'d, 'w> Group<'d, 'w> {
                 values.text(holder);
             }
         }
-        if execute(self.db, self.dialect.composed(sql), values).await? > 0 { Ok(()) } else { self.explain_no_move(change).await }
+        if execute(&mut self.db, self.dialect.composed(sql), values).await? > 0 { Ok(()) } else { self.explain_no_move(change).await }
     }
 
     async fn explain_no_move(&mut self, change: &RunMove) -> Result<(), Fault> {
         let sql = self.dialect.sql("SELECT state, owner, ended_ms FROM runs WHERE id = ?");
-        let Some(row) = fetch_first(self.db, sql, Values::default().run(change.id).take()).await? else {
+        let Some(row) = fetch_first(&mut self.db, sql, Values::default().run(change.id).take()).await? else {
             return Err(Fault::Verdict(StoreError::UnknownRun { run: change.id }));
         };
         let mut columns = Columns::of(&row);
@@ -281,7 +280,7 @@ impl<'d, 'w> Group<'d, 'w> {
         let mut values = Values::default();
         values.text(end.state.name()).integer(end.at_ms).optional_integer(end.exit_code).integer(end.reusable).text(&end.end_doc);
         bind_call_id(&mut values, &end.id);
-        match execute(self.db, sql, values).await? {
+        match execute(&mut self.db, sql, values).await? {
             0 => Err(Fault::Verdict(StoreError::UnknownCall { call: end.id.clone() })),
             _ => Ok(()),
         }
@@ -295,7 +294,7 @@ impl<'d, 'w> Group<'d, 'w> {
         let sql = self.dialect.sql("UPDATE calls SET reusable = 0 WHERE run_id = ? AND call_name = ? AND shard = ? AND attempt = ?");
         let mut values = Values::default();
         bind_call_id(&mut values, id);
-        execute(self.db, sql, values).await?;
+        execute(&mut self.db, sql, values).await?;
         Ok(())
     }
 
@@ -307,7 +306,7 @@ impl<'d, 'w> Group<'d, 'w> {
             for (name, value) in rows {
                 values.run(run).text(name).text(value);
             }
-            match execute(self.db, self.dialect.composed(sql), values).await {
+            match execute(&mut self.db, self.dialect.composed(sql), values).await {
                 Err(error) if error.as_database_error().is_some_and(|e| e.is_foreign_key_violation()) => {
                     return Err(Fault::Verdict(StoreError::UnknownRun { run }));
                 }
@@ -322,7 +321,7 @@ impl<'d, 'w> Group<'d, 'w> {
         let mut next = 0;
         while let Some(parent) = found.get(next).copied() {
             let sql = self.dialect.sql("SELECT id FROM runs WHERE parent_id = ?");
-            for row in fetch(self.db, sql, Values::default().run(parent).take()).await? {
+            for row in fetch(&mut self.db, sql, Values::default().run(parent).take()).await? {
                 let child = Columns::of(&row).parsed()?;
                 // A run cannot be its own ancestor, but a loop here would never end.
                 if !found.contains(&child) {
@@ -333,7 +332,7 @@ impl<'d, 'w> Group<'d, 'w> {
         }
         for id in found.into_iter().rev() {
             for sql in ["DELETE FROM calls WHERE run_id = ?", "DELETE FROM labels WHERE run_id = ?", "DELETE FROM runs WHERE id = ?"] {
-                execute(self.db, self.dialect.sql(sql), Values::default().run(id).take()).await?;
+                execute(&mut self.db, self.dialect.sql(sql), Values::default().run(id).take()).await?;
             }
         }
         Ok(())

@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection, Executor};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection as _};
 
 use crate::dialect::Dialect;
 use crate::error::{self, StoreError};
+use crate::sql::Db;
+use crate::sqlite;
 
 /// How long SQLite waits for another process that writes.
 const BUSY_TIMEOUT_MS: u32 = 60_000;
@@ -18,7 +20,7 @@ const SQLITE_CACHE_KIB: u32 = 1024;
 /// A log longer than this is cut back at a checkpoint.
 const SQLITE_LOG_BYTES: u32 = 32 << 20;
 /// Reading connections at most; none is opened before it is needed.
-const SQLITE_READERS: u32 = 2;
+const SQLITE_READERS: usize = 4;
 const SERVER_READERS: u32 = 4;
 
 /// Where the state is kept.
@@ -81,74 +83,129 @@ impl Default for Options {
 pub(crate) struct Connector {
     pub(crate) location: Location,
     pub(crate) dialect: Dialect,
-    options: AnyConnectOptions,
+    place: Place,
     durability: Durability,
+}
+
+#[derive(Clone)]
+enum Place {
+    File(PathBuf),
+    Server(Box<AnyConnectOptions>),
+}
+
+/// A connection of one's own.
+pub(crate) enum Connection {
+    Sqlite(rusqlite::Connection),
+    Server(Box<AnyConnection>),
+}
+
+/// Connections that read.
+#[derive(Clone)]
+pub(crate) enum Readers {
+    Sqlite(Arc<sqlite::Readers>),
+    Server(AnyPool),
+}
+
+impl Connection {
+    pub(crate) fn db(&mut self) -> Db<'_> {
+        match self {
+            Connection::Sqlite(db) => Db::Sqlite(db),
+            Connection::Server(db) => Db::Server(db),
+        }
+    }
+
+    /// Closes it in order.
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            // It is closed when it is dropped.
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Server(db) => db.close().await,
+        }
+    }
+
+    /// Gives it up; nothing is said to the other side.
+    pub(crate) async fn close_hard(self) -> Result<(), sqlx::Error> {
+        match self {
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Server(db) => db.close_hard().await,
+        }
+    }
+}
+
+impl Readers {
+    /// Closes those that are free, and the others once they are given back.
+    pub(crate) async fn close(&self) {
+        match self {
+            Readers::Sqlite(readers) => readers.close(),
+            Readers::Server(pool) => pool.close().await,
+        }
+    }
 }
 
 impl Connector {
     /// Reads the location and makes the folder of a file.
     pub(crate) fn new(location: &Location, durability: Durability) -> Result<Connector, StoreError> {
         static DRIVERS: Once = Once::new();
-        DRIVERS.call_once(sqlx::any::install_default_drivers);
-        let (url, dialect) = match location {
-            Location::Sqlite(path) => (sqlite_url(location, path)?, Dialect::Sqlite),
-            Location::Url(url) => server_url(location, url)?,
+        let (place, dialect) = match location {
+            Location::Sqlite(path) => (Place::File(made_ready(location, path)?), Dialect::Sqlite),
+            Location::Url(url) => {
+                DRIVERS.call_once(sqlx::any::install_default_drivers);
+                let dialect = dialect_of(location, url)?;
+                let options: AnyConnectOptions = url.parse().map_err(|source| error::describe(location, &source))?;
+                (Place::Server(Box::new(options.disable_statement_logging())), dialect)
+            }
         };
-        let options: AnyConnectOptions = url.parse().map_err(|source| error::describe(location, &source))?;
-        Ok(Connector { location: location.clone(), dialect, options: options.disable_statement_logging(), durability })
+        Ok(Connector { location: location.clone(), dialect, place, durability })
     }
 
     /// The connection that writes.
-    pub(crate) async fn writer(&self) -> Result<AnyConnection, sqlx::Error> {
-        let fresh = self.is_fresh();
-        let mut db = AnyConnection::connect_with(&self.options).await?;
-        if self.dialect == Dialect::Sqlite {
-            let synchronous = match self.durability {
-                Durability::Crash => "NORMAL",
-                Durability::PowerLoss => "FULL",
-            };
-            // While the file is made there is nothing yet that a power cut could destroy.
-            let for_creation = if fresh { "PRAGMA synchronous = OFF;" } else { "" };
-            // The time to wait comes first: turning to the log needs a lock.
-            let settings = format!(
-                "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; {for_creation} PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
-                 PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{SQLITE_CACHE_KIB}; \
-                 PRAGMA journal_size_limit = {SQLITE_LOG_BYTES}"
-            );
-            db.execute(self.dialect.composed(settings)).await?;
+    pub(crate) async fn writer(&self) -> Result<Connection, sqlx::Error> {
+        match &self.place {
+            Place::File(path) => self.writer_of(path).map(Connection::Sqlite),
+            Place::Server(options) => Ok(Connection::Server(Box::new(AnyConnection::connect_with(options).await?))),
         }
-        Ok(db)
     }
 
-    /// Whether there is no database yet.
-    fn is_fresh(&self) -> bool {
-        match &self.location {
-            Location::Sqlite(path) => std::fs::metadata(path).map_or(true, |file| file.len() == 0),
-            Location::Url(_) => false,
-        }
+    fn writer_of(&self, path: &Path) -> Result<rusqlite::Connection, sqlx::Error> {
+        let synchronous = match self.durability {
+            Durability::Crash => "NORMAL",
+            Durability::PowerLoss => "FULL",
+        };
+        // While the file is made there is nothing yet that a power cut could destroy.
+        let fresh = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
+        let for_creation = if fresh { "PRAGMA synchronous = OFF;" } else { "" };
+        // The time to wait comes first: turning to the log needs a lock.
+        let settings = format!(
+            "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; {for_creation} PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; \
+             PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{SQLITE_CACHE_KIB}; \
+             PRAGMA journal_size_limit = {SQLITE_LOG_BYTES}"
+        );
+        sqlite::open(path, &settings)
+    }
+
+    /// A connection that reads a file.
+    pub(crate) fn reader_of_file(&self) -> Result<rusqlite::Connection, sqlx::Error> {
+        let Place::File(path) = &self.place else { return Err(sqlx::Error::PoolClosed) };
+        let settings = format!(
+            "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{SQLITE_CACHE_KIB}"
+        );
+        sqlite::open(path, &settings)
     }
 
     /// The connections that read; none is opened yet.
-    pub(crate) fn readers(&self, patience: Duration) -> AnyPool {
-        let sqlite = self.dialect == Dialect::Sqlite;
-        AnyPoolOptions::new()
-            .max_connections(if sqlite { SQLITE_READERS } else { SERVER_READERS })
-            .acquire_timeout(patience)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(!sqlite)
-            .after_connect(move |db, _| {
-                Box::pin(async move {
-                    if sqlite {
-                        let settings = format!(
-                            "PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -{SQLITE_CACHE_KIB}"
-                        );
-                        db.execute(Dialect::Sqlite.composed(settings)).await?;
-                    }
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(self.options.clone())
+    pub(crate) fn readers(&self, patience: Duration) -> Readers {
+        match &self.place {
+            Place::File(_) => Readers::Sqlite(Arc::new(sqlite::Readers::new(SQLITE_READERS, patience))),
+            Place::Server(options) => Readers::Server(
+                AnyPoolOptions::new()
+                    .max_connections(SERVER_READERS)
+                    .acquire_timeout(patience)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .test_before_acquire(true)
+                    .connect_lazy_with((**options).clone()),
+            ),
+        }
     }
 
     pub(crate) fn describe(&self, error: &sqlx::Error) -> StoreError {
@@ -156,8 +213,8 @@ impl Connector {
     }
 }
 
-/// Makes the folder and spells the path as the driver wants it.
-fn sqlite_url(location: &Location, path: &Path) -> Result<String, StoreError> {
+/// Makes the folder, and the path absolute.
+fn made_ready(location: &Location, path: &Path) -> Result<PathBuf, StoreError> {
     let unusable = |reason: String, hint: Option<&'static str>| StoreError::Unusable { location: location.to_string(), reason, hint };
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(unusable("it names no file".into(), None));
@@ -167,37 +224,19 @@ fn sqlite_url(location: &Location, path: &Path) -> Result<String, StoreError> {
     let folder = made.map_err(|source| {
         unusable(format!("cannot make the folder `{}`: {source}", folder.display()), Some("choose a folder that may be written to"))
     })?;
-    let full = folder.join(name);
-    let Some(text) = full.to_str() else {
-        return Err(unusable("the path is not UTF-8".into(), Some("choose a path of plain characters")));
-    };
-    let mut url = String::from("sqlite://");
-    for character in text.chars() {
-        match character {
-            '/' | '-' | '_' | '.' | '~' => url.push(character),
-            _ if character.is_ascii_alphanumeric() => url.push(character),
-            _ => {
-                let mut bytes = [0u8; 4];
-                url.extend(character.encode_utf8(&mut bytes).bytes().map(|byte| format!("%{byte:02X}")));
-            }
-        }
-    }
-    Ok(url + "?mode=rwc")
+    Ok(folder.join(name))
 }
 
-fn server_url(location: &Location, url: &str) -> Result<(String, Dialect), StoreError> {
-    let dialect = match url.split_once("://").map(|(scheme, _)| scheme) {
-        Some("mysql" | "mariadb") => Dialect::MySql,
-        Some("postgres" | "postgresql") => Dialect::Postgres,
-        _ => {
-            return Err(StoreError::Unusable {
-                location: location.to_string(),
-                reason: "the URL begins with none of `mysql://`, `mariadb://`, `postgres://`".into(),
-                hint: Some("give a path for SQLite, or a URL like `postgres://user:password@host/database`"),
-            });
-        }
-    };
-    Ok((url.to_string(), dialect))
+fn dialect_of(location: &Location, url: &str) -> Result<Dialect, StoreError> {
+    match url.split_once("://").map(|(scheme, _)| scheme) {
+        Some("mysql" | "mariadb") => Ok(Dialect::MySql),
+        Some("postgres" | "postgresql") => Ok(Dialect::Postgres),
+        _ => Err(StoreError::Unusable {
+            location: location.to_string(),
+            reason: "the URL begins with none of `mysql://`, `mariadb://`, `postgres://`".into(),
+            hint: Some("give a path for SQLite, or a URL like `postgres://user:password@host/database`"),
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -213,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn odd_paths_survive_the_url() {
+    fn odd_paths_are_taken_as_they_are() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a b%20?#é").join("state.db");
         let connector = Connector::new(&Location::Sqlite(path.clone()), Durability::Crash).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use crate::sql::Sql;
 
 /// Whose SQL is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,29 +14,29 @@ pub(crate) enum Dialect {
 
 impl Dialect {
     /// A fixed text, with its `?` turned into what the engine wants.
-    pub(crate) fn sql(self, text: &'static str) -> SqlStr {
+    pub(crate) fn sql(self, text: &'static str) -> Sql {
         match self {
-            Dialect::Sqlite | Dialect::MySql => text.into_sql_str(),
-            Dialect::Postgres => AssertSqlSafe(number_placeholders(text)).into_sql_str(),
+            Dialect::Sqlite | Dialect::MySql => text.into(),
+            Dialect::Postgres => number_placeholders(text).into(),
         }
     }
 
     /// A text put together from fixed pieces (never from data).
-    pub(crate) fn composed(self, text: String) -> SqlStr {
+    pub(crate) fn composed(self, text: String) -> Sql {
         match self {
-            Dialect::Sqlite | Dialect::MySql => AssertSqlSafe(text).into_sql_str(),
-            Dialect::Postgres => AssertSqlSafe(number_placeholders(&text)).into_sql_str(),
+            Dialect::Sqlite | Dialect::MySql => text.into(),
+            Dialect::Postgres => number_placeholders(&text).into(),
         }
     }
 
     /// A migration's text with the types of the engine.
     pub(crate) fn schema(self, text: &str) -> String {
-        let (bigtext, options) = match self {
-            Dialect::Sqlite | Dialect::Postgres => ("TEXT", ""),
+        let (bigtext, options, of_runs) = match self {
+            Dialect::Sqlite | Dialect::Postgres => ("TEXT", "", ""),
             // Ids and names compare byte by byte on every engine.
-            Dialect::MySql => ("LONGTEXT", " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
+            Dialect::MySql => ("LONGTEXT", " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", " ON runs"),
         };
-        text.replace("{bigtext}", bigtext).replace(" {table_options}", options)
+        text.replace("{bigtext}", bigtext).replace(" {table_options}", options).replace("{of_runs}", of_runs)
     }
 
     /// Tail of an INSERT that overwrites `columns` of a row with the same `key`.

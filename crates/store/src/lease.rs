@@ -11,14 +11,13 @@ use std::{
 };
 
 use batchyard_model::RunState;
-use sqlx::any::AnyRow;
 
 use crate::{
     apply::{Fault, Group},
     dialect::{marks, value_rows},
     error::StoreError,
     read::Reader,
-    sql::{Columns, Values, execute, fetch, fetch_first},
+    sql::{Columns, Row, Values, execute, fetch, fetch_first},
 };
 
 /// A server of the database.
@@ -163,16 +162,16 @@ impl Group<'_, '_> {
         match write {
             ServerWrite::Register { id, name, at_ms } => {
                 // Another process had the same name before, on a machine that was started again.
-                execute(self.db, self.dialect.sql("DELETE FROM servers WHERE id = ?"), Values::default().text(id).take()).await?;
+                execute(&mut self.db, self.dialect.sql("DELETE FROM servers WHERE id = ?"), Values::default().text(id).take()).await?;
                 let sql = format!("INSERT INTO servers (id, name, beat, fenced, seen_ms) VALUES {}", value_rows(1, 5));
                 let mut values = Values::default();
                 values.text(id).text(name).integer(0).integer(0).integer(*at_ms);
-                execute(self.db, self.dialect.composed(sql), values).await?;
+                execute(&mut self.db, self.dialect.composed(sql), values).await?;
                 Ok(())
             }
             ServerWrite::Fence { id, beat } => self.fence(id, *beat).await,
             ServerWrite::Forget(id) => {
-                execute(self.db, self.dialect.sql("DELETE FROM servers WHERE id = ?"), Values::default().text(id).take()).await?;
+                execute(&mut self.db, self.dialect.sql("DELETE FROM servers WHERE id = ?"), Values::default().text(id).take()).await?;
                 Ok(())
             }
         }
@@ -181,16 +180,16 @@ impl Group<'_, '_> {
     /// Counts a heartbeat; false when others have fenced the server.
     pub(crate) async fn beat(&mut self, id: &str, at_ms: i64) -> Result<bool, Fault> {
         let sql = self.dialect.sql("UPDATE servers SET beat = beat + 1, seen_ms = ? WHERE id = ? AND fenced = 0");
-        Ok(execute(self.db, sql, Values::default().integer(at_ms).text(id).take()).await? > 0)
+        Ok(execute(&mut self.db, sql, Values::default().integer(at_ms).text(id).take()).await? > 0)
     }
 
     async fn fence(&mut self, id: &str, beat: i64) -> Result<(), Fault> {
         let sql = self.dialect.sql("UPDATE servers SET fenced = 1 WHERE id = ? AND beat = ? AND fenced = 0");
-        if execute(self.db, sql, Values::default().text(id).integer(beat).take()).await? > 0 {
+        if execute(&mut self.db, sql, Values::default().text(id).integer(beat).take()).await? > 0 {
             return Ok(());
         }
         let sql = self.dialect.sql("SELECT fenced FROM servers WHERE id = ?");
-        let row = fetch_first(self.db, sql, Values::default().text(id).take()).await?;
+        let row = fetch_first(&mut self.db, sql, Values::default().text(id).take()).await?;
         let fenced: Option<i64> = row.map(|row| Columns::of(&row).integer()).transpose()?;
         let state = match fenced {
             None => return Err(Fault::Verdict(StoreError::Absent { what: "server", id: id.to_owned() })),
@@ -205,7 +204,7 @@ impl Group<'_, '_> {
 impl Reader<'_> {
     pub(crate) async fn servers(&mut self) -> Result<Vec<ServerRecord>, sqlx::Error> {
         let sql = self.dialect.sql("SELECT id, name, beat, fenced, seen_ms FROM servers ORDER BY id");
-        let read = |row: &AnyRow| {
+        let read = |row: &Row| {
             let mut columns = Columns::of(row);
             Ok(ServerRecord {
                 id: columns.text()?,
@@ -215,7 +214,7 @@ impl Reader<'_> {
                 seen_ms: columns.integer()?,
             })
         };
-        fetch(self.db, sql, Values::default()).await?.iter().map(read).collect()
+        fetch(&mut self.db, sql, Values::default()).await?.iter().map(read).collect()
     }
 
     pub(crate) async fn active_owners(&mut self) -> Result<Vec<Option<String>>, sqlx::Error> {
@@ -225,7 +224,7 @@ impl Reader<'_> {
         for state in states {
             values.text(state.name());
         }
-        let rows = fetch(self.db, self.dialect.composed(sql), values).await?;
+        let rows = fetch(&mut self.db, self.dialect.composed(sql), values).await?;
         rows.iter().map(|row| Columns::of(row).optional_text()).collect()
     }
 }

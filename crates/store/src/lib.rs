@@ -4,7 +4,7 @@
 //! on disk), and plain reading functions. It is synchronous; inside, one thread owns the connections. Start
 //! reading at `writer.rs`, where everything that waits is committed as one group.
 //!
-//! This is the only crate that names sqlx. It never decides anything: a change of state is written under the
+//! This is the only crate that names rusqlite and sqlx. It never decides anything: a change of state is written under the
 //! condition its caller names, and a condition that no longer holds is an error, not something to hide.
 
 mod apply;
@@ -20,6 +20,7 @@ mod read;
 mod record;
 mod row;
 mod sql;
+mod sqlite;
 mod store;
 mod writer;
 

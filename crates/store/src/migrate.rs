@@ -2,13 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sqlx::AnyConnection;
-use sqlx::{Connection, Executor};
-
 use crate::connect::Connector;
 use crate::dialect::Dialect;
 use crate::error::StoreError;
-use crate::sql::{Columns, Values, execute, fetch_first};
+use crate::sql::{Columns, Db, Values, execute, fetch_first};
 
 /// Version and text of every migration, in order.
 const MIGRATIONS: &[(i64, &str)] = &[
@@ -17,6 +14,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../migrations/0003_jobs_and_resources.sql")),
     (4, include_str!("../migrations/0004_servers.sql")),
     (5, include_str!("../migrations/0005_notices.sql")),
+    (6, include_str!("../migrations/0006_fewer_indexes.sql")),
 ];
 
 /// Any fixed number: programs that migrate the same PostgreSQL database exclude each other by it.
@@ -35,7 +33,7 @@ fn newest() -> i64 {
 ///
 /// # Errors
 /// [`StoreError::Newer`] when it is beyond that, otherwise what the engine said.
-pub(crate) async fn migrate(connector: &Connector, db: &mut AnyConnection) -> Result<(), StoreError> {
+pub(crate) async fn migrate(connector: &Connector, db: &mut Db<'_>) -> Result<(), StoreError> {
     // The usual case costs one small query. A database without the table fails here and is migrated below.
     let mut version = present_version(connector.dialect, db).await.unwrap_or(0);
     if version < newest() {
@@ -47,41 +45,51 @@ pub(crate) async fn migrate(connector: &Connector, db: &mut AnyConnection) -> Re
     Ok(())
 }
 
-async fn present_version(dialect: Dialect, db: &mut AnyConnection) -> Result<i64, sqlx::Error> {
+async fn present_version(dialect: Dialect, db: &mut Db<'_>) -> Result<i64, sqlx::Error> {
     let row = fetch_first(db, dialect.sql("SELECT MAX(version) FROM schema_migrations"), Values::default()).await?;
     row.map_or(Ok(0), |row| Ok(Columns::of(&row).optional_integer()?.unwrap_or(0)))
 }
 
 /// Applies what is missing, alone among the programs that share the database; says the version reached.
-async fn apply_missing(dialect: Dialect, db: &mut AnyConnection) -> Result<i64, sqlx::Error> {
+async fn apply_missing(dialect: Dialect, db: &mut Db<'_>) -> Result<i64, sqlx::Error> {
     match dialect {
         Dialect::Sqlite | Dialect::Postgres => {
-            let mut transaction = db.begin_with(dialect.begin()).await?;
-            if dialect == Dialect::Postgres {
-                transaction.execute(POSTGRES_LOCK).await?;
+            db.begin(dialect.begin()).await?;
+            let reached = apply_alone(dialect, db).await;
+            if reached.is_err() {
+                // What went wrong before says more.
+                let _ = db.rollback().await;
             }
-            let version = apply_in_order(dialect, &mut transaction).await?;
-            transaction.commit().await?;
-            Ok(version)
+            reached
         }
         // Its schema changes commit themselves, so a lock by name has to do.
         Dialect::MySql => {
-            db.execute(MYSQL_LOCK).await?;
+            db.script(MYSQL_LOCK).await?;
             let reached = apply_in_order(dialect, db).await;
-            db.execute(MYSQL_UNLOCK).await?;
+            db.script(MYSQL_UNLOCK).await?;
             reached
         }
     }
 }
 
-async fn apply_in_order(dialect: Dialect, db: &mut AnyConnection) -> Result<i64, sqlx::Error> {
-    db.execute(VERSION_TABLE).await?;
+/// Inside a transaction, which it commits.
+async fn apply_alone(dialect: Dialect, db: &mut Db<'_>) -> Result<i64, sqlx::Error> {
+    if dialect == Dialect::Postgres {
+        db.script(POSTGRES_LOCK).await?;
+    }
+    let version = apply_in_order(dialect, db).await?;
+    db.commit().await?;
+    Ok(version)
+}
+
+async fn apply_in_order(dialect: Dialect, db: &mut Db<'_>) -> Result<i64, sqlx::Error> {
+    db.script(VERSION_TABLE).await?;
     let mut version = present_version(dialect, db).await?;
     for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > version).copied().collect::<Vec<_>>() {
-        for part in parts(dialect, statements(&dialect.schema(text))) {
-            let done = db.execute(dialect.composed(part)).await;
+        for part in statements(&dialect.schema(text)) {
+            let done = db.script(&part).await;
             if let Err(error) = done
-                && !was_there_already(&error)
+                && !was_done_already(&error)
             {
                 return Err(error);
             }
@@ -99,19 +107,10 @@ fn statements(text: &str) -> Vec<String> {
     plain.join("\n").split(";\n").map(|statement| statement.trim().trim_end_matches(';').to_string()).filter(|s| !s.is_empty()).collect()
 }
 
-/// What is sent at once. SQLite takes all together, which spares a new state most of the time that its schema costs: each
-/// statement is a way to another thread and back.
-fn parts(dialect: Dialect, statements: Vec<String>) -> Vec<String> {
-    match dialect {
-        Dialect::Sqlite => vec![statements.join(";\n")],
-        Dialect::MySql | Dialect::Postgres => statements,
-    }
-}
-
-/// On MySQL a migration that was cut short begins again, and finds some of its tables, columns and indexes.
-fn was_there_already(error: &sqlx::Error) -> bool {
+/// On MySQL a migration that was cut short begins again, and finds some of its tables, columns and indexes there or gone.
+fn was_done_already(error: &sqlx::Error) -> bool {
     let number = error.as_database_error().and_then(|e| e.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()).map(|e| e.number());
-    matches!(number, Some(1050 | 1060 | 1061))
+    matches!(number, Some(1050 | 1060 | 1061 | 1091))
 }
 
 fn now_ms() -> i64 {

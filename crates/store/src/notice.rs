@@ -3,14 +3,13 @@
 use std::str::FromStr;
 
 use batchyard_model::id::InvalidId;
-use sqlx::any::AnyRow;
 
 use crate::{
     apply::{Fault, Group, statements_of},
     dialect::{marks, value_rows},
     error::StoreError,
     read::{KEYS, Read, Reader},
-    sql::{Columns, Values, execute},
+    sql::{Columns, Row, Values, execute},
     store::Store,
 };
 
@@ -134,12 +133,12 @@ impl<'w> Group<'_, 'w> {
             NoticeWrite::Remove(id) => self.notices.gone.push(id),
             NoticeWrite::Tried { id, tries } => {
                 let sql = self.dialect.sql("UPDATE notices SET tries = ? WHERE id = ?");
-                execute(self.db, sql, Values::default().integer(*tries).text(id).take()).await?;
+                execute(&mut self.db, sql, Values::default().integer(*tries).text(id).take()).await?;
             }
             NoticeWrite::TakeOver { kind, from, to } => {
                 self.finish_notices().await?;
                 let sql = self.dialect.sql("UPDATE notices SET owner = ? WHERE kind = ? AND owner = ?");
-                execute(self.db, sql, Values::default().text(to).text(kind.name()).text(from).take()).await?;
+                execute(&mut self.db, sql, Values::default().text(to).text(kind.name()).text(from).take()).await?;
             }
         }
         Ok(())
@@ -158,7 +157,7 @@ impl<'w> Group<'_, 'w> {
             let sql = format!("INSERT INTO notices ({SUMMARY_COLUMNS}, body) VALUES {}{tail}", value_rows(rows.len(), WIDTH));
             let mut values = Values::default();
             rows.iter().for_each(|notice| notice.bind(&mut values));
-            execute(self.db, self.dialect.composed(sql), values).await?;
+            execute(&mut self.db, self.dialect.composed(sql), values).await?;
         }
         for ids in statements_of(&gone, |_| 0) {
             let sql = format!("DELETE FROM notices WHERE id IN ({})", marks(ids.len()));
@@ -166,7 +165,7 @@ impl<'w> Group<'_, 'w> {
             ids.iter().for_each(|id| {
                 values.text(*id);
             });
-            execute(self.db, self.dialect.composed(sql), values).await?;
+            execute(&mut self.db, self.dialect.composed(sql), values).await?;
         }
         Ok(())
     }
@@ -227,7 +226,7 @@ impl Reader<'_> {
     }
 }
 
-fn read_notice(row: &AnyRow) -> Read<NoticeRecord> {
+fn read_notice(row: &Row) -> Read<NoticeRecord> {
     let mut columns = Columns::of(row);
     Ok(NoticeRecord { summary: read_summary(&mut columns)?, body: columns.text()? })
 }

@@ -118,6 +118,8 @@ struct Waiting {
     batches: Vec<Batch>,
     writes: usize,
     bytes: usize,
+    /// How many callers wait for room.
+    held: usize,
     /// Whether somebody waits for the answer to one of them.
     urgent: bool,
     closed: bool,
@@ -138,7 +140,9 @@ impl Queue {
         let bytes: usize = batch.writes.iter().map(Write::weight).sum();
         let mut waiting = lock(&self.waiting);
         while !waiting.closed && (waiting.writes >= MOST_WRITES || waiting.bytes >= MOST_BYTES) {
+            waiting.held += 1;
             waiting = self.room.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.held -= 1;
         }
         if waiting.closed {
             drop(waiting);
@@ -189,8 +193,12 @@ impl Queue {
         waiting.writes = 0;
         waiting.bytes = 0;
         let batches = std::mem::take(&mut waiting.batches);
+        let held = waiting.held > 0;
         drop(waiting);
-        self.room.notify_all();
+        // To tell nobody costs a system call, too.
+        if held {
+            self.room.notify_all();
+        }
         Taken::Batches(batches)
     }
 

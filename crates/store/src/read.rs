@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 
 use batchyard_model::{CallId, CallState, RunId, RunState, Shard};
-use sqlx::AnyConnection;
-use sqlx::any::AnyRow;
 
 use crate::dialect::{Dialect, marks};
 use crate::record::{CallRecord, CallSummary, FileDigest, Parentage, RunFilter, RunRecord, RunSummary};
@@ -12,7 +10,7 @@ use crate::row::{
     CALL_COLUMNS, CALL_SUMMARY_COLUMNS, DIGEST_COLUMNS, RUN_COLUMNS, SUMMARY_COLUMNS, bind_call_id, read_call, read_call_summary,
     read_digest, read_run, read_summary,
 };
-use crate::sql::{Columns, Values, fetch, fetch_first};
+use crate::sql::{Columns, Db, Row, Values, fetch, fetch_first};
 
 /// Keys a statement.
 pub(crate) const KEYS: usize = 100;
@@ -23,19 +21,19 @@ const MOST_FOUND: i64 = 20;
 
 /// A reading connection and its language.
 pub(crate) struct Reader<'d> {
-    pub(crate) db: &'d mut AnyConnection,
+    pub(crate) db: Db<'d>,
     pub(crate) dialect: Dialect,
 }
 
 pub(crate) type Read<V> = Result<V, sqlx::Error>;
 
 impl Reader<'_> {
-    pub(crate) async fn rows(&mut self, sql: String, values: Values) -> Read<Vec<AnyRow>> {
-        fetch(self.db, self.dialect.composed(sql), values).await
+    pub(crate) async fn rows(&mut self, sql: String, values: Values) -> Read<Vec<Row>> {
+        fetch(&mut self.db, self.dialect.composed(sql), values).await
     }
 
-    pub(crate) async fn first(&mut self, sql: String, values: Values) -> Read<Option<AnyRow>> {
-        fetch_first(self.db, self.dialect.composed(sql), values).await
+    pub(crate) async fn first(&mut self, sql: String, values: Values) -> Read<Option<Row>> {
+        fetch_first(&mut self.db, self.dialect.composed(sql), values).await
     }
 
     pub(crate) async fn run(&mut self, id: RunId) -> Read<Option<RunRecord>> {
@@ -70,7 +68,7 @@ impl Reader<'_> {
 
     pub(crate) async fn run_states(&mut self) -> Read<Vec<(RunState, u64)>> {
         let sql = "SELECT state, COUNT(*) FROM runs WHERE parent_id IS NULL GROUP BY state".to_string();
-        let read = |row: &AnyRow| {
+        let read = |row: &Row| {
             let mut columns = Columns::of(row);
             Ok((columns.parsed()?, columns.narrow()?))
         };

@@ -1,10 +1,9 @@
 //! Columns of the tables, in the order they are written and read.
 
 use batchyard_model::{CallId, Shard};
-use sqlx::any::AnyRow;
 
 use crate::record::{CallRecord, CallSummary, FileDigest, RunRecord, RunSummary};
-use crate::sql::{Columns, Values};
+use crate::sql::{Columns, Row, Values};
 
 /// Columns of a run that lists show, then its documents.
 pub(crate) const SUMMARY_COLUMNS: &str = "id, parent_id, root_id, name, state, dir, created_ms, started_ms, ended_ms, owner";
@@ -32,7 +31,7 @@ pub(crate) fn bind_run(values: &mut Values, run: &RunRecord) {
     values.optional_text(run.owner.as_deref()).text(&run.spec).optional_text(run.result.as_deref());
 }
 
-pub(crate) fn read_summary(row: &AnyRow) -> Result<RunSummary, sqlx::Error> {
+pub(crate) fn read_summary(row: &Row) -> Result<RunSummary, sqlx::Error> {
     summary_from(&mut Columns::of(row))
 }
 
@@ -52,7 +51,7 @@ fn summary_from(columns: &mut Columns<'_>) -> Result<RunSummary, sqlx::Error> {
     })
 }
 
-pub(crate) fn read_run(row: &AnyRow) -> Result<RunRecord, sqlx::Error> {
+pub(crate) fn read_run(row: &Row) -> Result<RunRecord, sqlx::Error> {
     let mut columns = Columns::of(row);
     let RunSummary { id, parent, root, name, state, dir, created_ms, started_ms, ended_ms, owner } = summary_from(&mut columns)?;
     let (spec, result) = (columns.text()?, columns.optional_text()?);
@@ -63,7 +62,7 @@ pub(crate) fn bind_call_id(values: &mut Values, id: &CallId) {
     values.run(id.run).text(&*id.call).text(id.shard.to_string()).integer(id.attempt);
 }
 
-pub(crate) fn read_call(row: &AnyRow) -> Result<CallRecord, sqlx::Error> {
+pub(crate) fn read_call(row: &Row) -> Result<CallRecord, sqlx::Error> {
     let mut columns = Columns::of(row);
     let CallSummary { id, task, state, started_ms, ended_ms, exit_code, cached } = call_summary_from(&mut columns)?;
     Ok(CallRecord {
@@ -81,7 +80,7 @@ pub(crate) fn read_call(row: &AnyRow) -> Result<CallRecord, sqlx::Error> {
     })
 }
 
-pub(crate) fn read_call_summary(row: &AnyRow) -> Result<CallSummary, sqlx::Error> {
+pub(crate) fn read_call_summary(row: &Row) -> Result<CallSummary, sqlx::Error> {
     call_summary_from(&mut Columns::of(row))
 }
 
@@ -104,7 +103,7 @@ pub(crate) fn bind_digest(values: &mut Values, file: &FileDigest) {
     values.text(&file.path_hash).text(&file.path).integer(file.size).integer(file.mtime_ns).integer(file.inode).text(&file.digest);
 }
 
-pub(crate) fn read_digest(row: &AnyRow) -> Result<FileDigest, sqlx::Error> {
+pub(crate) fn read_digest(row: &Row) -> Result<FileDigest, sqlx::Error> {
     let mut columns = Columns::of(row);
     Ok(FileDigest {
         path_hash: columns.text()?,

@@ -8,11 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use batchyard_model::{CallId, CallState, RunId, RunState, Shard};
-use sqlx::AnyConnection;
-use sqlx::AnyPool;
 use tokio::runtime::Handle;
 
-use crate::connect::{Connector, Location, Options};
+use crate::connect::{Connection, Connector, Location, Options, Readers};
 use crate::dialect::Dialect;
 use crate::error::{StoreError, is_passing};
 use crate::lease::{Lease, Moment, ServerRecord, ServerWrite};
@@ -20,6 +18,7 @@ use crate::migrate::migrate;
 use crate::queue::{Batch, Done, Queue, Ticket};
 use crate::read::{PAGE, Reader};
 use crate::record::{CallRecord, CallSummary, FileDigest, RunFilter, RunRecord, RunSummary, Write};
+use crate::sql::Db;
 use crate::writer::Writer;
 
 /// Tries of a query whose connection was lost or whose rows were locked.
@@ -34,7 +33,7 @@ const OPEN_PAUSE: Duration = Duration::from_millis(20);
 pub struct Store {
     queue: Arc<Queue>,
     runtime: Handle,
-    readers: AnyPool,
+    readers: Readers,
     connector: Connector,
     lease: Arc<Lease>,
     thread: Option<JoinHandle<()>>,
@@ -297,8 +296,8 @@ impl Store {
         self.read(async |reader| reader.blob(hash).await)
     }
 
-    /// Runs a query on a reading connection; again when the connection was lost or rows were locked. The query runs
-    /// on the calling thread, the connections live on the store's.
+    /// Runs a query on a reading connection, on the calling thread; again when the connection was lost or rows were locked.
+    /// Connections to servers live on the store's thread.
     pub(crate) fn read<V>(&self, query: impl AsyncFnMut(&mut Reader<'_>) -> Result<V, sqlx::Error>) -> Result<V, StoreError> {
         // Timers are the store's. Its runtime itself would not wait on a thread that belongs to another one, as those of
         // servers do, and a new thread for each query costs more than most queries.
@@ -313,13 +312,23 @@ impl Store {
         let mut tries = READ_TRIES;
         loop {
             tries -= 1;
-            let mut db = self.readers.acquire().await?;
-            match query(&mut Reader { db: &mut db, dialect }).await {
-                Err(error) if tries > 0 && is_passing(&error) => {
-                    // What is wrong with the connection is found out when it is taken from the pool again.
-                    drop(db);
-                    tokio::time::sleep(READ_PAUSE).await;
+            let answer = match &self.readers {
+                Readers::Sqlite(readers) => {
+                    let lent = readers.lend(|| self.connector.reader_of_file())?;
+                    let answer = query(&mut Reader { db: Db::Sqlite(&lent), dialect }).await;
+                    if answer.is_err() {
+                        lent.discard();
+                    }
+                    answer
                 }
+                Readers::Server(pool) => {
+                    // What is wrong with a connection is found out when it is taken from the pool again.
+                    let mut db = pool.acquire().await?;
+                    query(&mut Reader { db: Db::Server(&mut db), dialect }).await
+                }
+            };
+            match answer {
+                Err(error) if tries > 0 && is_passing(&error) => tokio::time::sleep(READ_PAUSE).await,
                 answer => return answer,
             }
         }
@@ -336,7 +345,7 @@ impl Drop for Store {
     }
 }
 
-type Opened = Result<(Handle, AnyPool), StoreError>;
+type Opened = Result<(Handle, Readers), StoreError>;
 
 /// The store's thread: opens, says so, writes until the queue is closed.
 fn serve(connector: Connector, options: Options, lease: Arc<Lease>, queue: &Queue, opened: &mpsc::SyncSender<Opened>) {
@@ -366,11 +375,11 @@ fn serve(connector: Connector, options: Options, lease: Arc<Lease>, queue: &Queu
 }
 
 /// Connects and migrates; tries again while another process holds a lock on the database.
-async fn open_writer(connector: &Connector, patience: Duration) -> Result<AnyConnection, StoreError> {
+async fn open_writer(connector: &Connector, patience: Duration) -> Result<Connection, StoreError> {
     let begun = Instant::now();
     loop {
         let error = match connector.writer().await {
-            Ok(mut db) => match migrate(connector, &mut db).await {
+            Ok(mut db) => match migrate(connector, &mut db.db()).await {
                 Ok(()) => return Ok(db),
                 Err(error) => error,
             },

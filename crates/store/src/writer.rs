@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sqlx::AnyConnection;
-use sqlx::{AnyPool, Connection};
-
 use crate::apply::{Fault, Group};
-use crate::connect::Connector;
+use crate::connect::{Connection, Connector, Readers};
 use crate::error::{self, Kind, StoreError};
 use crate::lease::{Lease, Moment, Standing};
 use crate::queue::{Batch, Queue};
 use crate::record::Write;
+use crate::sql::Db;
 
 /// Pause before the first new try; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -22,7 +20,7 @@ pub(crate) struct Writer {
     patience: Duration,
     lease: Arc<Lease>,
     /// Absent after the connection was lost.
-    db: Option<AnyConnection>,
+    db: Option<Connection>,
 }
 
 /// How a try went that did not succeed.
@@ -34,12 +32,12 @@ enum Setback {
 }
 
 impl Writer {
-    pub(crate) fn new(connector: Connector, patience: Duration, lease: Arc<Lease>, db: AnyConnection) -> Self {
+    pub(crate) fn new(connector: Connector, patience: Duration, lease: Arc<Lease>, db: Connection) -> Self {
         Writer { connector, patience, lease, db: Some(db) }
     }
 
     /// Serves the queue until it is closed and empty, then closes all connections.
-    pub(crate) async fn serve(mut self, queue: &Queue, readers: &AnyPool) {
+    pub(crate) async fn serve(mut self, queue: &Queue, readers: &Readers) {
         while let Some(batches) = queue.take().await {
             self.commit(batches).await;
         }
@@ -107,7 +105,7 @@ impl Writer {
                 self.db.insert(db)
             }
         };
-        let connector = &self.connector;
+        let (mut db, connector) = (db.db(), &self.connector);
         let heartbeat = match self.lease.standing() {
             Standing::Good => None,
             Standing::Due(server) => Some((server, Moment::now())),
@@ -118,8 +116,8 @@ impl Writer {
         {
             return alone(connector, db, only, perhaps_done).await;
         }
-        let mut transaction = db.begin_with(dialect.begin()).await.map_err(|source| setback(connector, &source, false))?;
-        let mut group = Group::new(&mut transaction, dialect, perhaps_done);
+        db.begin(dialect.begin()).await.map_err(|source| setback(connector, &source, false))?;
+        let mut group = Group::new(db, dialect, perhaps_done);
         let applied = async {
             // In the same transaction: if it is stored, nobody had fenced this server until then.
             if let Some((server, at)) = &heartbeat
@@ -134,13 +132,17 @@ impl Writer {
             group.finish().await
         };
         if let Err(fault) = applied.await {
-            let undone = transaction.rollback().await;
+            let undone = group.db.rollback().await;
             return Err(match (fault, undone) {
                 (Fault::Sql(source), _) | (Fault::Verdict(_), Err(source)) => setback(connector, &source, false),
                 (Fault::Verdict(error), Ok(())) => Setback::Final(error),
             });
         }
-        transaction.commit().await.map_err(|source| setback(connector, &source, true))?;
+        if let Err(source) = group.db.commit().await {
+            // A commit that was refused leaves the transaction open; that of a connection that is lost is over.
+            let _ = group.db.rollback().await;
+            return Err(setback(connector, &source, true));
+        }
         if let Some((_, at)) = heartbeat {
             self.lease.renewed(at);
         }
@@ -149,7 +151,7 @@ impl Writer {
 }
 
 /// One statement is a transaction by itself: a chain of tasks waits for one answer instead of three.
-async fn alone(connector: &Connector, db: &mut AnyConnection, write: &Write, perhaps_done: bool) -> Result<(), Setback> {
+async fn alone(connector: &Connector, db: Db<'_>, write: &Write, perhaps_done: bool) -> Result<(), Setback> {
     let mut group = Group::new(db, connector.dialect, perhaps_done);
     let applied = async {
         group.apply(write).await?;

@@ -37,7 +37,7 @@ impl<'w> Group<'_, 'w> {
             BatchWrite::UpdateResource(resource) => self.update_resource(resource).await,
             BatchWrite::DeleteResource(kind, id) => {
                 let sql = self.dialect.sql("DELETE FROM resources WHERE kind = ? AND id = ?");
-                execute(self.db, sql, Values::default().text(kind.name()).text(id).take()).await?;
+                execute(&mut self.db, sql, Values::default().text(kind.name()).text(id).take()).await?;
                 Ok(())
             }
             BatchWrite::InsertAudit(audit) => self.insert_audit(audit).await,
@@ -46,13 +46,13 @@ impl<'w> Group<'_, 'w> {
                 Ok(())
             }
             BatchWrite::ForgetAudit(before_ms) => {
-                execute(self.db, self.dialect.sql("DELETE FROM audit WHERE at_ms < ?"), Values::default().integer(*before_ms).take())
+                execute(&mut self.db, self.dialect.sql("DELETE FROM audit WHERE at_ms < ?"), Values::default().integer(*before_ms).take())
                     .await?;
                 Ok(())
             }
             BatchWrite::ExpireResources(kind, before_ms) => {
                 let sql = self.dialect.sql("DELETE FROM resources WHERE kind = ? AND created_ms < ?");
-                execute(self.db, sql, Values::default().text(kind.name()).integer(*before_ms).take()).await?;
+                execute(&mut self.db, sql, Values::default().text(kind.name()).integer(*before_ms).take()).await?;
                 Ok(())
             }
         }
@@ -70,7 +70,7 @@ impl<'w> Group<'_, 'w> {
             let sql = format!("INSERT INTO job_instances ({INSTANCE_COLUMNS}) VALUES {}{tail}", value_rows(rows.len(), 10));
             let mut values = Values::default();
             rows.iter().for_each(|instance| bind_instance(&mut values, instance));
-            execute(self.db, self.dialect.composed(sql), values).await?;
+            execute(&mut self.db, self.dialect.composed(sql), values).await?;
         }
         Ok(())
     }
@@ -81,7 +81,7 @@ impl<'w> Group<'_, 'w> {
             let sql = format!("INSERT INTO job_tasks ({TASK_COLUMNS}) VALUES {}{tail}", value_rows(rows.len(), 12));
             let mut values = Values::default();
             rows.iter().for_each(|task| bind_task(&mut values, task));
-            execute(self.db, self.dialect.composed(sql), values).await?;
+            execute(&mut self.db, self.dialect.composed(sql), values).await?;
         }
         Ok(())
     }
@@ -95,7 +95,7 @@ impl<'w> Group<'_, 'w> {
         values.text(summary.id.as_str()).text(&summary.owner).text(&summary.name).text(summary.state.name()).integer(summary.priority);
         values.optional_text(summary.project.as_deref()).text(&summary.message).integer(summary.created_ms);
         values.optional_integer(summary.started_ms).optional_integer(summary.ended_ms).text(&job.spec).text(&job.plan);
-        execute(self.db, self.dialect.composed(sql), values).await?;
+        execute(&mut self.db, self.dialect.composed(sql), values).await?;
         let tasks: Vec<&TaskRecord> = tasks.iter().collect();
         self.put_tasks(&tasks).await
     }
@@ -111,7 +111,7 @@ impl<'w> Group<'_, 'w> {
         sql += &format!(" WHERE id = ? AND state IN ({})", marks(change.from.len()));
         values.text(change.id.as_str());
         bind_states(&mut values, &change.from);
-        if execute(self.db, self.dialect.composed(sql), values).await? > 0 {
+        if execute(&mut self.db, self.dialect.composed(sql), values).await? > 0 {
             return Ok(());
         }
         self.explain(&change.id, Some(change.to)).await
@@ -122,7 +122,7 @@ impl<'w> Group<'_, 'w> {
         let mut values = Values::default();
         values.integer(priority).text(id.as_str());
         bind_states(&mut values, from);
-        if execute(self.db, self.dialect.composed(sql), values).await? > 0 {
+        if execute(&mut self.db, self.dialect.composed(sql), values).await? > 0 {
             return Ok(());
         }
         self.explain(id, None).await
@@ -134,11 +134,11 @@ impl<'w> Group<'_, 'w> {
         let mut values = Values::default();
         values.text(id.as_str());
         bind_states(&mut values, from);
-        if execute(self.db, self.dialect.composed(sql), values).await? == 0 && !self.perhaps_done {
+        if execute(&mut self.db, self.dialect.composed(sql), values).await? == 0 && !self.perhaps_done {
             return self.explain(id, None).await;
         }
         for sql in ["DELETE FROM job_tasks WHERE job_id = ?", "DELETE FROM job_instances WHERE job_id = ?"] {
-            execute(self.db, self.dialect.sql(sql), Values::default().text(id.as_str()).take()).await?;
+            execute(&mut self.db, self.dialect.sql(sql), Values::default().text(id.as_str()).take()).await?;
         }
         Ok(())
     }
@@ -146,7 +146,7 @@ impl<'w> Group<'_, 'w> {
     /// Why a job was not changed; `wished` is a state that is good when the same change may have been made before.
     async fn explain(&mut self, id: &JobId, wished: Option<JobState>) -> Result<(), Fault> {
         let sql = self.dialect.sql("SELECT state FROM jobs WHERE id = ?");
-        let row = fetch_first(self.db, sql, Values::default().text(id.as_str()).take()).await?;
+        let row = fetch_first(&mut self.db, sql, Values::default().text(id.as_str()).take()).await?;
         let state: Option<JobState> = row.map(|row| Columns::of(&row).parsed()).transpose()?;
         match state {
             None => Err(Fault::Verdict(StoreError::Absent { what: "job", id: id.to_string() })),
@@ -160,7 +160,7 @@ impl<'w> Group<'_, 'w> {
         let mut values = Values::default();
         values.text(resource.kind.name()).text(&resource.id).text(&resource.owner).text(&resource.name).text(&resource.state);
         values.integer(resource.version).integer(resource.created_ms).text(&resource.doc);
-        match execute(self.db, self.dialect.composed(sql), values).await {
+        match execute(&mut self.db, self.dialect.composed(sql), values).await {
             Err(error) if error.as_database_error().is_some_and(|e| e.is_unique_violation()) => {
                 if self.perhaps_done
                     && self.version_and_doc(resource).await?.is_some_and(|found| found == (resource.version, resource.doc.clone()))
@@ -181,7 +181,7 @@ impl<'w> Group<'_, 'w> {
         let mut values = Values::default();
         values.text(&resource.name).text(&resource.state).integer(resource.version).text(&resource.doc);
         values.text(resource.kind.name()).text(&resource.id).integer(resource.version - 1);
-        if execute(self.db, self.dialect.sql(sql), values).await? > 0 {
+        if execute(&mut self.db, self.dialect.sql(sql), values).await? > 0 {
             return Ok(());
         }
         let what = resource.kind.name();
@@ -197,7 +197,7 @@ impl<'w> Group<'_, 'w> {
     async fn version_and_doc(&mut self, resource: &ResourceRecord) -> Result<Option<(i64, String)>, Fault> {
         let sql = self.dialect.sql("SELECT version, doc FROM resources WHERE kind = ? AND id = ?");
         let values = Values::default().text(resource.kind.name()).text(&resource.id).take();
-        let Some(row) = fetch_first(self.db, sql, values).await? else { return Ok(None) };
+        let Some(row) = fetch_first(&mut self.db, sql, values).await? else { return Ok(None) };
         let mut columns = Columns::of(&row);
         Ok(Some((columns.integer()?, columns.text()?)))
     }
@@ -207,7 +207,7 @@ impl<'w> Group<'_, 'w> {
         let sql = format!("INSERT INTO audit (id, at_ms, account, action, resource, detail) VALUES {}{tail}", value_rows(1, 6));
         let mut values = Values::default();
         values.text(&audit.id).integer(audit.at_ms).text(&audit.account).text(&audit.action).text(&audit.resource).text(&audit.detail);
-        execute(self.db, self.dialect.composed(sql), values).await?;
+        execute(&mut self.db, self.dialect.composed(sql), values).await?;
         Ok(())
     }
 }

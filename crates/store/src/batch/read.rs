@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use batchyard_model::{Counts, JobId, JobState};
-use sqlx::any::AnyRow;
 
 use super::{
     AuditFilter, AuditRecord, InstanceRecord, JobFilter, JobRecord, JobSummary, ResourceKind, ResourceRecord, TaskRecord,
@@ -13,7 +12,7 @@ use crate::{
     dialect::marks,
     error::StoreError,
     read::{KEYS, Read, Reader},
-    sql::{Columns, Values},
+    sql::{Columns, Row, Values},
     store::Store,
 };
 
@@ -241,7 +240,7 @@ impl Reader<'_> {
         }
         sql += " ORDER BY id DESC LIMIT ?";
         values.integer(filter.limit);
-        let read = |row: &AnyRow| {
+        let read = |row: &Row| {
             let mut columns = Columns::of(row);
             let (id, at_ms, account) = (columns.text()?, columns.integer()?, columns.text()?);
             Ok(AuditRecord { id, at_ms, account, action: columns.text()?, resource: columns.text()?, detail: columns.text()? })
@@ -265,7 +264,7 @@ fn job_from(columns: &mut Columns<'_>) -> Read<JobSummary> {
     })
 }
 
-fn task_from(row: &AnyRow) -> Read<TaskRecord> {
+fn task_from(row: &Row) -> Read<TaskRecord> {
     let mut columns = Columns::of(row);
     Ok(TaskRecord {
         job: columns.parsed()?,
@@ -285,7 +284,7 @@ fn task_from(row: &AnyRow) -> Read<TaskRecord> {
     })
 }
 
-fn instance_from(row: &AnyRow) -> Read<InstanceRecord> {
+fn instance_from(row: &Row) -> Read<InstanceRecord> {
     let mut columns = Columns::of(row);
     Ok(InstanceRecord {
         job: columns.parsed()?,
@@ -301,7 +300,7 @@ fn instance_from(row: &AnyRow) -> Read<InstanceRecord> {
     })
 }
 
-fn resource_from(row: &AnyRow) -> Read<ResourceRecord> {
+fn resource_from(row: &Row) -> Read<ResourceRecord> {
     let mut columns = Columns::of(row);
     Ok(ResourceRecord {
         kind: columns.parsed()?,

@@ -453,7 +453,7 @@ fn newer_schema(fresh: Fresh<'_>) {
     drop(open(&location));
     crate::faults::statement(&location, "INSERT INTO schema_migrations (version, applied_ms) VALUES (999, 0)");
     let error = Store::open(&location, batchyard_store::Options::default()).err().unwrap();
-    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 5"), "{error}");
+    assert!(error.to_string().contains("has schema 999, this program knows schemas up to 6"), "{error}");
     assert!(error.hint().is_some());
 }
 

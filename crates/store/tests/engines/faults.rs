@@ -11,21 +11,15 @@ use crate::servers::Server;
 
 /// Runs a statement past the store.
 pub fn statement(location: &Location, text: &str) {
-    on_connection(location, async |db| {
-        db.execute(AssertSqlSafe(text)).await.unwrap();
-    });
-}
-
-fn on_connection(location: &Location, work: impl AsyncFnOnce(&mut AnyConnection)) {
-    sqlx::any::install_default_drivers();
     let url = match location {
-        Location::Sqlite(path) => format!("sqlite://{}", path.display()),
+        Location::Sqlite(path) => return rusqlite::Connection::open(path).unwrap().execute_batch(text).unwrap(),
         Location::Url(url) => url.clone(),
     };
+    sqlx::any::install_default_drivers();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut db = AnyConnection::connect(&url).await.unwrap();
-        work(&mut db).await;
+        db.execute(AssertSqlSafe(text)).await.unwrap();
         db.close().await.unwrap();
     });
 }
@@ -104,18 +98,16 @@ fn a_damaged_file_is_explained() {
 #[test]
 fn a_lock_of_another_program_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
-    let location = Location::Sqlite(folder.path().join("state.db"));
-    let store = open(&location);
+    let path = folder.path().join("state.db");
+    let store = open(&Location::Sqlite(path.clone()));
     let begun = Instant::now();
-    let ticket = std::cell::RefCell::new(None);
-    on_connection(&location, async |db| {
-        db.execute("BEGIN IMMEDIATE").await.unwrap();
-        *ticket.borrow_mut() = Some(store.write(vec![Write::PutBlob { hash: "a".into(), content: "b".into() }]));
-        std::thread::sleep(Duration::from_millis(300));
-        assert_eq!(store.load_blob("a").unwrap(), None, "reading is not held up");
-        db.execute("COMMIT").await.unwrap();
-    });
-    ticket.take().unwrap().wait().unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let ticket = store.write(vec![Write::PutBlob { hash: "a".into(), content: "b".into() }]);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(store.load_blob("a").unwrap(), None, "reading is not held up");
+    other.execute_batch("COMMIT").unwrap();
+    ticket.wait().unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(300));
     assert_eq!(store.load_blob("a").unwrap().as_deref(), Some("b"));
 }
