@@ -4,7 +4,7 @@
 
 mod elsewhere;
 
-use std::{io::Read, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{io::Read, os::unix::fs::OpenOptionsExt, path::Path, sync::LazyLock};
 
 use regex::Regex;
 use rustix::fs::OFlags;
@@ -84,21 +84,19 @@ fn command_here(script: &str) -> Option<&str> {
 /// Whether a success of the command, at least, is always followed by what comes after it. A failure may break it off:
 /// its status is that of the shell, which whoever waits for it writes into `rc`.
 fn reaches_its_end(command: &str) -> bool {
-    thread_local! {
-        static BREAKS: Option<Regex> = Regex::new(r"\b(exit|set|shopt|return|trap|exec|source|eval|alias|kill)\b|<<|(?m)^\s*\.\s|\$\{[^}]*\?").ok();
-    }
+    static BREAKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"(?-u:\b(?:exit|set|shopt|return|trap|exec|source|eval|alias|kill)\b)|<<|(?m-u:^\s*\.\s)|\$\{[^}]*\?").ok()
+    });
     let open = command.trim_end().ends_with(['&', '|', '\\', '!']);
     // Without the pattern the safe form is taken.
-    !open && BREAKS.with(|breaks| breaks.as_ref().is_some_and(|b| !b.is_match(command)))
+    !open && BREAKS.as_ref().is_some_and(|breaks| !breaks.is_match(command))
 }
 
 /// Whether the command could end without running an EXIT trap set before it.
 fn needs_own_shell(command: &str) -> bool {
-    thread_local! {
-        static WORDS: Option<Regex> = Regex::new(r"\b(trap|exec|source|eval)\b|(?m)^\s*\.\s").ok();
-    }
+    static WORDS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?-u:\b(?:trap|exec|source|eval)\b)|(?m-u:^\s*\.\s)").ok());
     // Without the pattern the safe form is taken.
-    WORDS.with(|words| words.as_ref().is_none_or(|w| w.is_match(command)))
+    WORDS.as_ref().is_none_or(|words| words.is_match(command))
 }
 
 /// The status in an `rc` file, `None` when it is absent, half written or no number.
