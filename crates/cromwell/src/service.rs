@@ -8,8 +8,10 @@ mod carry;
 mod log;
 mod notices;
 mod options;
+mod recent;
 pub mod seal;
 mod watch;
+mod window;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -32,7 +34,7 @@ pub use self::{
     options::{FindUser, Options, Users},
     watch::Heartbeats,
 };
-use self::{notices::Notices, watch::Watch};
+use self::{notices::Notices, recent::Recent, watch::Watch, window::Window};
 
 /// Most bytes of accepted submissions that are kept in memory until their runs begin; others are read again.
 const MAX_KEPT_BYTES: usize = 8 << 20;
@@ -80,11 +82,14 @@ pub struct Service {
     machine: Arc<Machine>,
     options: Options,
     notices: Arc<Notices>,
+    recent: Recent,
     clock: Clock,
     state: Mutex<State>,
     watch: Mutex<Watch>,
     /// Told whenever a run has ended.
     ended: Condvar,
+    /// Told when nothing is to be done any more.
+    closed: Condvar,
 }
 
 #[derive(Default)]
@@ -93,6 +98,7 @@ struct State {
     /// Those of them that somebody wants to end although they have begun: their first engine could not record any more.
     to_abort: HashSet<RunId>,
     running: HashMap<RunId, Running>,
+    window: Window,
     /// Waiting runs that were accepted a moment ago, so that they need not be read again.
     accepted: HashMap<RunId, Accepted>,
     /// Bytes of their texts.
@@ -151,10 +157,12 @@ impl Service {
             machine,
             options,
             notices,
+            recent: Recent::default(),
             clock: Clock::start(),
             state: Mutex::default(),
             watch: Mutex::default(),
             ended: Condvar::new(),
+            closed: Condvar::new(),
         })
     }
 
@@ -346,6 +354,13 @@ impl Service {
             if state.closing || state.running.len() >= self.options.max_concurrent {
                 return;
             }
+            if state.waiting.is_empty() {
+                let running = state.running.len();
+                return state.window.rest(running, Instant::now());
+            }
+            if !state.window.admits(state.running.len()) && self.keep_waiting(&mut state) {
+                return;
+            }
             let Some(id) = state.waiting.pop_front() else { return };
             let abort = state.to_abort.remove(&id);
             state.running.insert(id, Running { mailbox: None, abort });
@@ -362,6 +377,24 @@ impl Service {
         }
     }
 
+    /// Whether runs that could begin wait for others to end; somebody looks after a while whether that goes on.
+    fn keep_waiting(self: &Arc<Self>, state: &mut State) -> bool {
+        if !state.window.begin_step() {
+            return true;
+        }
+        let service = Arc::clone(self);
+        let watched = self.machine.engage(move || {
+            std::thread::sleep(window::STEP);
+            service.lock().window.end_step();
+            service.pump();
+        });
+        if watched.is_err() {
+            state.window.end_step();
+            state.window.widen();
+        }
+        watched.is_ok()
+    }
+
     /// A run is over for this server.
     fn leave(self: &Arc<Self>, id: RunId, again: bool) {
         if again {
@@ -374,6 +407,7 @@ impl Service {
         } else {
             state.running.remove(&id);
         }
+        state.window.count_end();
         drop(state);
         self.ended.notify_all();
         self.pump();

@@ -266,16 +266,16 @@ impl Service {
     }
 
     /// A run that an earlier server has begun.
-    fn kept(&self, spec: &RunSpec, settings: &Settings) -> Result<(Loaded, Callee, Bound), NotReady> {
+    fn kept(&self, spec: &RunSpec, settings: &Settings) -> Result<(Arc<Loaded>, Callee, Bound), NotReady> {
         let loaded = stored::load_documents(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
         let callee = stored::find_target(&loaded, &spec.target).map_err(|error| Failure::new(error.to_string()))?;
         let inputs = stored::load_inputs(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
         let bound = self.bind(&callee, inputs, settings, &loaded, &[PathBuf::from("/")])?;
-        Ok((loaded, callee, bound))
+        Ok((Arc::new(loaded), callee, bound))
     }
 
     /// A run that nobody has worked on: its documents are loaded and checked, and kept.
-    fn fresh(&self, id: RunId, spec: &mut RunSpec, settings: &Settings, texts: &Texts) -> Result<(Loaded, Callee, Bound), NotReady> {
+    fn fresh(&self, id: RunId, spec: &mut RunSpec, settings: &Settings, texts: &Texts) -> Result<(Arc<Loaded>, Callee, Bound), NotReady> {
         let submission = spec.submission.clone().ok_or_else(|| Failure::new("the run has no submission"))?;
         let loaded = self.documents(&submission, texts)?;
         let callee = target_of(&loaded)?;
@@ -298,18 +298,26 @@ impl Service {
         Ok((loaded, callee, bound))
     }
 
-    fn documents(&self, submission: &Submission, texts: &Texts) -> Result<Loaded, NotReady> {
+    fn documents(&self, submission: &Submission, texts: &Texts) -> Result<Arc<Loaded>, NotReady> {
         self.options.accepted.check_submission(submission.language.as_deref(), submission.version.as_deref())?;
         let source = submission.source.as_deref().map(|hash| self.text(hash, texts)).transpose()?;
-        let dependencies: BTreeMap<String, String> = match &submission.imports {
-            None => BTreeMap::new(),
-            Some(hash) => serde_json::from_str(&self.text(hash, texts)?)
-                .map_err(|error| Failure::new(format!("the kept dependencies cannot be read: {error}")))?,
+        let imports = submission.imports.as_deref().map(|hash| self.text(hash, texts)).transpose()?;
+        let (main, imports) = (source.as_deref(), imports.as_deref());
+        let known = main.and_then(|main| self.recent.find(main, imports));
+        let loaded = match known {
+            Some(loaded) => loaded,
+            None => {
+                let dependencies: BTreeMap<String, String> = imports
+                    .map_or_else(|| Ok(BTreeMap::new()), serde_json::from_str)
+                    .map_err(|error| Failure::new(format!("the kept dependencies cannot be read: {error}")))?;
+                let sent = Sent { main, url: submission.url.as_deref(), dependencies: &dependencies };
+                let mut sources = self.options.sources.clone();
+                sources.stores.on_behalf.clone_from(&submission.on_behalf);
+                let loaded = Arc::new(load_checked(&sent, &sources).map_err(NotReady::Unusable)?);
+                main.into_iter().for_each(|main| self.recent.keep(main, imports, &loaded));
+                loaded
+            }
         };
-        let sent = Sent { main: source.as_deref(), url: submission.url.as_deref(), dependencies: &dependencies };
-        let mut sources = self.options.sources.clone();
-        sources.stores.on_behalf.clone_from(&submission.on_behalf);
-        let loaded = load_checked(&sent, &sources).map_err(NotReady::Unusable)?;
         self.options.accepted.check_document(loaded.module.document.version)?;
         Ok(loaded)
     }

@@ -49,11 +49,16 @@ impl RunLog {
 
     /// Puts all lines into the file.
     pub fn flush(&mut self) {
+        let open = |path: &Path| File::options().create(true).append(true).open(path);
         let append = |path: &Path, lines: &str| -> io::Result<()> {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            File::options().create(true).append(true).open(path)?.write_all(lines.as_bytes())
+            let file = match open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+                    open(path)
+                }
+                opened => opened,
+            };
+            file?.write_all(lines.as_bytes())
         };
         if !self.lines.is_empty() && !self.broken {
             // A full disk shows up where it matters: at the files of the tasks.

@@ -154,7 +154,7 @@ impl Service {
 
     /// Waits; false when the server has ended. One that is about to still tells that it lives.
     fn wait_for_tick(&self) -> bool {
-        let waited = self.ended.wait_timeout_while(self.lock(), self.options.heartbeats.tick().min(WISH_TICK), |state| !state.closed);
+        let waited = self.closed.wait_timeout_while(self.lock(), self.options.heartbeats.tick().min(WISH_TICK), |state| !state.closed);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         !state.closed
     }
@@ -162,7 +162,7 @@ impl Service {
     /// Tells nothing more to others; who has nothing left to take over is forgotten.
     pub(super) fn stop_watching(&self) {
         self.lock().closed = true;
-        self.ended.notify_all();
+        self.closed.notify_all();
         let me = owner();
         let has_runs = self.store().list_active_owners().map_or(true, |owners| owners.contains(&Some(me.clone())));
         let has_notices = self.store().list_notice_owners(NoticeKind::Workflow).map_or(true, |owners| owners.contains(&me));
