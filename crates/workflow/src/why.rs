@@ -1,5 +1,7 @@
 //! Why a call was run although others like it had been run before.
 
+use std::borrow::Cow;
+
 use batchyard_store::{CallRecord, Store, StoreError};
 use serde_json::{Value as Json, json};
 
@@ -17,7 +19,7 @@ pub enum Answer {
     /// A result was taken from there.
     Hit(String),
     /// It has no identity: why.
-    NotCached(&'static str),
+    NotCached(Cow<'static, str>),
     /// There was nothing to compare with.
     First,
     /// An earlier one is the same, but could not be taken: why.
@@ -37,10 +39,15 @@ pub fn explain(store: &Store, call: &CallRecord) -> Result<Answer, StoreError> {
         return Ok(Answer::Hit(from));
     }
     if start.child.is_some() {
-        return Ok(Answer::NotCached("it is a sub-workflow, whose own calls are looked up one by one"));
+        return Ok(Answer::NotCached("it is a sub-workflow, whose own calls are looked up one by one".into()));
     }
     if start.parts.is_empty() {
-        return Ok(Answer::NotCached(if call.id.attempt > 1 { "only first attempts are looked up" } else { "caching is off for it" }));
+        let reason: Cow<'static, str> = match start.image.and_then(|image| image.unknown) {
+            Some(why) => why.into(),
+            None if call.id.attempt > 1 => "only first attempts are looked up".into(),
+            None => "caching is off for it".into(),
+        };
+        return Ok(Answer::NotCached(reason));
     }
     let before = call.started_ms;
     let mut nearest: Option<(usize, String, Vec<Difference>)> = None;
