@@ -15,7 +15,7 @@ use crate::yard::{Done, Yard, done, lines, processes_with, wait_for};
 
 /// A `docker` that takes exactly the words it knows, writes them down, and runs the script on this machine, out of
 /// reach of everything but its own `rm`: as a daemon's containers are.
-const DOCKER: &str = r#"#!/bin/bash
+pub const DOCKER: &str = r#"#!/bin/bash
 box=$(dirname "$0")
 [ "$1" != version ] || exit 0
 echo "$*" >> "$box/docker.calls"
@@ -64,7 +64,7 @@ echo "$*" >> "$(dirname "$0")/apptainer.calls"
 cd "$6" && IMAGE=$9 exec env -u BATCHYARD_ATTEMPT "$8" /bin/bash "${11}"
 "#;
 
-fn program(yard: &Yard, name: &str, text: &str) {
+pub fn program(yard: &Yard, name: &str, text: &str) {
     let path = yard.write(&format!("bin/{name}"), text);
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
