@@ -361,12 +361,10 @@ fn podman_runs_a_scatter() {
         Err(reason) => return not_tested("podman", &reason),
     };
     let words = serde_json::to_string(&podman.words).unwrap();
-    configure(
-        &yard,
-        &format!(
-            "[local]\ngrace_seconds = 1\n[containers]\nengine = \"podman\"\ncommand = {words}\narguments = [\"--network\", \"none\"]\npolicy = \"required\"\n"
-        ),
+    let settings = format!(
+        "[local]\ngrace_seconds = 1\n[containers]\nengine = \"podman\"\ncommand = {words}\narguments = [\"--network\", \"none\"]\npolicy = \"required\"\n"
     );
+    configure(&yard, &settings);
     yard.write("in/a.txt", "words\n");
     yard.write(
         "w.wdl",
@@ -387,6 +385,14 @@ fn podman_runs_a_scatter() {
     assert_eq!(names.len(), 3, "each task had a container of its own");
     let second = done(&mut run(&["run", "w.wdl", "text=in/a.txt"]));
     assert!(second.err.contains("3 from cache"), "{}", second.err);
+
+    // By its digest the image is another one to the cache, and the same to podman.
+    configure(&yard, &format!("{settings}digests = \"local\"\n"));
+    for from_cache in [false, true] {
+        let run = done(&mut run(&["run", "w.wdl", "text=in/a.txt"]));
+        assert_eq!(self::outputs(&run)["w.texts"], outputs["w.texts"]);
+        assert!(run.err.contains("3 from cache") == from_cache && !run.err.contains("digest"), "{}", run.err);
+    }
 
     let mut child = run(&["run", "w.wdl", "text=in/a.txt", "fail=true"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for("the containers", || podman.call(&["ps", "--quiet"]).unwrap().lines().count() >= 1);
