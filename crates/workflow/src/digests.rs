@@ -27,6 +27,10 @@ const STACK_BYTES: usize = 1 << 20;
 /// How long nobody asks again after a failure: long enough for all shards of a scatter, short enough for a registry that was
 /// restarted.
 const FAILURE_KEPT: Duration = Duration::from_secs(30);
+/// So many times as long as it took to fail, if that is longer: who cannot reach a registry shall not spend his time with trying.
+const FAILURE_FACTOR: u32 = 10;
+/// But no longer than this.
+const FAILURE_KEPT_AT_MOST: Duration = Duration::from_secs(600);
 
 /// What a tag means, or why nobody knows.
 pub type Answer = Result<Arc<str>, Arc<str>>;
@@ -124,11 +128,13 @@ impl Digests {
         drop(state);
         let (digests, asked, engine) = (Arc::clone(self), image.clone(), engine.clone());
         let look = move || {
+            let began = Instant::now();
             let found = catch_unwind(AssertUnwindSafe(|| digests.look_up(&asked, &engine)));
-            digests.answered(&asked, found.unwrap_or_else(|_| Err("internal error while it was looked up".into())));
+            let found = found.unwrap_or_else(|_| Err("internal error while it was looked up".into()));
+            digests.answered(&asked, found, began.elapsed());
         };
         if let Err(error) = self.pool.run(look) {
-            self.answered(image, Err(format!("no thread to ask for it: {error}")));
+            self.answered(image, Err(format!("no thread to ask for it: {error}")), Duration::ZERO);
         }
     }
 
@@ -140,8 +146,8 @@ impl Digests {
         if is_digest(&digest) { Ok(digest) } else { Err(format!("what was answered is no digest: {digest:.100?}")) }
     }
 
-    fn answered(&self, image: &ImageName, found: Result<String, String>) {
-        let keep = if found.is_ok() { self.bounds.keep } else { FAILURE_KEPT };
+    fn answered(&self, image: &ImageName, found: Result<String, String>, took: Duration) {
+        let keep = if found.is_ok() { self.bounds.keep } else { failure_kept(took) };
         let answer: Answer = found.map(Arc::from).map_err(Arc::from);
         let (key, now) = (image.full(), Instant::now());
         let mut state = self.lock();
@@ -161,6 +167,11 @@ impl Digests {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long a failure that took so long holds.
+fn failure_kept(took: Duration) -> Duration {
+    FAILURE_KEPT.max(took.saturating_mul(FAILURE_FACTOR)).min(FAILURE_KEPT_AT_MOST)
 }
 
 /// The digest of an image as the engine of this machine knows it.
@@ -273,6 +284,8 @@ mod tests {
         assert_eq!(ask(&digests, "a", 1).recv().unwrap(), Err("is down".into()));
         assert_eq!(ask(&digests, "a", 1).recv().unwrap(), Err("is down".into()));
         assert_eq!(slow.asked.load(Ordering::SeqCst), 1);
+        let kept = [0, 5, 600].map(|took| failure_kept(Duration::from_secs(took)).as_secs());
+        assert_eq!(kept, [30, 50, 600]);
         answer.send(Ok("sha256:zz".into())).unwrap();
         assert!(ask(&digests, "b", 1).recv().unwrap().unwrap_err().contains("no digest"));
         drop(answer);
