@@ -4,7 +4,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use batchyard_core::yard::Need;
-use batchyard_cromwell::config::CromwellConfig;
+use batchyard_cromwell::{
+    config::{CromwellConfig, Method},
+    registry::{RETRIES, RegistryClient},
+};
 use batchyard_runner::{
     container::{Engine, EngineKind},
     host,
@@ -13,6 +16,7 @@ use batchyard_runner::{
 };
 use batchyard_wdl::version::Dialect;
 use batchyard_workflow::{
+    digests::{Bounds, DigestPolicy, Digests, Source},
     limits::Limits,
     memory::Memory,
     provider::{LOCAL, ProviderDefinition},
@@ -26,6 +30,12 @@ use super::{
     providers,
 };
 use crate::{cli::exec_root, memory::in_use};
+
+/// Values of `containers.digests`.
+const TAGS: &str = "tag-is-identity";
+const REMOTE_DIGESTS: &str = "remote";
+const LOCAL_DIGESTS: &str = "local";
+const NO_DIGESTS: &str = "off";
 
 impl Loader {
     pub(super) fn settings(
@@ -69,6 +79,7 @@ impl Loader {
             other => bail!("`containers.policy` must be \"optional\", \"required\" or \"off\", not {other:?}"),
         };
         let engine = self.engine(containers.engine, containers.command, containers.arguments)?;
+        let digests = self.digests(containers.digests)?;
         let origin = if images.is_empty() { Origin::Default } else { self.path.clone().map_or(Origin::Default, Origin::File) };
         let images = images.into_iter().map(image_rule).collect::<Result<Vec<_>>>()?;
         let lays_trees = images.iter().any(|rule| matches!(&rule.stand_in, StandIn::Host(host) if host.tree.is_some()));
@@ -94,6 +105,7 @@ impl Loader {
             containers: policy,
             engine,
             images,
+            digests,
             root_words,
             grace: Duration::from_secs(grace),
             dialect,
@@ -153,6 +165,29 @@ impl Loader {
         };
         let command = if command.is_empty() { vec![kind.program().into()] } else { command };
         Ok(EngineChoice::Given(Engine { kind, command, arguments }))
+    }
+}
+
+impl Loader {
+    /// What is done about images whose tags may move.
+    fn digests(&mut self, name: Option<String>) -> Result<DigestPolicy> {
+        let decided = |config: &CromwellConfig| {
+            let method = config.hash_lookup?.method;
+            Some(method.map_or(NO_DIGESTS, |method| if method == Method::Local { LOCAL_DIGESTS } else { REMOTE_DIGESTS }).to_owned())
+        };
+        let show = |v: &String| format!("{v:?}");
+        let name = self.take_with("containers.digests", name, ("docker.hash-lookup", decided), TAGS.into(), show);
+        let said = self.original.as_ref().and_then(|original| original.config.hash_lookup);
+        let source = match name.as_str() {
+            TAGS => return Ok(DigestPolicy::TagIsIdentity),
+            NO_DIGESTS => return Ok(DigestPolicy::Off),
+            REMOTE_DIGESTS => Source::Registries(Arc::new(RegistryClient::new(said.map_or(RETRIES, |said| said.retries)))),
+            LOCAL_DIGESTS => Source::Engine,
+            other => bail!(
+                "`containers.digests` must be \"{TAGS}\", \"{REMOTE_DIGESTS}\", \"{LOCAL_DIGESTS}\" or \"{NO_DIGESTS}\", not {other:?}"
+            ),
+        };
+        Ok(DigestPolicy::LookUp(Arc::new(Digests::new(source, said.map_or_else(Bounds::default, |said| said.bounds)))))
     }
 }
 

@@ -83,6 +83,7 @@ pub struct Containers {
     pub engine: Option<String>,
     pub command: Option<Vec<String>>,
     pub arguments: Option<Vec<String>>,
+    pub digests: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

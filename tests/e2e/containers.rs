@@ -15,7 +15,7 @@ use crate::yard::{Done, Yard, done, lines, processes_with, wait_for};
 
 /// A `docker` that takes exactly the words it knows, writes them down, and runs the script on this machine, out of
 /// reach of everything but its own `rm`: as a daemon's containers are.
-const DOCKER: &str = r#"#!/bin/bash
+pub const DOCKER: &str = r#"#!/bin/bash
 box=$(dirname "$0")
 [ "$1" != version ] || exit 0
 echo "$*" >> "$box/docker.calls"
@@ -64,7 +64,7 @@ echo "$*" >> "$(dirname "$0")/apptainer.calls"
 cd "$6" && IMAGE=$9 exec env -u BATCHYARD_ATTEMPT "$8" /bin/bash "${11}"
 "#;
 
-fn program(yard: &Yard, name: &str, text: &str) {
+pub fn program(yard: &Yard, name: &str, text: &str) {
     let path = yard.write(&format!("bin/{name}"), text);
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -361,12 +361,10 @@ fn podman_runs_a_scatter() {
         Err(reason) => return not_tested("podman", &reason),
     };
     let words = serde_json::to_string(&podman.words).unwrap();
-    configure(
-        &yard,
-        &format!(
-            "[local]\ngrace_seconds = 1\n[containers]\nengine = \"podman\"\ncommand = {words}\narguments = [\"--network\", \"none\"]\npolicy = \"required\"\n"
-        ),
+    let settings = format!(
+        "[local]\ngrace_seconds = 1\n[containers]\nengine = \"podman\"\ncommand = {words}\narguments = [\"--network\", \"none\"]\npolicy = \"required\"\n"
     );
+    configure(&yard, &settings);
     yard.write("in/a.txt", "words\n");
     yard.write(
         "w.wdl",
@@ -387,6 +385,14 @@ fn podman_runs_a_scatter() {
     assert_eq!(names.len(), 3, "each task had a container of its own");
     let second = done(&mut run(&["run", "w.wdl", "text=in/a.txt"]));
     assert!(second.err.contains("3 from cache"), "{}", second.err);
+
+    // By its digest the image is another one to the cache, and the same to podman.
+    configure(&yard, &format!("{settings}digests = \"local\"\n"));
+    for from_cache in [false, true] {
+        let run = done(&mut run(&["run", "w.wdl", "text=in/a.txt"]));
+        assert_eq!(self::outputs(&run)["w.texts"], outputs["w.texts"]);
+        assert!(run.err.contains("3 from cache") == from_cache && !run.err.contains("digest"), "{}", run.err);
+    }
 
     let mut child = run(&["run", "w.wdl", "text=in/a.txt", "fail=true"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     wait_for("the containers", || podman.call(&["ps", "--quiet"]).unwrap().lines().count() >= 1);

@@ -11,6 +11,7 @@ mod cluster;
 mod configuration;
 mod containers;
 mod databases;
+mod digests;
 mod dispatched;
 mod downloads;
 mod encrypted;

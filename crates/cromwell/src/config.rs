@@ -6,6 +6,7 @@
 
 mod apply;
 mod database;
+mod images;
 mod keys;
 mod notes;
 mod provider;
@@ -24,6 +25,7 @@ pub use batchyard_hocon::{Problems, Remark as Note};
 
 pub use self::{
     database::DatabaseChoice,
+    images::{HashLookup, Method},
     keys::{Explanation, KEYS, Key, Verdict, explain},
     provider::{Backends, Provider, ProviderKind},
     server::{Rate, ReadLimits, System, Webservice},
@@ -66,6 +68,8 @@ pub struct CromwellConfig {
     pub languages: Languages,
     /// Reuse of results.
     pub call_caching: CallCaching,
+    /// Digests of images, where a file says something about them.
+    pub hash_lookup: Option<HashLookup>,
     /// What functions of workflows may read.
     pub engine_filesystems: EngineFilesystems,
     /// The store behind `oss://` URLs, where one is named.
@@ -162,6 +166,7 @@ fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
         workflow_options: WorkflowOptions::read(reader),
         languages: Languages::read(reader),
         call_caching: CallCaching::read(reader),
+        hash_lookup: HashLookup::read(reader),
         engine_filesystems: EngineFilesystems::read(reader),
         callback: Callback::read(reader),
         wes: Wes::read(reader),

@@ -11,6 +11,7 @@ pub mod documents;
 pub mod http;
 pub mod language;
 pub mod metadata;
+pub mod registry;
 pub mod remote;
 pub mod service;
 pub mod submission;

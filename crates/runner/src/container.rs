@@ -1,5 +1,6 @@
 //! Command lines of container engines. The engine's own program does the work; we only speak its options.
 
+mod list;
 mod load;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use self::load::LoadError;
+pub use self::{list::Listed, load::LoadError};
 use crate::{
     host,
     local::Shell,

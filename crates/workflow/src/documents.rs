@@ -157,6 +157,29 @@ pub struct ImageUse {
     pub used: String,
     /// `container` or `host`.
     pub mode: String,
+    /// `used` by its digest, where that was looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Why nobody knows which image that is, which keeps the result out of the call cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
+}
+
+impl ImageUse {
+    /// One of this mode.
+    pub fn new(requested: impl Into<String>, used: impl Into<String>, mode: &str) -> Self {
+        ImageUse { requested: requested.into(), used: used.into(), mode: mode.to_owned(), digest: None, unknown: None }
+    }
+
+    /// Whether it is the image of a container.
+    pub fn in_container(&self) -> bool {
+        self.mode == "container"
+    }
+
+    /// What is used, as exactly as it is known.
+    pub fn exact(&self) -> &str {
+        self.digest.as_deref().unwrap_or(&self.used)
+    }
 }
 
 /// How an attempt ended: `calls.end_doc`.

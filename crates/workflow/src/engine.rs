@@ -239,6 +239,7 @@ impl<'p> Engine<'p> {
             identities: Identities::new(Arc::clone(&machine.store)),
             reply: outbox.clone(),
             unwritten: Default::default(),
+            images: Default::default(),
             task_parts: Mutex::default(),
         });
         Engine {

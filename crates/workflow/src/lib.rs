@@ -12,6 +12,7 @@ pub mod blobs;
 pub mod clock;
 pub mod complaint;
 mod constants;
+pub mod digests;
 pub mod disks;
 pub mod documents;
 pub mod engine;

@@ -1,7 +1,9 @@
 //! Gets calls ready on threads of their own: runtime attributes, identity, and the look-up of an earlier result.
 //!
-//! Look-ups are done for many calls in one query ([`reuse`]): while a batch is worked on the next one gathers.
+//! Look-ups are done for many calls in one query ([`reuse`]): while a batch is worked on the next one gathers. Calls whose image
+//! has to be asked for wait aside ([`images`]), so that no thread waits for a registry.
 
+mod images;
 mod reuse;
 
 use std::{
@@ -12,7 +14,7 @@ use std::{
 };
 
 use batchyard_core::Pool;
-use batchyard_model::CallId;
+use batchyard_model::{CallId, RunId};
 use batchyard_store::{CallRecord, Store, Write};
 use batchyard_wdl::{
     ast::{MetaValue, Task},
@@ -26,6 +28,7 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 
 use crate::{
+    digests::{Answer, name::ImageName},
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
     identity::{Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
@@ -35,6 +38,7 @@ use crate::{
     task::{TaskFrame, place as place_of},
     unwritten::Unwritten,
 };
+pub use images::RunImages;
 
 /// Most calls prepared together.
 const BATCH: usize = 64;
@@ -49,6 +53,8 @@ pub struct PrepareContext {
     pub reply: Sender<Message>,
     /// Its results that the store has not written yet.
     pub unwritten: Unwritten,
+    /// What the tags of images mean to its runs.
+    pub images: RunImages,
     /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
     pub task_parts: Mutex<HashMap<usize, TaskParts>>,
 }
@@ -61,6 +67,8 @@ pub struct Preparation {
     pub number: u64,
     /// Its id.
     pub id: CallId,
+    /// The run that it belongs to in the end.
+    pub root: RunId,
     /// Document of the task.
     pub module: Arc<Module>,
     /// The task.
@@ -73,6 +81,22 @@ pub struct Preparation {
     pub call_dir: PathBuf,
     /// Whether its identity is computed and looked up (first attempts only).
     pub look_up: bool,
+    /// What its image is, once that was asked for.
+    pub told: Option<(ImageName, Answer)>,
+}
+
+/// Why a call is not ready.
+enum Halt {
+    /// It never will be.
+    Failed(Failure),
+    /// The digest of its image must be asked for.
+    Image(ImageName),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Halt::Failed(failure)
+    }
 }
 
 /// A call that is ready to run, or done by an earlier result.
@@ -112,11 +136,11 @@ pub struct Hit {
 /// Prepares calls.
 pub struct Preparer {
     shared: Arc<Shared>,
-    pool: Pool,
 }
 
 struct Shared {
     store: Arc<Store>,
+    pool: Pool,
     /// Batches worked on at once.
     workers: usize,
     queue: Mutex<Queue>,
@@ -134,28 +158,33 @@ struct Queue {
 impl Preparer {
     /// Prepares with this many threads.
     pub fn new(workers: usize, store: Arc<Store>) -> Self {
-        Preparer { shared: Arc::new(Shared { store, workers, queue: Mutex::default() }), pool: Pool::new("prepare", workers, STACK_BYTES) }
+        let pool = Pool::new("prepare", workers, STACK_BYTES);
+        Preparer { shared: Arc::new(Shared { store, pool, workers, queue: Mutex::default() }) }
     }
 
     /// Gets a call ready; its engine is told how that went.
     pub fn prepare(&self, preparation: Preparation) {
-        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.waiting.push_back(preparation);
-        if queue.working >= self.shared.workers {
-            return;
-        }
-        queue.working += 1;
-        drop(queue);
-        let shared = Arc::clone(&self.shared);
-        if self.pool.run(move || shared.work()).is_err() {
-            // No thread at all can be made: the work is done here, late but not lost.
-            self.shared.work();
-        }
+        self.shared.add(preparation);
     }
 }
 
 impl Shared {
-    fn work(&self) {
+    fn add(self: &Arc<Self>, preparation: Preparation) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.waiting.push_back(preparation);
+        if queue.working >= self.workers {
+            return;
+        }
+        queue.working += 1;
+        drop(queue);
+        let shared = Arc::clone(self);
+        if self.pool.run(move || shared.work()).is_err() {
+            // No thread at all can be made: the work is done here, late but not lost.
+            self.work();
+        }
+    }
+
+    fn work(self: &Arc<Self>) {
         loop {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let count = queue.waiting.len().min(BATCH);
@@ -169,10 +198,17 @@ impl Shared {
         }
     }
 
-    fn batch(&self, batch: Vec<Preparation>) {
+    fn batch(self: &Arc<Self>, batch: Vec<Preparation>) {
         let mut ready: Vec<(Preparation, Result<Prepared, Failure>)> = Vec::with_capacity(batch.len());
         for preparation in batch {
-            let result = guarded(|| self.one(&preparation));
+            let result = match guarded(|| Ok(self.one(&preparation))) {
+                Ok(Err(Halt::Image(image))) => {
+                    self.ask_for(image, preparation);
+                    continue;
+                }
+                Ok(Err(Halt::Failed(failure))) | Err(failure) => Err(failure),
+                Ok(Ok(prepared)) => Ok(prepared),
+            };
             ready.push((preparation, result));
         }
         self.look_up(&mut ready);
@@ -182,7 +218,7 @@ impl Shared {
         }
     }
 
-    fn one(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
+    fn one(&self, preparation: &Preparation) -> Result<Prepared, Halt> {
         let Preparation { context, module, task, call_dir, .. } = preparation;
         let settings = &context.settings;
         let inputs = settings.remote.bring(&preparation.inputs).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
@@ -216,9 +252,14 @@ impl Shared {
         let (attributes, runtime, provider) = asked(&frame, preparation.id.attempt)?;
         let place = match &provider {
             Some(provider) => self.at_provider(preparation, provider, &attributes, &runtime)?,
-            None => settings.place(&runtime)?,
+            None => {
+                let mut place = settings.place(&runtime)?;
+                preparation.pin(&mut place)?;
+                place
+            }
         };
-        let cacheable = preparation.look_up && !is_volatile(task) && (settings.read_cache || settings.write_cache);
+        let is_known = place.image.as_ref().is_none_or(|image| image.unknown.is_none());
+        let cacheable = preparation.look_up && is_known && !is_volatile(task) && (settings.read_cache || settings.write_cache);
         let identity = if cacheable { Some(self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)?) } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
     }
@@ -229,19 +270,24 @@ impl Shared {
         provider: &Arc<Provider>,
         attributes: &IndexMap<String, Value>,
         runtime: &Runtime,
-    ) -> Result<Place, Failure> {
+    ) -> Result<Place, Halt> {
         let settings = &preparation.context.settings;
         if provider.definition().bcs {
             bcs::check_task(attributes)?;
         }
-        let (mut place, image) = settings.place_at(provider, runtime)?;
+        let (mut place, mut image) = settings.place_at(provider, runtime)?;
+        preparation.pin(&mut place)?;
+        // What BatchCompute finds in an object store it finds by its tag.
+        if let (false, Some(image), Some(used)) = (provider.definition().bcs, &mut image, &place.image) {
+            image.replace_range(.., used.exact());
+        }
         let short: String = preparation.id.run.to_string().chars().take(8).collect();
         let name = format!("cromwell_{short}_{}", preparation.id.call);
         let dialect = settings.dialect_of(preparation.module.document.version);
         let changed;
         let attributes = if provider.definition().bcs {
             if let Some(image) = image.as_ref().filter(|image| !bcs::is_quotable(image)) {
-                return Err(Failure::new(format!("`{image}` is no name of an image")));
+                return Err(Failure::new(format!("`{image}` is no name of an image")).into());
             }
             let stands_in = place.image.as_ref().is_some_and(|image| image.mode == "host");
             changed = bcs::for_commands(attributes, stands_in, settings.has_engine());
@@ -263,8 +309,8 @@ impl Shared {
     ) -> Result<Identity, Failure> {
         let mut parts = (*self.parts_of(preparation)).clone();
         if let Some(image) = &place.image {
-            parts
-                .insert("image".into(), if image.mode == "container" { image.used.clone() } else { format!("{} on the host", image.used) });
+            let text = if image.in_container() { image.exact().to_owned() } else { format!("{} on the host", image.used) };
+            parts.insert("image".into(), text);
         }
         if let Some(environment) = &place.environment {
             parts.insert("programs".into(), text_hash(environment));

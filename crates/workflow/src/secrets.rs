@@ -63,9 +63,11 @@ impl Secrets {
     /// What a call uses as its image, as rows keep it.
     pub fn shown_image(&self, image: Option<&ImageUse>, attributes: &IndexMap<String, Value>) -> Option<ImageUse> {
         let is_hidden = self.hide_any(&IMAGES, attributes);
-        let cleared =
-            || ImageUse { requested: CLEARED.into(), used: CLEARED.into(), mode: image.map(|i| i.mode.clone()).unwrap_or_default() };
-        image.map(|image| if is_hidden { cleared() } else { image.clone() })
+        let cleared = |image: &ImageUse| ImageUse {
+            unknown: image.unknown.as_ref().map(|why| self.covered(why).into_owned()),
+            ..ImageUse::new(CLEARED, CLEARED, &image.mode)
+        };
+        image.map(|image| if is_hidden { cleared(image) } else { image.clone() })
     }
 
     /// Puts digests in the place of those parts of an identity that tell a secret. What it identifies stays the same.
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn images_and_parts_of_identities_are_covered() {
-        let image = ImageUse { requested: "lab/image:1".into(), used: "lab/image:1".into(), mode: "container".into() };
+        let image = ImageUse::new("lab/image:1", "lab/image:1", "container");
         let secret = attributes(&[("docker", json!("lab/image:1")), ("password", json!("quite \"hidden\""))]);
         let plain = attributes(&[("docker", json!("other:2"))]);
         let shown = secrets().shown_image(Some(&image), &secret).unwrap();

@@ -22,6 +22,7 @@ use serde_json::{Map, Value as Json};
 
 pub use self::images::{HostEnvironment, ImageRule, StandIn, Tree};
 use crate::{
+    digests::DigestPolicy,
     documents::{Failure, ImageUse},
     fetch::Remote,
     identity::text_hash,
@@ -107,6 +108,8 @@ pub struct Settings {
     pub engine: EngineChoice,
     /// Image mapping; the first match counts.
     pub images: Vec<ImageRule>,
+    /// What is done about images whose tags may move.
+    pub digests: DigestPolicy,
     /// Words before a command that give it a root of its own; the file that describes the root follows them.
     pub root_words: Vec<String>,
     /// Runtime attributes of tasks that are silent about them.
@@ -175,6 +178,7 @@ impl Default for Settings {
             containers: ContainerPolicy::default(),
             engine: EngineChoice::None,
             images: Vec::new(),
+            digests: DigestPolicy::default(),
             root_words: Vec::new(),
             default_attributes: IndexMap::new(),
             secrets: Secrets::default(),

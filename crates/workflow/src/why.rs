@@ -1,6 +1,6 @@
 //! Why a call was run although others like it had been run before.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use batchyard_model::{CallId, RunId};
 use batchyard_store::{CallRecord, Store, StoreError};
@@ -24,7 +24,7 @@ pub enum Answer {
     /// A result was taken from there.
     Hit(String),
     /// It has no identity: why.
-    NotCached(&'static str),
+    NotCached(Cow<'static, str>),
     /// There was nothing to compare with.
     First,
     /// An earlier one is the same, but could not be taken: why.
@@ -45,10 +45,15 @@ pub fn explain(store: &Store, created_ms: i64, call: &CallRecord) -> Result<Answ
         return Ok(Answer::Hit(from));
     }
     if start.child.is_some() {
-        return Ok(Answer::NotCached("it is a sub-workflow, whose own calls are looked up one by one"));
+        return Ok(Answer::NotCached("it is a sub-workflow, whose own calls are looked up one by one".into()));
     }
     if start.parts.is_empty() {
-        return Ok(Answer::NotCached(if call.id.attempt > 1 { "only first attempts are looked up" } else { "caching is off for it" }));
+        let reason: Cow<'static, str> = match start.image.and_then(|image| image.unknown) {
+            Some(why) => why.into(),
+            None if call.id.attempt > 1 => "only first attempts are looked up".into(),
+            None => "caching is off for it".into(),
+        };
+        return Ok(Answer::NotCached(reason));
     }
     let mut nearest: Option<(Rank, String, Vec<Difference>)> = None;
     for earlier in earlier_calls(store, created_ms, call)? {

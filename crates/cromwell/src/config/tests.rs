@@ -1,7 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use batchyard_store::Location;
-use batchyard_workflow::settings::FailureMode;
+use batchyard_workflow::{digests::Bounds, settings::FailureMode};
 
 use super::*;
 
@@ -116,12 +116,31 @@ fn a_server_configuration_is_read() {
         "without effect: `system.new-workflow-poll-rate`",
         "`database.db.connectionTimeout`, `database.db.numThreads`, for",
         "services.MetadataService",
-        "an image is its name with its tag",
         "without effect: `system.graceful-server-shutdown`",
     ] {
         assert!(notes.contains(part), "{part} is not told in\n{notes}");
     }
+    let bounds = Bounds { keep: Duration::from_secs(20 * 60), most: 200 };
+    assert_eq!(config.hash_lookup, Some(HashLookup { method: Some(Method::Local), bounds, retries: 3 }));
     assert!(!notes.contains("p@ss") && !notes.contains("p%40ss"), "{notes}");
+}
+
+#[test]
+fn digests_are_looked_up_only_where_a_file_says_something_about_them() {
+    let found = |document: &str| text(document).unwrap().0.hash_lookup;
+    assert_eq!(load(None, &[], &|_| None).unwrap().0.hash_lookup, None);
+    assert_eq!(found("include required(classpath(\"application\"))\nwebservice.port = 81"), None);
+    let plain = HashLookup { method: Some(Method::Remote), bounds: Bounds::default(), retries: 3 };
+    assert_eq!(found("docker { hash-lookup { enabled = true } }"), Some(plain));
+    assert_eq!(found("docker.hash-lookup.dockerhub.num-threads = 10"), Some(plain));
+    assert_eq!(found("docker.hash-lookup.enabled = false").unwrap().method, None);
+    let set = found("docker.hash-lookup { method = LOCAL, cache-entry-ttl = \"90 s\", cache-size = 3, max-retries = 0 }").unwrap();
+    assert_eq!(set, HashLookup { method: Some(Method::Local), bounds: Bounds { keep: Duration::from_secs(90), most: 3 }, retries: 0 });
+    let told = problems("docker.hash-lookup { method = gcr, cache-size = 0 }");
+    assert!(
+        told.contains("`docker.hash-lookup.method` must be one of `remote`, `local`, not `gcr`") && told.contains("cache-size"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -40,6 +40,10 @@ pub fn describe(context: Context<'_>, switches: Switches, call: &CallRecord, sta
         keys.insert("hashes".into(), Json::Object(hashes(start)));
     } else {
         keys.insert("hit".into(), json!(false));
+        let is_unknown = start.image.as_ref().is_some_and(|image| image.unknown.is_some());
+        if is_unknown && read && call.id.attempt == 1 {
+            keys.insert("result".into(), json!("Cache Miss"));
+        }
     }
     Ok(Json::Object(keys))
 }

@@ -106,10 +106,10 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         put("runtimeAttributes", Json::Object(attributes(&start)));
     }
     if let Some(image) = &start.image {
-        if image.mode == "container" {
-            put("dockerImageUsed", json!(image.used));
+        if image.in_container() {
+            put("dockerImageUsed", json!(image.exact()));
         }
-        if image.mode != "container" || image.requested != image.used {
+        if !image.in_container() || image.requested != image.used {
             put("imageMapping", json!({ "requested": image.requested, "used": image.used, "mode": image.mode }));
         }
     }

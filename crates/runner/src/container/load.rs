@@ -20,7 +20,7 @@ const LOAD_LIMIT: Duration = Duration::from_secs(3 * 3600);
 /// Name of the script.
 const LOAD: &str = "load";
 
-/// Why an engine has not taken an image.
+/// Why an engine has not taken an image, or not told of those that it has.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the texts say it")]
 pub enum LoadError {
@@ -28,8 +28,8 @@ pub enum LoadError {
     Start { program: String, dir: PathBuf, source: io::Error },
     #[error("`{line}` ended with {status}: {words}")]
     Failed { line: String, status: i32, words: String },
-    #[error("`{line}` did not end within {} s", LOAD_LIMIT.as_secs())]
-    TooLong { line: String },
+    #[error("`{line}` did not end within {seconds} s")]
+    TooLong { line: String, seconds: u64 },
     #[error("`{line}` was ended with its attempt")]
     Unwanted { line: String },
 }
@@ -69,14 +69,26 @@ impl Engine {
             EngineKind::Docker | EngineKind::Podman => ["load", "--input", &archive].map(String::from).into(),
             EngineKind::Apptainer => ["build", "--force", name, &format!("docker-archive:{archive}")].map(String::from).into(),
         };
-        let line = self.command.iter().chain(&more).map(|word| quote(word)).collect::<Vec<_>>().join(" ");
+        self.carry_out(&more, LOAD, dir, LOAD_LIMIT, attempt)
+    }
+
+    /// Has the engine do something in the folder `dir`, where its output is kept under `name`.
+    pub(super) fn carry_out(
+        &self,
+        words: &[String],
+        name: &str,
+        dir: &Path,
+        limit: Duration,
+        attempt: Option<&Arc<Control>>,
+    ) -> Result<(), LoadError> {
+        let line = self.command.iter().chain(words).map(|word| quote(word)).collect::<Vec<_>>().join(" ");
         let program = || self.command.first().cloned().unwrap_or_default();
         let failed = |source| LoadError::Start { program: program(), dir: dir.to_owned(), source };
-        helper::write(dir, LOAD, &format!("exec {line}")).map_err(failed)?;
-        match helper::run_for(dir, LOAD, LOAD_LIMIT, attempt).map_err(failed)? {
+        helper::write(dir, name, &format!("exec {line}")).map_err(failed)?;
+        match helper::run_for(dir, name, limit, attempt).map_err(failed)? {
             Ended::Status(0) => Ok(()),
-            Ended::Status(status) => Err(LoadError::Failed { line, status, words: helper::last_words(dir, LOAD) }),
-            Ended::TooLong => Err(LoadError::TooLong { line }),
+            Ended::Status(status) => Err(LoadError::Failed { line, status, words: helper::last_words(dir, name) }),
+            Ended::TooLong => Err(LoadError::TooLong { line, seconds: limit.as_secs() }),
             Ended::Unwanted => Err(LoadError::Unwanted { line }),
         }
     }

@@ -81,7 +81,8 @@ impl Engine<'_> {
             }
             return;
         }
-        let Some(call) = self.calls.get_mut(&number) else { return };
+        let root = self.calls.get(&number).and_then(|call| self.root_id(call.root));
+        let (Some(call), Some(root)) = (self.calls.get_mut(&number), root) else { return };
         if !std::mem::replace(&mut call.ahead, true) {
             self.ahead += 1;
         }
@@ -89,12 +90,14 @@ impl Engine<'_> {
             context: Arc::clone(&self.shared),
             number,
             id: call.id.clone(),
+            root,
             module: Arc::clone(&call.module),
             task: Arc::clone(&call.task),
             inputs: Arc::clone(&call.inputs),
             overrides: call.overrides.clone(),
             call_dir: call.call_dir.clone(),
             look_up,
+            told: None,
         });
     }
 
@@ -503,6 +506,11 @@ impl Engine<'_> {
             self.unprepared.iter().map(|(number, _)| *number).filter(|number| waiting.contains(number)).collect();
         self.unprepared.retain(|(number, _)| !unprepared.contains(number));
         unprepared.into_iter().for_each(|number| self.withdrawn(number));
+        for root in (0..self.roots.len()).filter(|root| which(*root)) {
+            if let Some(root) = self.root_id(root) {
+                self.machine.preparer.ask_no_more(&self.shared, root);
+            }
+        }
         for number in waiting {
             // One that is still being prepared is stopped when it comes back.
             self.yard_step(YardEvent::Withdraw(number));

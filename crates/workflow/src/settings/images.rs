@@ -98,7 +98,7 @@ impl HostEnvironment {
             env: self.env.clone(),
             tree: self.tree.as_ref().map(|tree| tree.path.clone()),
             environment: (!environment.is_empty()).then_some(environment),
-            image: Some(ImageUse { requested: requested.to_owned(), used, mode: "host".into() }),
+            image: Some(ImageUse::new(requested, used, "host")),
             ..Place::default()
         })
     }
@@ -134,7 +134,7 @@ impl Settings {
         let in_container = |requested: &str, used: &str| {
             engine.map(|engine| Place {
                 container: Some((engine.clone(), used.to_owned())),
-                image: Some(ImageUse { requested: requested.to_owned(), used: used.to_owned(), mode: "container".into() }),
+                image: Some(ImageUse::new(requested, used, "container")),
                 ..Place::default()
             })
         };
@@ -159,7 +159,7 @@ impl Settings {
         }
         let why = if self.containers == ContainerPolicy::Off { "containers are switched off" } else { "no container engine was found" };
         let note = format!("image `{first}` is not used: {why}; its tasks run with the programs of this machine");
-        let image = ImageUse { requested: first.clone(), used: "host".into(), mode: "host".into() };
+        let image = ImageUse::new(first, "host", "host");
         Ok(Place { image: Some(image), note: Some(note), ..Place::default() })
     }
 
@@ -184,7 +184,7 @@ impl Settings {
         } else if provider.definition().bcs && !self.has_engine() {
             "no container engine was found".to_owned()
         } else if provider.knows_images() {
-            let image = ImageUse { requested: requested.clone(), used: used.clone(), mode: "container".into() };
+            let image = ImageUse::new(requested, used, "container");
             return Ok((Place { image: Some(image), ..Place::default() }, Some(used.clone())));
         } else {
             format!("provider `{}` declares neither `docker` nor `container` in its `runtime-attributes`", provider.name())
@@ -192,7 +192,7 @@ impl Settings {
         if self.containers == ContainerPolicy::Required {
             return Err(Failure::new(format!("image `{requested}` cannot be used: {why}")).hint("set `containers.policy = \"optional\"`"));
         }
-        let image = ImageUse { requested: requested.clone(), used: "host".into(), mode: "host".into() };
+        let image = ImageUse::new(requested, "host", "host");
         let note = format!("image `{requested}` is not used: {why}; its tasks run with the programs they find");
         Ok((Place { image: Some(image), note: Some(note), ..Place::default() }, None))
     }

@@ -13,6 +13,7 @@ const CLOUD: &str = "it concerns a cloud service, and tasks run on this machine 
 const POOL: &str = "it tunes a connection pool that does not exist here; connections are few and are opened as needed";
 const NO_SUMMARY: &str = "views are computed from the rows of runs and calls, so nothing has to be summarised or flushed";
 const OSS_STORE: &str = "the store behind every `oss://` URL that neither the embedded store nor `[[stores]]` knows; the engine's counts before the default provider's";
+const LOOK_UPS: &str = "as in the original, but only where something is set below `docker.hash-lookup`: otherwise nobody is asked, and to call caching an image is its name with its tag; `false` keeps what is made with tags out of the cache";
 const THREADS: &str = "the work is not done by a pool of its own";
 const FORM_ONLY: &str = "with the BCS factory its form is checked, and nothing is provided, for tasks run on this machine; with commands it is an attribute like any other";
 const VIRTUAL_MACHINE: &str = "it is a setting of the Java virtual machine, and there is none";
@@ -242,11 +243,16 @@ pub const KEYS: &[Key] = &[
         "it spares requests to object stores; a file that is not there is noticed at once here",
     ),
     // Images
+    key("docker.hash-lookup.enabled", Mapped, "", LOOK_UPS),
+    key("docker.hash-lookup.method", Honoured, "remote", "who is asked for digests: registries, or with `local` the container engine"),
+    key("docker.hash-lookup.cache-entry-ttl", Honoured, "20 minutes", "how long a digest holds for further workflows"),
+    key("docker.hash-lookup.cache-size", Honoured, "200", "most digests that are remembered for further workflows"),
+    key("docker.hash-lookup.max-retries", Honoured, "3", "further tries after trouble that may pass, within a minute"),
     key(
         "docker.hash-lookup.**",
         Ignored,
         "",
-        "no registry is asked: to call caching an image is its name with its tag; name a digest (`image@sha256:…`) where tags move",
+        "registries are asked by a few threads, each image once; accounts are those of `docker login`",
     ),
     key("docker.**", Ignored, "", "nothing else about images is configured here"),
     // Services

@@ -1,0 +1,252 @@
+//! Asks registries what tags of images mean, by the HTTP interface that all of them have (OCI distribution, Docker registry v2).
+//!
+//! The head of a manifest has its digest; it costs no pull where these are counted. A registry that wants a token says where to
+//! get one ([`challenge`]); accounts are those that `docker login` has left ([`accounts`]).
+
+mod accounts;
+mod challenge;
+
+use std::{
+    fmt,
+    io::Read,
+    net::IpAddr,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use batchyard_workflow::digests::{
+    Registries,
+    name::{DOCKER_HUB, ImageName, is_digest},
+};
+use serde::Deserialize;
+use ureq::{Body, http::Response};
+
+use accounts::Account;
+use challenge::Challenge;
+
+/// Where the registry of Docker Hub listens.
+const DOCKER_HUB_HOST: &str = "registry-1.docker.io";
+/// Kinds of manifests that a tag may name. Those for several processors come first: that is what an engine gets by digest.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
+const DIGEST_HEADER: &str = "docker-content-digest";
+/// Time that one request may take.
+const ANSWER: Duration = Duration::from_secs(15);
+/// Time that all requests for one image may take, pauses among them; the last one may end later.
+const IN_ALL: Duration = Duration::from_secs(60);
+/// Pause before the first further try; each next one is twice as long.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Redirections of one request.
+const REDIRECTS: u32 = 3;
+/// Largest manifest: the limit of the specification.
+const MANIFEST_BYTES: u64 = 4 << 20;
+/// Largest answer with a token.
+const TOKEN_BYTES: u64 = 256 << 10;
+/// Further tries unless another number is given.
+pub const RETRIES: u32 = 3;
+
+/// Asks registries.
+pub struct RegistryClient {
+    /// Further tries after trouble that may pass.
+    retries: u32,
+    /// The file with accounts.
+    accounts: Option<PathBuf>,
+}
+
+/// Accounts are read when they are needed.
+impl fmt::Debug for RegistryClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegistryClient").field("retries", &self.retries).field("accounts", &self.accounts).finish()
+    }
+}
+
+/// What went wrong, and whether another try may help.
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    Passing(String),
+    Final(String),
+}
+
+/// An answer with a token; registries use one name or the other.
+#[derive(Deserialize)]
+struct Token {
+    token: Option<String>,
+    access_token: Option<String>,
+}
+
+impl RegistryClient {
+    /// Tries so often again, with the accounts of `docker login`.
+    pub fn new(retries: u32) -> Self {
+        RegistryClient { retries, accounts: accounts::file() }
+    }
+
+    fn try_once(&self, image: &ImageName) -> Result<String, Trouble> {
+        let host = if image.registry == DOCKER_HUB { DOCKER_HUB_HOST } else { &image.registry };
+        let is_here = is_loopback(host);
+        let agent = agent(is_here);
+        let scheme = if is_here { "http" } else { "https" };
+        let url = format!("{scheme}://{host}/v2/{}/manifests/{}", image.repository, image.tag);
+        let mut authorization = None;
+        let mut answer = ask(&agent, "HEAD", &url, None)?;
+        if answer.status().as_u16() == 401 {
+            authorization = self.authorization(&agent, image, &answer)?;
+            answer = ask(&agent, "HEAD", &url, authorization.as_deref())?;
+        }
+        let by_head = answer.status().is_success().then(|| digest_in(&answer)).flatten();
+        if let Some(digest) = by_head {
+            return Ok(digest);
+        }
+        // Some answer only to GET.
+        if answer.status().is_success() || matches!(answer.status().as_u16(), 405 | 501) {
+            answer = ask(&agent, "GET", &url, authorization.as_deref())?;
+        }
+        judged(&answer)?;
+        by_content(&mut answer)
+    }
+
+    /// What a registry that refused wants to see with each request.
+    fn authorization(&self, agent: &ureq::Agent, image: &ImageName, refused: &Response<Body>) -> Result<Option<String>, Trouble> {
+        let offers = refused.headers().get_all("www-authenticate").iter().filter_map(|value| value.to_str().ok());
+        let account = accounts::of(self.accounts.as_deref(), &image.registry).map_err(Trouble::Final)?;
+        match challenge::parse(offers) {
+            Some(Challenge::Bearer { realm, service, scope }) => {
+                let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", image.repository));
+                token(agent, &realm, service.as_deref(), &scope, account.as_ref()).map(Some)
+            }
+            Some(Challenge::Basic) => match account {
+                Some(account) => Ok(Some(basic(&account))),
+                None => Err(Trouble::Final("the registry wants an account, and `docker login` has left none for it".into())),
+            },
+            None => Err(Trouble::Final("the registry refuses to answer (401), and does not say how to sign in".into())),
+        }
+    }
+}
+
+impl Registries for RegistryClient {
+    fn digest(&self, image: &ImageName) -> Result<String, String> {
+        let deadline = Instant::now() + IN_ALL;
+        let (mut left, mut pause) = (self.retries, PAUSE);
+        loop {
+            match self.try_once(image) {
+                Ok(digest) => return Ok(digest),
+                Err(Trouble::Passing(_)) if left > 0 && Instant::now() + pause < deadline => {
+                    left -= 1;
+                    thread::sleep(pause);
+                    pause *= 2;
+                }
+                Err(Trouble::Passing(why) | Trouble::Final(why)) => return Err(why),
+            }
+        }
+    }
+}
+
+/// One that speaks to other machines encrypted only, whatever they redirect to.
+fn agent(is_here: bool) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .https_only(!is_here)
+        .max_redirects(REDIRECTS)
+        .max_redirects_will_error(true)
+        .timeout_global(Some(ANSWER));
+    let config = if is_here { config.proxy(None) } else { config };
+    ureq::Agent::new_with_config(config.build())
+}
+
+fn ask(agent: &ureq::Agent, method: &str, url: &str, authorization: Option<&str>) -> Result<Response<Body>, Trouble> {
+    let mut request = ureq::http::Request::builder().method(method).uri(url).header("accept", MANIFESTS);
+    if let Some(authorization) = authorization {
+        request = request.header("authorization", authorization);
+    }
+    let request = request.body(()).map_err(|error| Trouble::Final(format!("its registry cannot be asked: {error}")))?;
+    agent.run(request).map_err(|error| of_network("its registry", &error))
+}
+
+fn of_network(who: &str, error: &ureq::Error) -> Trouble {
+    let told = format!("{who} cannot be asked: {error}");
+    match error {
+        ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) | ureq::Error::TooManyRedirects => Trouble::Final(told),
+        _ => Trouble::Passing(told),
+    }
+}
+
+/// Whether the registry has told of the image.
+fn judged(answer: &Response<Body>) -> Result<(), Trouble> {
+    match answer.status().as_u16() {
+        200..=299 => Ok(()),
+        404 => Err(Trouble::Final("its registry has no such image (404)".into())),
+        code @ (401 | 403) => Err(Trouble::Final(format!("its registry does not show it to this account, or has no such image ({code})"))),
+        code @ (408 | 425 | 429 | 500..=599) => Err(Trouble::Passing(format!("its registry answers {code}"))),
+        code => Err(Trouble::Final(format!("its registry answers {code}"))),
+    }
+}
+
+fn digest_in(answer: &Response<Body>) -> Option<String> {
+    let digest = answer.headers().get(DIGEST_HEADER)?.to_str().ok()?;
+    is_digest(digest).then(|| digest.to_owned())
+}
+
+/// The digest of a manifest by its content, which must be the one that is told with it.
+fn by_content(answer: &mut Response<Body>) -> Result<String, Trouble> {
+    let told = digest_in(answer);
+    let content = read(answer, MANIFEST_BYTES, "its registry")?;
+    let hash = ring::digest::digest(&ring::digest::SHA256, &content);
+    let found = hash.as_ref().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    match told {
+        Some(told) if told.starts_with("sha256:") && told != found => {
+            Err(Trouble::Passing(format!("its registry calls it {told}, and sent {found}")))
+        }
+        told => Ok(told.unwrap_or(found)),
+    }
+}
+
+fn token(agent: &ureq::Agent, realm: &str, service: Option<&str>, scope: &str, account: Option<&Account>) -> Result<String, Trouble> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(service) = service {
+        query.append_pair("service", service);
+    }
+    let url = format!("{realm}{}{}", if realm.contains('?') { '&' } else { '?' }, query.append_pair("scope", scope).finish());
+    let mut request = agent.get(url);
+    if let Some(account) = account {
+        request = request.header("authorization", basic(account));
+    }
+    const WHO: &str = "the server that gives tokens for its registry";
+    let mut answer = request.call().map_err(|error| of_network(WHO, &error))?;
+    match answer.status().as_u16() {
+        200..=299 => {}
+        code @ (408 | 425 | 429 | 500..=599) => return Err(Trouble::Passing(format!("{WHO} answers {code}"))),
+        code => return Err(Trouble::Final(format!("{WHO} answers {code}"))),
+    }
+    let content = read(&mut answer, TOKEN_BYTES, WHO)?;
+    let wrong = || Trouble::Final(format!("{WHO} gives none"));
+    let found: Token = serde_json::from_slice(&content).map_err(|_| wrong())?;
+    let token = found.token.or(found.access_token).filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
+    token.map(|token| format!("Bearer {token}")).ok_or_else(wrong)
+}
+
+fn read(answer: &mut Response<Body>, most: u64, who: &str) -> Result<Vec<u8>, Trouble> {
+    let mut content = Vec::new();
+    let read = answer.body_mut().as_reader().take(most + 1).read_to_end(&mut content);
+    read.map_err(|error| Trouble::Passing(format!("the answer of {who} cannot be read: {error}")))?;
+    if content.len() as u64 > most {
+        return Err(Trouble::Final(format!("the answer of {who} is longer than {most} bytes")));
+    }
+    Ok(content)
+}
+
+fn basic(account: &Account) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", account.user, account.password)))
+}
+
+/// Whether a registry is on this machine: only such a one is asked without encryption, as Docker does.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! A registry of these tests on the loopback address, asked as others are.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    thread::JoinHandle,
+};
+
+use super::*;
+
+const DIGEST: &str = "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b";
+
+/// A server that gives these answers in order and returns the heads of the requests; `HERE` stands for its address.
+fn server(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let here = address.clone();
+    let serve = move || {
+        let mut asked = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+            asked.push(head.join("\n"));
+            stream.write_all(answer.replace("HERE", &here).as_bytes()).unwrap();
+        }
+        asked
+    };
+    (address, std::thread::spawn(serve))
+}
+
+fn answer(status: &str, headers: &[&str], body: &str) -> String {
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
+
+fn found(digest: &str) -> String {
+    answer("200 OK", &[&format!("Docker-Content-Digest: {digest}")], "")
+}
+
+fn client(retries: u32) -> RegistryClient {
+    RegistryClient { retries, accounts: None }
+}
+
+fn image(address: &str) -> ImageName {
+    ImageName::parse(&format!("{address}/lab/tool:1")).unwrap().unwrap()
+}
+
+#[test]
+fn the_head_of_a_manifest_has_the_digest() {
+    let (address, served) = server(vec![found(DIGEST)]);
+    assert_eq!(client(0).digest(&image(&address)).unwrap(), DIGEST);
+    let asked = served.join().unwrap().remove(0);
+    assert!(asked.starts_with("HEAD /v2/lab/tool/manifests/1 HTTP/1.1"), "{asked}");
+    assert!(asked.contains("application/vnd.oci.image.index.v1+json") && !asked.to_lowercase().contains("authorization"), "{asked}");
+}
+
+#[test]
+fn a_token_is_fetched_where_one_is_wanted() {
+    let challenge = "WWW-Authenticate: Bearer realm=\"http://HERE/token?a=b\",service=\"reg\",scope=\"repository:lab/tool:pull\"";
+    let answers = vec![answer("401 Unauthorized", &[challenge], ""), answer("200 OK", &[], "{\"token\": \"t0k\"}"), found(DIGEST)];
+    let (address, served) = server(answers);
+    let folder = tempfile::tempdir().unwrap();
+    let accounts = folder.path().join("config.json");
+    std::fs::write(&accounts, format!("{{\"auths\": {{\"{address}\": {{\"auth\": \"bWU6cHc=\"}}}}}}")).unwrap();
+    let client = RegistryClient { retries: 0, accounts: Some(accounts) };
+    assert_eq!(client.digest(&image(&address)).unwrap(), DIGEST);
+    let asked = served.join().unwrap();
+    assert!(asked[1].starts_with("GET /token?a=b&service=reg&scope=repository%3Alab%2Ftool%3Apull HTTP/1.1"), "{}", asked[1]);
+    assert!(asked[1].to_lowercase().contains("authorization: basic bwu6chc="), "{}", asked[1]);
+    assert!(asked[2].starts_with("HEAD /v2/") && asked[2].contains("Bearer t0k"), "{}", asked[2]);
+}
+
+#[test]
+fn a_registry_without_heads_is_asked_for_the_manifest() {
+    let body = "{\"schemaVersion\": 2}";
+    let hash = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
+    let expected = hash.as_ref().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let plain = answer("200 OK", &[], body);
+    let (address, served) = server(vec![answer("405 Method Not Allowed", &[], ""), plain.clone()]);
+    assert_eq!(client(0).digest(&image(&address)).unwrap(), expected);
+    assert!(served.join().unwrap()[1].starts_with("GET /v2/lab/tool/manifests/1"));
+    // A head that does not tell it.
+    let (address, _served) = server(vec![answer("200 OK", &[], ""), plain]);
+    assert_eq!(client(0).digest(&image(&address)).unwrap(), expected);
+    let other = answer("200 OK", &[&format!("Docker-Content-Digest: {DIGEST}")], body);
+    let (address, _served) = server(vec![answer("501 Not Implemented", &[], ""), other]);
+    assert!(client(0).digest(&image(&address)).unwrap_err().contains("and sent"));
+}
+
+#[test]
+fn trouble_that_passes_is_tried_again_and_other_trouble_is_not() {
+    let (address, _served) =
+        server(vec![answer("503 Service Unavailable", &[], ""), answer("429 Too Many Requests", &[], ""), found(DIGEST)]);
+    assert_eq!(client(2).digest(&image(&address)).unwrap(), DIGEST);
+    let (address, _served) = server(vec![answer("502 Bad Gateway", &[], "")]);
+    assert_eq!(client(0).digest(&image(&address)).unwrap_err(), "its registry answers 502");
+    let (address, _served) = server(vec![answer("404 Not Found", &[], "")]);
+    assert!(client(3).digest(&image(&address)).unwrap_err().contains("no such image (404)"));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    assert!(client(1).digest(&image(&closed)).unwrap_err().starts_with("its registry cannot be asked"));
+}
+
+#[test]
+fn wrong_answers_are_told() {
+    let basic = answer("401 Unauthorized", &["WWW-Authenticate: Basic realm=\"x\""], "");
+    let silent = answer("401 Unauthorized", &[], "");
+    for (first, told) in [(basic, "wants an account"), (silent, "does not say how")] {
+        let (address, _served) = server(vec![first]);
+        let error = client(3).digest(&image(&address)).unwrap_err();
+        assert!(error.contains(told), "{error}");
+    }
+    let bearer = || answer("401 Unauthorized", &["WWW-Authenticate: Bearer realm=\"http://HERE/t\""], "");
+    for token in ["{}", "no json", "{\"token\": \"a\\nb\"}"] {
+        let (address, _served) = server(vec![bearer(), answer("200 OK", &[], token)]);
+        let error = client(3).digest(&image(&address)).unwrap_err();
+        assert!(error.ends_with("gives none"), "{error}");
+    }
+    let huge = answer("200 OK", &[], &"x".repeat(TOKEN_BYTES as usize + 1));
+    let (address, _served) = server(vec![bearer(), huge]);
+    assert!(client(3).digest(&image(&address)).unwrap_err().contains("longer than"));
+    let refused = vec![bearer(), answer("200 OK", &[], "{\"access_token\": \"t\"}"), answer("401 Unauthorized", &[], "")];
+    let (address, _served) = server(refused);
+    assert!(client(3).digest(&image(&address)).unwrap_err().contains("does not show it"));
+}
+
+#[test]
+fn only_this_machine_is_asked_without_encryption() {
+    for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.1.2.3", "[::1]:5000"] {
+        assert!(is_loopback(host), "{host}");
+    }
+    for host in ["localhost.example.org", "127.0.0.1.example.org", "registry-1.docker.io", "10.0.0.1:5000", "[::2]:5000", "0.0.0.0"] {
+        assert!(!is_loopback(host), "{host}");
+    }
+    let (address, _served) = server(vec![found(DIGEST)]);
+    let refused = agent(false).get(format!("http://{address}/v2/")).call();
+    assert!(matches!(refused, Err(ureq::Error::RequireHttpsOnly(_))));
+}
