@@ -258,6 +258,8 @@ pub struct TaskHost {
     pub has_neighbours: bool,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
+    /// Whether links that lead nowhere are among the matches of globs.
+    pub dangling_globs: bool,
     /// Whose rights expressions have, where those are not the engine's own.
     pub reader: Option<Reader>,
 }
@@ -275,6 +277,7 @@ impl TaskHost {
             memory: Arc::default(),
             has_neighbours: false,
             listed_globs: false,
+            dangling_globs: false,
             reader: None,
         }
     }
@@ -444,7 +447,7 @@ impl Host for TaskHost {
         }
         match glob::listed(&self.execution_dir, pattern).filter(|_| self.listed_globs) {
             Some(files) => Ok(files),
-            None => glob::collect(&self.execution_dir, pattern),
+            None => glob::collect(&self.execution_dir, pattern, self.dangling_globs),
         }
     }
     fn stdout(&self) -> io::Result<Arc<str>> {

@@ -50,6 +50,8 @@ impl TaskFrame {
     /// An attempt in `call_dir` with these inputs (original paths).
     pub fn new(module: &Arc<Module>, task: &Arc<Task>, dialect: Dialect, call_dir: &Path, inputs: &IndexMap<Arc<str>, Value>) -> Self {
         let mut host = TaskHost::new(call_dir);
+        // The texts of 1.2 (since 1.2.1) and 1.3 say so; the older ones say nothing.
+        host.dangling_globs = module.document.version >= Version::V1_2;
         for value in inputs.values() {
             inputs::files(value, &mut |path, directory| {
                 if directory {
@@ -466,6 +468,26 @@ mod tests {
         fs::write(dir.path().join("execution/a"), "").unwrap();
         let outputs = frame.outputs().unwrap();
         assert_eq!((outputs.get("made"), outputs.get("has_b")), (Some(&Value::Int(1)), Some(&Value::Boolean(false))));
+    }
+
+    #[test]
+    fn links_that_lead_nowhere_are_matches_of_globs_from_1_2_on() {
+        for (version, expected) in [("1.0", 1), ("1.1", 1), ("1.2", 2), ("1.3", 2)] {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = dir.path().canonicalize().unwrap();
+            let outputs = |more: &str| {
+                let text = format!("version {version}\ntask t {{ command <<< >>> output {{ Int n = length(glob(\"*.x\")) {more} }} }}");
+                frame(&text, &folder).outputs()
+            };
+            fs::create_dir_all(folder.join("execution")).unwrap();
+            fs::write(folder.join("execution/a.x"), "").unwrap();
+            std::os::unix::fs::symlink("nowhere", folder.join("execution/b.x")).unwrap();
+            assert_eq!(outputs("").unwrap().get("n"), Some(&Value::Int(expected)), "{version}");
+            let optional = outputs("Array[File?] all = glob(\"*.x\") Int made = length(select_all(all))").unwrap();
+            assert_eq!(optional.get("made"), Some(&Value::Int(1)), "{version}");
+            let required = outputs("Array[File] all = glob(\"*.x\")");
+            assert_eq!(required.is_err(), expected == 2, "an output must exist: {version}");
+        }
     }
 
     #[test]
