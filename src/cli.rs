@@ -89,7 +89,7 @@ enum Command {
     Resume(resume::ResumeArgs),
     /// The command line of Cromwell: run, server, submit
     Cromwell(cromwell::CromwellArgs),
-    /// The command line of womtool: validate, inputs, outputs, graph
+    /// The command line of womtool: validate, inputs, outputs, graph, parse, highlight
     Womtool(womtool::WomtoolArgs),
     /// Send a workflow to a server, as widdler does
     Widdler(widdler::WiddlerArgs),
@@ -265,6 +265,13 @@ pub fn print(text: &str) {
     use std::io::Write;
     // A reader that has gone away (`| head`) is no error of ours.
     let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Prints a result that may be long, without making a text of it first.
+pub fn print_long(result: &dyn std::fmt::Display) {
+    use std::io::Write;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let _ = writeln!(out, "{result}").and_then(|()| out.flush());
 }
 
 /// Prints JSON as a result.

@@ -5,18 +5,21 @@ use std::path::PathBuf;
 use anyhow::{Result, anyhow, bail};
 use batchyard_cromwell::documents::target_of;
 use batchyard_wdl::{
+    diagnostic::Diagnostic,
     graph as drawing,
+    highlight::{Style, highlight},
     inputs::{list_inputs, template},
-    load::Loaded,
+    load::{self, Loaded},
     module::Callee,
+    tree::tree,
 };
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value as Json};
 
 use super::{
     EXIT_FAILED,
-    documents::{ImportArgs, load_checked},
-    inputs, print, print_json,
+    documents::{ImportArgs, count, load_checked, report},
+    inputs, print, print_json, print_long, say,
 };
 use crate::config::Config;
 
@@ -66,6 +69,32 @@ enum Action {
         /// The document
         source: String,
     },
+    /// Print the syntax of a document as a tree
+    Parse {
+        /// The document
+        source: String,
+    },
+    /// Print a document with its words marked
+    #[command(disable_help_flag = true)]
+    Highlight {
+        /// The document
+        source: String,
+        /// How words are marked
+        #[arg(short = 'h', long, value_name = "MODE", value_enum)]
+        highlight_mode: Mode,
+        /// Print help
+        #[arg(long, action = clap::ArgAction::Help)]
+        help: Option<bool>,
+    },
+}
+
+/// How `highlight` marks words.
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    /// As elements of a page
+    Html,
+    /// With colours of a terminal
+    Console,
 }
 
 /// Does what is asked for. Everything that is wrong ends with status 1, as scripts expect.
@@ -110,8 +139,43 @@ pub fn womtool(args: &WomtoolArgs, config: &Config) -> Result<u8> {
             let Some(workflow) = &loaded.module.document.workflow else { bail!("`{source}` has no workflow to draw") };
             print(drawing::dot(&loaded.module, workflow).trim_end());
         }
+        Action::Parse { source } => return parse(source, config),
+        Action::Highlight { source, highlight_mode, .. } => {
+            let Some(loaded) = load(source)? else { return Ok(EXIT_FAILED) };
+            let style = match highlight_mode {
+                Mode::Html => Style::Html,
+                Mode::Console => Style::Console,
+            };
+            match highlight(&loaded.module.document.source, style) {
+                Ok(text) => print(&text),
+                Err(findings) => return Ok(refuse(source, &findings)),
+            }
+        }
     }
     Ok(0)
+}
+
+/// The syntax of a document alone: what it imports need not be there.
+fn parse(path: &str, config: &Config) -> Result<u8> {
+    let (source, mut findings) = load::read(path, &ImportArgs::default().loader(config)?)?;
+    match tree(&source) {
+        Ok(tree) if findings.is_empty() => print_long(&tree),
+        Ok(_) => return Ok(refuse(path, &findings)),
+        Err(found) => {
+            findings.extend(found);
+            return Ok(refuse(path, &findings));
+        }
+    }
+    Ok(0)
+}
+
+/// Tells errors of a document.
+fn refuse(path: &str, findings: &[Diagnostic]) -> u8 {
+    let errors = findings.iter().filter(|finding| finding.is_error());
+    let count = count(errors.clone().count(), "error");
+    report(errors);
+    say(&format!("{path}: {count}"));
+    EXIT_FAILED
 }
 
 fn target(loaded: &Loaded) -> Result<Callee> {

@@ -105,3 +105,31 @@ fn womtool() {
     assert!(yard.call(&["womtool", "graph", "main.wdl"]).out.starts_with("digraph wf"));
     assert_eq!(yard.call(&["womtool", "fly", "main.wdl"]).code, 1);
 }
+
+#[test]
+fn womtool_shows_documents() {
+    let yard = Yard::new();
+    yard.write("t.wdl", "version 1.1\nimport \"gone.wdl\"\ntask t { input { Int n } command <<< echo ~{n} >>> }\n");
+    let tree = yard.call(&["womtool", "parse", "t.wdl"]);
+    assert_eq!(tree.code, 0, "imports need not be there: {}", tree.err);
+    assert!(tree.out.starts_with("(Document:\n  version=(VersionDeclaration:\n    v=<t.wdl:1:9 version_name \"MS4x\">\n"), "{}", tree.out);
+    assert!(tree.out.contains("(InputDeclaration:\n              type=<t.wdl:3:18 type \"SW50\">,"), "{}", tree.out);
+    yard.write("old.wdl", "task t { command { echo ${1 + 2} } }");
+    assert!(yard.call(&["womtool", "parse", "old.wdl"]).out.starts_with("(Namespace:\n  imports=[],\n  body=[\n    (Task:\n"));
+
+    let page = yard.call(&["womtool", "highlight", "-h", "html", "old.wdl"]);
+    let script = "<span class=\"section\">command</span> { <span class=\"command\">echo ${1 + 2}</span> }";
+    let expected = format!("<span class=\"keyword\">task</span> <span class=\"name\">t</span> {{\n  {script}\n}}\n");
+    assert_eq!((page.code, page.out), (0, expected));
+    let console = yard.call(&["womtool", "highlight", "old.wdl", "--highlight-mode", "console"]);
+    assert!(console.out.starts_with("\u{1b}[38;5;214mtask\u{1b}[0m \u{1b}[38;5;253mt\u{1b}[0m {"), "{}", console.out);
+
+    yard.write("broken.wdl", "task t {");
+    for words in [&["parse", "broken.wdl"][..], &["highlight", "-h", "html", "broken.wdl"], &["highlight", "-h", "html", "t.wdl"]] {
+        let refused = yard.call(&[&["womtool"], words].concat());
+        assert!(refused.code == 1 && refused.out.is_empty() && refused.err.contains("1 error"), "{words:?}: {}", refused.err);
+    }
+    assert_eq!(yard.call(&["womtool", "highlight", "old.wdl"]).code, 1, "a mode is needed");
+    assert_eq!(yard.call(&["womtool", "highlight", "-h", "svg", "old.wdl"]).code, 1);
+    assert_eq!(yard.call(&["womtool", "highlight", "--help"]).code, 0);
+}

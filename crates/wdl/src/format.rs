@@ -5,7 +5,7 @@
 //! moved as a whole. Before a result is given it is read again and compared with the original, token by token.
 
 mod brackets;
-mod commands;
+pub(crate) mod commands;
 mod statements;
 #[cfg(test)]
 mod tests;

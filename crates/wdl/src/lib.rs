@@ -15,6 +15,7 @@ pub mod eval;
 mod findings;
 pub mod format;
 pub mod graph;
+pub mod highlight;
 pub mod inputs;
 pub mod json;
 mod keys;
@@ -30,6 +31,7 @@ pub mod source;
 pub mod spelling;
 #[cfg(test)]
 mod testing;
+pub mod tree;
 pub mod types;
 pub mod upgrade;
 pub mod value;

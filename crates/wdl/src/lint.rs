@@ -78,7 +78,7 @@ pub(crate) fn workflow_exprs<'w>(workflow: &'w Workflow, visit: &mut dyn FnMut(&
 }
 
 /// Calls `visit` with every element of a body and of the blocks in it.
-fn nodes<'w>(body: &'w [Node], visit: &mut dyn FnMut(&'w Node)) {
+pub(crate) fn nodes<'w>(body: &'w [Node], visit: &mut dyn FnMut(&'w Node)) {
     for node in body {
         visit(node);
         match node {

@@ -93,6 +93,17 @@ pub fn load(uri: &str, loader: &dyn Loader) -> Result<Loaded, LoadFailure> {
     Ok(Loaded { module, sources: linker.sources, imports: linker.imports, diagnostics })
 }
 
+/// Reads a document without what it imports. The findings tell of bytes that are no text.
+///
+/// # Errors
+/// A document that cannot be read.
+pub fn read(uri: &str, loader: &dyn Loader) -> Result<(Arc<Source>, Vec<Diagnostic>), LoadFailure> {
+    let loaded = loader.load(uri, None).map_err(|cause| LoadFailure { uri: uri.to_owned(), cause })?;
+    let mut findings = Findings::default();
+    let source = decode(&loaded.name, loaded.text, &mut findings);
+    Ok((source, findings.finish()))
+}
+
 struct Linker<'a> {
     loader: &'a dyn Loader,
     /// Finished documents by identity.

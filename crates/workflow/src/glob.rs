@@ -69,32 +69,38 @@ pub fn patterns<'e>(expr: &'e Expr, found: &mut Vec<&'e Expr>) {
     }
 }
 
-/// Files that match `pattern` below `dir`, linked into the glob folder there, in the order of their names.
+/// Files that match `pattern` below `dir`, linked into the glob folder there, in the order of their names. With `dangling`, links
+/// that lead nowhere are among them, under their own paths.
 ///
 /// # Errors
 /// A pattern that is none, or a folder that cannot be written.
-pub fn collect(dir: &Path, pattern: &str) -> io::Result<Vec<Arc<str>>> {
+pub fn collect(dir: &Path, pattern: &str, dangling: bool) -> io::Result<Vec<Arc<str>>> {
     let name = folder_name(pattern);
     let folder = dir.join(&name);
-    let mut matches = matching(dir, pattern)?;
+    let mut matches = matching(dir, pattern, dangling)?;
     // What earlier globs have left is ours and not the task's.
     matches.retain(|path| !path.strip_prefix(dir).is_ok_and(is_glob_product));
     matches.sort_by(|a, b| (a.file_name(), a).cmp(&(b.file_name(), b)));
-    if matches.is_empty() {
-        return Ok(Vec::new());
+    if matches.iter().any(|path| path.is_file()) {
+        fs::create_dir_all(&folder)?;
     }
-    fs::create_dir_all(&folder)?;
     let mut taken = HashSet::new();
     let mut files = Vec::with_capacity(matches.len());
     let mut list = String::new();
     for path in matches {
         let Some(base) = path.file_name().map(|n| n.to_string_lossy().into_owned()) else { continue };
+        if !path.is_file() {
+            files.push(Arc::from(path.to_string_lossy()));
+            continue;
+        }
         let file = if taken.insert(base.clone()) { link(&path, &folder.join(&base))? } else { path };
         list.push_str(&base);
         list.push('\n');
         files.push(Arc::from(file.to_string_lossy()));
     }
-    fs::write(dir.join(format!("{name}.list")), list)?;
+    if !list.is_empty() {
+        fs::write(dir.join(format!("{name}.list")), list)?;
+    }
     Ok(files)
 }
 
@@ -116,9 +122,10 @@ fn link(original: &Path, to: &Path) -> io::Result<PathBuf> {
     Ok(to.into())
 }
 
-fn matching(dir: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
+fn matching(dir: &Path, pattern: &str, dangling: bool) -> io::Result<Vec<PathBuf>> {
     let options = MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
     let base = glob::Pattern::escape(&dir.to_string_lossy());
+    let is_match = |path: &PathBuf| path.is_file() || (dangling && path.is_symlink() && !path.exists());
     let mut found = Vec::new();
     for alternative in alternatives(pattern)? {
         // `**` is like `*` in bash without `globstar`.
@@ -129,7 +136,7 @@ fn matching(dir: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
         let full = if single.starts_with('/') { single } else { format!("{base}/{single}") };
         let paths = glob_with(&full, options)
             .map_err(|e| io::Error::new(io::ErrorKind::InvalidInput, format!("`{pattern}` is no glob pattern: {e}")))?;
-        found.extend(paths.filter_map(Result::ok).filter(|path| path.is_file()));
+        found.extend(paths.filter_map(Result::ok).filter(&is_match));
     }
     let mut seen = HashSet::new();
     found.retain(|path| seen.insert(path.clone()));
@@ -192,7 +199,7 @@ mod tests {
     use super::*;
 
     fn names(dir: &Path, pattern: &str) -> Vec<String> {
-        let files = collect(dir, pattern).unwrap();
+        let files = collect(dir, pattern, false).unwrap();
         files.iter().map(|f| Path::new(&**f).strip_prefix(dir).unwrap().to_string_lossy().into_owned()).collect()
     }
 
@@ -213,7 +220,7 @@ mod tests {
     fn globs_do_not_see_each_other() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("globdata.txt"), "x").unwrap();
-        assert_eq!(collect(dir.path(), "*data*").unwrap().len(), 1);
+        assert_eq!(collect(dir.path(), "*data*", false).unwrap().len(), 1);
         for pattern in ["glob*", "*/*", "*"] {
             let names = names(dir.path(), pattern);
             assert!(names.iter().all(|n| n.ends_with("/globdata.txt")) && names.len() < 2, "{pattern}: {names:?}");
@@ -227,9 +234,29 @@ mod tests {
             fs::create_dir(dir.path().join(name)).unwrap();
             fs::write(dir.path().join(name).join("same.txt"), name).unwrap();
         }
-        let files = collect(dir.path(), "*/same.txt").unwrap();
+        let files = collect(dir.path(), "*/same.txt", false).unwrap();
         let texts: Vec<_> = files.iter().map(|f| fs::read_to_string(&**f).unwrap()).collect();
         assert_eq!(texts, ["x", "y"]);
+    }
+
+    #[test]
+    fn links_that_lead_nowhere_are_matches_where_they_are_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("d")).unwrap();
+        fs::write(dir.path().join("file.x"), "text").unwrap();
+        for (link, target) in [("folder.x", "d"), ("gone.x", "nowhere"), ("loop.x", "loop.x"), ("to.x", "file.x"), ("d/gone.x", "up")] {
+            std::os::unix::fs::symlink(target, dir.path().join(link)).unwrap();
+        }
+        let base = |pattern: &str, dangling: bool| -> Vec<String> {
+            let files = collect(dir.path(), pattern, dangling).unwrap();
+            files.iter().map(|file| file.rsplit('/').next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(base("*.x", false), ["file.x", "to.x"]);
+        assert_eq!(base("*.x", true), ["file.x", "gone.x", "loop.x", "to.x"]);
+        assert_eq!(base("{gone,none}.x", true), ["gone.x"]);
+        let files = collect(dir.path(), "d/gone.x", true).unwrap();
+        assert_eq!(files, [Arc::from(dir.path().join("d/gone.x").to_string_lossy())]);
+        assert_eq!(base("*.x", true).len(), 4, "the folders of globs are no matches");
     }
 
     #[test]

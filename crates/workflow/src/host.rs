@@ -1,8 +1,9 @@
 //! What WDL expressions may touch: files of the task while it is prepared and after it ran, and of the run.
 
+mod neighbours;
+
 use std::{
     cell::RefCell,
-    convert::Infallible,
     fs, io,
     io::Read,
     path::{Path, PathBuf},
@@ -42,42 +43,51 @@ pub type NoPath = MapFilesError<String>;
 pub fn mend_of(error: &NoPath) -> &'static str {
     match error {
         MapFilesError::Missing { .. } => MUST_EXIST,
-        MapFilesError::Failed(_) => "a `File` is never a directory from 1.3 on, and a `Directory` never a file",
+        MapFilesError::Failed(_) => "a `File` is never a directory from 1.2 on, and a `Directory` never a file",
     }
 }
 
-/// The value of a declaration with the paths it means. Before 1.3 `place` makes of what lies beside the document (see
-/// [`Module::beside`]) what the value holds; from then on `created` does so with every path, and says what is found there.
+/// The value of a declaration with the paths it means. In 1.2 `place` makes of what lies beside the document (see
+/// [`Module::beside`]) what the value holds, and `kind` says what other paths lead to; from 1.3 on `created` does both with every
+/// path.
 ///
 /// # Errors
-/// From 1.3 on a path that does not exist where the type is not optional, and one that leads to the wrong kind.
+/// A path that leads to the wrong kind; from 1.3 on also one that does not exist where the type is not optional.
 pub fn settled(
     module: &Module,
     value: &Value,
     ty: &Type,
     created: impl Fn(&str) -> Option<(Arc<str>, PathKind)>,
-    place: impl Fn(&Path) -> Arc<str>,
+    (place, kind): (impl Fn(&Path) -> Arc<str>, impl Fn(&str) -> Option<PathKind>),
 ) -> Result<Value, NoPath> {
-    if module.document.version < Version::V1_3 {
-        let mapped = inputs::map_files_except_keys(value, &mut |path: &Arc<str>, _| {
-            Ok::<_, Infallible>(Some(module.beside(path).map_or_else(|| Arc::clone(path), |found| place(&found))))
-        });
-        return match mapped {
-            Ok(value) => Ok(value),
-            Err(never) => match never {},
-        };
+    match module.document.version {
+        Version::Draft2 | Version::V1_0 | Version::V1_1 => Ok(value.clone()),
+        Version::V1_2 => inputs::map_files_as_far_as_known(value, ty, &mut |path, directory| {
+            if is_remote(path) {
+                return Ok(Some(Arc::clone(path)));
+            }
+            let beside = module.beside(path);
+            let Some(found) = beside.as_deref().map_or_else(|| kind(path), kind_of) else { return Ok(None) };
+            is_meant(path, found, directory)?;
+            Ok(Some(beside.map_or_else(|| Arc::clone(path), |beside| place(&beside))))
+        }),
+        Version::V1_3 => inputs::map_files_typed(value, ty, &mut |path, directory| {
+            if is_remote(path) {
+                return Ok(Some(Arc::clone(path)));
+            }
+            let Some((whole, found)) = created(path) else { return Ok(None) };
+            is_meant(path, found, directory).map(|()| Some(whole))
+        }),
     }
-    inputs::map_files_typed(value, ty, &mut |path, directory| {
-        if is_remote(path) {
-            return Ok(Some(Arc::clone(path)));
-        }
-        match created(path) {
-            None => Ok(None),
-            Some((_, PathKind::Directory)) if !directory => Err(format!("`{path}` is a directory, not a file")),
-            Some((_, PathKind::File)) if directory => Err(format!("`{path}` is a file, not a directory")),
-            Some((path, _)) => Ok(Some(path)),
-        }
-    })
+}
+
+/// Whether a path leads to what its type says.
+fn is_meant(path: &str, found: PathKind, directory: bool) -> Result<(), String> {
+    match (found, directory) {
+        (PathKind::Directory, false) => Err(format!("`{path}` is a directory, not a file")),
+        (PathKind::File, true) => Err(format!("`{path}` is a file, not a directory")),
+        _ => Ok(()),
+    }
 }
 
 /// Whether two paths, as far as they lead anywhere, lead to the same.
@@ -253,11 +263,16 @@ pub struct TaskHost {
     read_bytes: ReadBytes,
     /// What values may take.
     memory: Arc<Memory>,
-    /// Whether what lies beside an original may be put in place with it: its owner may read all that is there, and it is no copy of
-    /// something that is elsewhere.
+    /// Whether what lies beside an original of this machine may be put in place with it: its owner may read all that is there.
     pub has_neighbours: bool,
+    /// Who brings what is elsewhere, and what lies beside it there.
+    pub remote: Remote,
+    /// What was looked for beside something that was brought, by the path that the task knows.
+    brought: RefCell<neighbours::Found>,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
+    /// Whether links that lead nowhere are among the matches of globs.
+    pub dangling_globs: bool,
     /// Whose rights expressions have, where those are not the engine's own.
     pub reader: Option<Reader>,
 }
@@ -274,7 +289,10 @@ impl TaskHost {
             read_bytes: ReadBytes::default(),
             memory: Arc::default(),
             has_neighbours: false,
+            remote: Remote::default(),
+            brought: RefCell::default(),
             listed_globs: false,
+            dangling_globs: false,
             reader: None,
         }
     }
@@ -340,26 +358,6 @@ impl TaskHost {
         Some(target.to_string_lossy().into())
     }
 
-    /// A path of the task that was made of a localized one, `bam + ".bai"` for example: what lies beside the original is put in place
-    /// too, if there is such a thing.
-    pub fn bring_beside(&self, path: &str) {
-        if let Some(original) = self.beside(path) {
-            self.localized.borrow_mut().insert(path.into(), original);
-        }
-    }
-
-    /// What lies beside the original of a localized file as `path` lies beside that file.
-    fn beside(&self, path: &str) -> Option<Arc<str>> {
-        let (folder, name) = path.rsplit_once('/')?;
-        let localized = self.localized.borrow();
-        if self.finished || !self.has_neighbours || name.is_empty() || localized.contains_key(path) {
-            return None;
-        }
-        let (_, neighbour) = localized.iter().find(|(to, _)| to.rsplit_once('/').is_some_and(|(other, _)| other == folder))?;
-        let original = format!("{}/{name}", neighbour.rsplit_once('/')?.0);
-        fs::metadata(&original).is_ok().then(|| original.into())
-    }
-
     /// Files to put in place: localized path and original.
     pub fn files(&self) -> Vec<(Arc<str>, Arc<str>)> {
         self.localized.borrow().iter().map(|(to, from)| (Arc::clone(to), Arc::clone(from))).collect()
@@ -409,7 +407,7 @@ impl Host for TaskHost {
         self.memory.limit()
     }
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        read_limited(&self.resolve(path), limit, self.reader.as_ref(), &self.memory)
+        read_limited(&self.readable(path)?, limit, self.reader.as_ref(), &self.memory)
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)
@@ -418,7 +416,7 @@ impl Host for TaskHost {
         write_named(&self.execution_dir, function, content)
     }
     fn size(&self, path: &str) -> io::Result<u64> {
-        size_of(&self.resolve(path))
+        size_of(&self.readable(path)?)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
         kind_of(&self.resolve(path))
@@ -444,7 +442,7 @@ impl Host for TaskHost {
         }
         match glob::listed(&self.execution_dir, pattern).filter(|_| self.listed_globs) {
             Some(files) => Ok(files),
-            None => glob::collect(&self.execution_dir, pattern),
+            None => glob::collect(&self.execution_dir, pattern, self.dangling_globs),
         }
     }
     fn stdout(&self) -> io::Result<Arc<str>> {
@@ -483,22 +481,6 @@ mod tests {
         assert_eq!(Path::new(&*host.localize("/data/other")).parent(), Path::new(&*set).parent(), "siblings stay siblings");
         assert!(!Path::new(&*host.localize("/data/set.bam")).starts_with(&*set), "a name that begins alike is no file of the directory");
         assert_eq!(host.original(&format!("{set}/inner/a.txt")).as_deref(), Some("/data/set/inner/a.txt"));
-    }
-
-    #[test]
-    fn only_a_file_with_neighbours_brings_what_lies_beside_it() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["a.bam", "a.bam.bai"] {
-            fs::write(dir.path().join(name), "x").unwrap();
-        }
-        for (has_neighbours, expected) in [(false, 1), (true, 2)] {
-            let mut host = TaskHost::new(Path::new("/run/call-x"));
-            host.has_neighbours = has_neighbours;
-            let file = host.localize(dir.path().join("a.bam").to_str().unwrap());
-            host.localize(&format!("{file}.bai"));
-            host.localize(&format!("{file}.absent"));
-            assert_eq!(host.files().len(), expected, "{:?}", host.files());
-        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ impl TaskFrame {
     /// An attempt in `call_dir` with these inputs (original paths).
     pub fn new(module: &Arc<Module>, task: &Arc<Task>, dialect: Dialect, call_dir: &Path, inputs: &IndexMap<Arc<str>, Value>) -> Self {
         let mut host = TaskHost::new(call_dir);
+        // The texts of 1.2 (since 1.2.1) and 1.3 say so; the older ones say nothing.
+        host.dangling_globs = module.document.version >= Version::V1_2;
         for value in inputs.values() {
             inputs::files(value, &mut |path, directory| {
                 if directory {
@@ -352,12 +354,24 @@ impl TaskFrame {
         let value = if self.finished {
             self.without_missing(value, &ty)
         } else {
+            let bring = || self.host.remote.bring_value(value);
+            let value = bring().map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
+            let absent =
+                |required: bool| self.absent_beside(&value, &ty, required).map_err(|absence| self.not_brought(decl, expr.span, &absence));
+            self.host.bring_neighbours(&value);
+            absent(false)?;
             let created = |path: &str| self.host.created(&self.module, path);
-            settled(&self.module, &value, &ty, created, |path| self.host.localize(&path.to_string_lossy()))
-                .map_err(|e| self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e)))?
+            let place = |path: &Path| self.host.localize(&path.to_string_lossy());
+            settled(&self.module, &value, &ty, created, (place, |path: &str| self.host.exists(path))).map_err(|e| {
+                let unknown = || self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
+                absent(true).map_or_else(|failure| failure, |()| unknown())
+            })?
         };
         let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
         let value = if input { localize(&self.host, &value) } else { value };
+        if input {
+            self.absent_beside(&value, &ty, true).map_err(|absence| self.not_brought(decl, expr.span, &absence))?;
+        }
         if !self.finished && !input {
             inputs::files(&value, &mut |path, _| self.host.bring_beside(path));
         }
@@ -367,6 +381,25 @@ impl TaskFrame {
         }
         self.values.borrow_mut().insert(Arc::clone(&decl.name.text), value.clone());
         Ok(value)
+    }
+
+    /// Looks for a file of a value that is not there beside what was brought. `required` is that of an input, which the command
+    /// reads; what else is declared it may make itself, unless it is not known whether it is there.
+    fn absent_beside(&self, value: &Value, ty: &Type, required: bool) -> Result<(), String> {
+        let checked = inputs::map_files_typed(value, ty, &mut |path, _| match self.host.absence(path) {
+            Some(absence) if !absence.is_sure => Err(absence.message),
+            Some(_) if required => Ok(None),
+            _ => Ok(Some(Arc::clone(path))),
+        });
+        checked.map(drop).map_err(|error| match error {
+            inputs::MapFilesError::Missing { path, .. } => self.host.absence(&path).map_or(path.to_string(), |absence| absence.message),
+            inputs::MapFilesError::Failed(message) => message,
+        })
+    }
+
+    fn not_brought(&self, decl: &Decl, span: Span, message: &str) -> Failure {
+        let failure = self.failure_at(span, format!("`{}`: {message}", decl.name.text));
+        failure.hint("it is looked for there because it lies beside a file that was brought from there")
     }
 
     fn is_declared(&self, name: &str) -> bool {
@@ -469,6 +502,26 @@ mod tests {
     }
 
     #[test]
+    fn links_that_lead_nowhere_are_matches_of_globs_from_1_2_on() {
+        for (version, expected) in [("1.0", 1), ("1.1", 1), ("1.2", 2), ("1.3", 2)] {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = dir.path().canonicalize().unwrap();
+            let outputs = |more: &str| {
+                let text = format!("version {version}\ntask t {{ command <<< >>> output {{ Int n = length(glob(\"*.x\")) {more} }} }}");
+                frame(&text, &folder).outputs()
+            };
+            fs::create_dir_all(folder.join("execution")).unwrap();
+            fs::write(folder.join("execution/a.x"), "").unwrap();
+            std::os::unix::fs::symlink("nowhere", folder.join("execution/b.x")).unwrap();
+            assert_eq!(outputs("").unwrap().get("n"), Some(&Value::Int(expected)), "{version}");
+            let optional = outputs("Array[File?] all = glob(\"*.x\") Int made = length(select_all(all))").unwrap();
+            assert_eq!(optional.get("made"), Some(&Value::Int(1)), "{version}");
+            let required = outputs("Array[File] all = glob(\"*.x\")");
+            assert_eq!(required.is_err(), expected == 2, "an output must exist: {version}");
+        }
+    }
+
+    #[test]
     fn relative_files_of_declarations_come_from_the_folder_of_the_document() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().canonicalize().unwrap();
@@ -489,6 +542,42 @@ mod tests {
         assert_eq!(frame.command().unwrap().trim(), format!("{localized} data.txt"));
         let made = Value::file(call_dir.join("execution/data.txt").to_str().unwrap());
         assert_eq!(frame.outputs().unwrap().get("d"), Some(&made), "outputs count from the execution directory");
+    }
+
+    /// As the revision 1.2.1 clarifies.
+    #[test]
+    fn files_of_1_2_are_what_their_types_say_once_they_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        fs::create_dir_all(folder.join("set")).unwrap();
+        fs::write(folder.join("set/a.txt"), "x").unwrap();
+        let run = |version: &str, declarations: &str, outputs: &str| {
+            let document = folder.join("t.wdl");
+            fs::write(&document, format!("version {version}\ntask t {{ {declarations} command <<< >>> output {{ {outputs} }} }}")).unwrap();
+            let module = load::load(document.to_str().unwrap(), &load::FileLoader::default()).unwrap().module;
+            let task = Arc::clone(module.document.tasks.first().unwrap());
+            let call_dir = folder.join("call");
+            fs::create_dir_all(call_dir.join("execution")).unwrap();
+            let mut frame = TaskFrame::new(&module, &task, Dialect::of(module.document.version), &call_dir, &IndexMap::new());
+            frame.settle()?;
+            let files = frame.host.files().len();
+            Ok::<_, Failure>((files, frame.outputs()?.into_values().collect::<Vec<_>>()))
+        };
+        let optional = "input { File? a = \"none.txt\" File? b = \"set/a.txt\" } Directory? c = \"none\" Array[File?] d = [\"none.txt\", \"set/a.txt\"]";
+        let defined = "Array[Boolean] known = [defined(a), defined(b), defined(c), defined(d[0]), defined(d[1])]";
+        let known = |list: [bool; 5]| vec![Value::array(list.map(Value::Boolean).into())];
+        assert_eq!(run("1.2", optional, defined).unwrap(), (1, known([false, true, false, false, true])));
+        let lazy = run("1.2", "File a = \"none.txt\" Array[File] b = [\"none.txt\", \"set/a.txt\"]", "String name = basename(a)").unwrap();
+        assert_eq!(lazy, (1, vec![Value::string("none.txt")]), "what is not accessed need not be there");
+        for (declaration, wrong) in
+            [("File a = \"set\"", "`set` is a directory, not a file"), ("Directory a = \"set/a.txt\"", "is a file, not a")]
+        {
+            let failure = run("1.2", declaration, "").unwrap_err();
+            assert!(failure.message.contains(wrong), "{failure:?}");
+        }
+        let spelled = "File a = \"set/a.txt\" Boolean same = a == \"set/../set/./a.txt\" && a == \"set/a.txt\" && a != \"set\"";
+        assert_eq!(run("1.2", spelled, "Boolean said = same").unwrap().1, [Value::Boolean(true)]);
+        assert_eq!(run("1.1", "File a = \"set/a.txt\"", "Boolean said = a == \"set/./a.txt\"").unwrap().1, [Value::Boolean(false)]);
     }
 
     #[test]

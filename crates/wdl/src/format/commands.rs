@@ -20,7 +20,7 @@ impl Printer<'_> {
 }
 
 /// Opening delimiter, contents, closing delimiter.
-fn parts(command: &str) -> Option<(&str, &str, &str)> {
+pub(crate) fn parts(command: &str) -> Option<(&str, &str, &str)> {
     let rest = command.strip_prefix("command")?.trim_start();
     ["<<<", "{"].into_iter().zip([">>>", "}"]).find_map(|(open, close)| {
         let body = rest.strip_prefix(open)?.strip_suffix(close)?;

@@ -23,6 +23,7 @@ impl Parser<'_> {
         let heredoc = open.kind == Tok::Multiline;
         let mut pieces = Pieces::default();
         let mut pos = open.end;
+        let delimiter = open.end - open.start;
         loop {
             match self.bytes.get(pos) {
                 None => {
@@ -46,7 +47,7 @@ impl Parser<'_> {
         }
         self.seek(pos);
         self.layout.opaque.insert(start, pos);
-        self.layout.commands.insert(start);
+        self.layout.commands.insert(start, Span::new(open.end, pos - delimiter));
         pieces.dedent();
         Ok(Command { span: Span::new(start, pos), parts: pieces.into_parts() })
     }

@@ -63,6 +63,7 @@ impl Parser<'_> {
             self.version = version;
             self.layout.statements.insert(start);
             self.layout.opaque.insert(after + blanks, end);
+            self.layout.version = Some(Span::new(after + blanks, end));
             self.seek(end);
             return true;
         }

@@ -7,7 +7,11 @@ use std::{
 };
 
 use super::{Parser, lexer::Tok};
-use crate::{ast::Document, diagnostic::Diagnostic, source::Source};
+use crate::{
+    ast::Document,
+    diagnostic::Diagnostic,
+    source::{Source, Span},
+};
 
 /// Places of a text that its tokens alone do not tell, as byte offsets. Only complete for a text without syntax errors.
 #[derive(Debug, Default)]
@@ -22,12 +26,18 @@ pub(crate) struct Layout {
     pub(crate) compact: HashSet<usize>,
     /// Ends of strings, commands and the version, by their first bytes. Some lie in others.
     pub(crate) opaque: HashMap<usize, usize>,
-    /// First bytes of commands.
-    pub(crate) commands: HashSet<usize>,
+    /// What stands between the delimiters of commands, by the first bytes of the sections.
+    pub(crate) commands: HashMap<usize, Span>,
     /// `+` of types.
     pub(crate) quantifiers: HashSet<usize>,
     /// Prefix operators.
     pub(crate) prefixes: HashSet<usize>,
+    /// The number in the `version` statement.
+    pub(crate) version: Option<Span>,
+    /// Keywords of sections of tasks, workflows and structs, in order; not those of commands.
+    pub(crate) sections: Vec<(&'static str, Span)>,
+    /// What the tree has without its place, in order: keys and values inside of metadata and of options of placeholders.
+    pub(crate) literals: Vec<Span>,
 }
 
 /// What a token is for a formatter.
@@ -64,6 +74,8 @@ pub(crate) enum Class {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Token<'s> {
     pub(crate) class: Class,
+    /// First byte.
+    pub(crate) start: usize,
     pub(crate) text: &'s str,
     /// Line ends between what precedes and this.
     pub(crate) lines_before: usize,
@@ -71,6 +83,19 @@ pub(crate) struct Token<'s> {
     pub(crate) statement: bool,
     /// Whether this opens a block that may stand on one line.
     pub(crate) compact: bool,
+}
+
+/// Parses a text and tells its places. The error is what is wrong with it.
+pub(crate) fn places(source: &Arc<Source>) -> Result<(Document, Layout), Vec<Diagnostic>> {
+    let mut parser = Parser::new(source);
+    let document = parser.document();
+    if parser.findings.has_errors() {
+        return Err(parser.findings.finish());
+    }
+    // Draft-2 reads the placeholders of a string after the string.
+    parser.layout.literals.sort_unstable();
+    parser.layout.literals.dedup();
+    Ok((document, parser.layout))
 }
 
 /// Parses a text and lists its tokens, comments included. The error is what is wrong with it.
@@ -111,7 +136,7 @@ impl Scanner<'_> {
         } else if rest.starts_with("/*") {
             (Class::Comment, start + rest.find("*/").map_or(rest.len(), |i| i + 2))
         } else if let Some(end) = self.layout.opaque.get(&start) {
-            let class = if self.layout.commands.contains(&start) { Class::Command } else { Class::Text };
+            let class = if self.layout.commands.contains_key(&start) { Class::Command } else { Class::Text };
             (class, *end)
         } else {
             let token = self.parser.lex_at(start);
@@ -120,6 +145,7 @@ impl Scanner<'_> {
         let shown = text.get(start..end).unwrap_or_default();
         self.list.push(Token {
             class,
+            start,
             text: if class == Class::Comment { shown.trim_end() } else { shown },
             lines_before,
             statement: self.layout.statements.contains(&start) && class != Class::Comment,

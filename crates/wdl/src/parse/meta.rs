@@ -72,6 +72,15 @@ impl Parser<'_> {
     }
 
     fn meta_value_at_level(&mut self) -> Parsed<MetaValue> {
+        let start = self.token.start;
+        let value = self.meta_literal()?;
+        if !matches!(value, MetaValue::Array(_) | MetaValue::Object(_)) {
+            self.layout.literals.push(self.span_from(start));
+        }
+        Ok(value)
+    }
+
+    fn meta_literal(&mut self) -> Parsed<MetaValue> {
         match self.token.kind {
             Tok::Quote | Tok::Multiline => Ok(MetaValue::String(self.meta_string()?)),
             Tok::Int => Ok(MetaValue::Int(self.int_literal()?)),
@@ -185,6 +194,7 @@ impl Parser<'_> {
         let mut members = Vec::new();
         while !self.is(Tok::RightBrace) {
             let key = self.meta_key()?;
+            self.layout.literals.push(key.span);
             self.expect(Tok::Colon, "`:`")?;
             members.push((key.text.to_string(), self.meta_value()?));
             // Cromwell takes members on lines of their own without commas.

@@ -43,7 +43,9 @@ impl Parser<'_> {
         while matches!(self.word(), "sep" | "true" | "false" | "default") && self.second().kind == Tok::Assign {
             let token = self.bump();
             self.bump();
+            let start = self.token.start;
             let value = Some(self.option_value()?);
+            self.layout.literals.extend([Span::new(token.start, token.end), self.span_from(start)]);
             let slot = match self.token_text(token) {
                 "sep" => &mut options.sep,
                 "true" => &mut options.if_true,

@@ -25,6 +25,7 @@ impl Parser<'_> {
     pub(super) fn begin_section(&mut self, seen: &mut Seen, section: &'static str) {
         let token = self.bump();
         let span = Span::new(token.start, token.end);
+        self.layout.sections.push((section, span));
         match seen.0.iter().find(|(name, _)| *name == section) {
             Some((_, first)) => {
                 let message = format!("second `{section}` section");
