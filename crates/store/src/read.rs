@@ -55,7 +55,11 @@ impl Reader<'_> {
             conditions += &format!(" AND (created_ms, id) {beyond} (?, ?)");
             values.integer(created_ms).run(id);
         }
-        let sql = format!("SELECT {SUMMARY_COLUMNS} FROM runs WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?");
+        // What is sorted are keys of an index; only rows that are wanted are read.
+        let sql = format!(
+            "SELECT {SUMMARY_COLUMNS} FROM (SELECT id AS wanted FROM runs WHERE {conditions} ORDER BY {order} LIMIT ? OFFSET ?) page \
+             JOIN runs ON runs.id = page.wanted ORDER BY {order}"
+        );
         values.integer(filter.limit).integer(i64::try_from(filter.offset).unwrap_or(i64::MAX));
         self.rows(sql, values).await?.iter().map(read_summary).collect()
     }

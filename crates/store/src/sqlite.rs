@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -152,11 +151,14 @@ struct State {
     closed: bool,
 }
 
-/// A connection that is given back when it is dropped.
+/// A connection in use. It is closed when it is dropped, unless it is given back.
 pub(crate) struct Lent<'r> {
-    readers: &'r Readers,
-    db: Option<Connection>,
+    pub(crate) db: Connection,
+    seat: Seat<'r>,
 }
+
+/// The right to use one of the connections.
+struct Seat<'r>(&'r Readers);
 
 impl Readers {
     /// At most `most` connections; who waits for one longer than `patience` gets none.
@@ -176,12 +178,9 @@ impl Readers {
             return Err(sqlx::Error::PoolClosed);
         }
         state.in_use += 1;
-        let mut lent = Lent { readers: self, db: state.idle.pop() };
+        let (seat, free) = (Seat(self), state.idle.pop());
         drop(state);
-        if lent.db.is_none() {
-            lent.db = Some(open()?);
-        }
-        Ok(lent)
+        Ok(Lent { db: free.map_or_else(open, Ok)?, seat })
     }
 
     /// Closes all that are free, and the others once they are given back.
@@ -200,27 +199,20 @@ impl Readers {
 }
 
 impl Lent<'_> {
-    /// Closes the connection instead of giving it back.
-    pub(crate) fn discard(mut self) {
-        self.db = None;
+    /// Keeps the connection for those who come next.
+    pub(crate) fn give_back(self) {
+        let Lent { db, seat } = self;
+        let mut state = seat.0.lock();
+        if !state.closed {
+            state.idle.push(db);
+        }
     }
 }
 
-impl Deref for Lent<'_> {
-    type Target = Connection;
-    fn deref(&self) -> &Connection {
-        self.db.as_ref().expect("it is there until it is dropped")
-    }
-}
-
-impl Drop for Lent<'_> {
+impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        let mut state = self.readers.lock();
-        state.in_use -= 1;
-        let open = !state.closed;
-        state.idle.extend(self.db.take().filter(|_| open));
-        drop(state);
-        self.readers.given_back.notify_one();
+        self.0.lock().in_use -= 1;
+        self.0.given_back.notify_one();
     }
 }
 
@@ -270,13 +262,13 @@ mod tests {
         let none = || -> Result<Connection, sqlx::Error> { panic!("one is free") };
         let (first, second) = (readers.lend(open).unwrap(), readers.lend(open).unwrap());
         assert!(matches!(readers.lend(open).map(drop), Err(sqlx::Error::PoolTimedOut)));
-        drop(first);
-        drop(readers.lend(none).unwrap());
-        second.discard();
+        first.give_back();
+        readers.lend(none).unwrap().give_back();
+        drop(second);
         let (kept, _made) = (readers.lend(none).unwrap(), readers.lend(open).unwrap());
         readers.close();
         assert!(matches!(readers.lend(open).map(drop), Err(sqlx::Error::PoolClosed)));
-        drop(kept);
+        kept.give_back();
         assert!(readers.lock().idle.is_empty());
     }
 }

@@ -315,9 +315,9 @@ impl Store {
             let answer = match &self.readers {
                 Readers::Sqlite(readers) => {
                     let lent = readers.lend(|| self.connector.reader_of_file())?;
-                    let answer = query(&mut Reader { db: Db::Sqlite(&lent), dialect }).await;
-                    if answer.is_err() {
-                        lent.discard();
+                    let answer = query(&mut Reader { db: Db::Sqlite(&lent.db), dialect }).await;
+                    if answer.is_ok() {
+                        lent.give_back();
                     }
                     answer
                 }
@@ -328,7 +328,8 @@ impl Store {
                 }
             };
             match answer {
-                Err(error) if tries > 0 && is_passing(&error) => tokio::time::sleep(READ_PAUSE).await,
+                // Not by the clock of the store's thread, which may be waiting itself.
+                Err(error) if tries > 0 && is_passing(&error) => std::thread::sleep(READ_PAUSE),
                 answer => return answer,
             }
         }

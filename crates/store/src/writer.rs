@@ -133,20 +133,32 @@ impl Writer {
         };
         if let Err(fault) = applied.await {
             let undone = group.db.rollback().await;
-            return Err(match (fault, undone) {
-                (Fault::Sql(source), _) | (Fault::Verdict(_), Err(source)) => setback(connector, &source, false),
-                (Fault::Verdict(error), Ok(())) => Setback::Final(error),
-            });
+            let setback = match (&fault, &undone) {
+                (Fault::Sql(source), _) | (Fault::Verdict(_), Err(source)) => setback(connector, source, false),
+                (Fault::Verdict(error), Ok(())) => Setback::Final(error.clone()),
+            };
+            self.forget_unless(undone.is_ok());
+            return Err(setback);
         }
         if let Err(source) = group.db.commit().await {
-            // A commit that was refused leaves the transaction open; that of a connection that is lost is over.
-            let _ = group.db.rollback().await;
-            return Err(setback(connector, &source, true));
+            // A commit that was refused leaves the transaction open.
+            let undone = group.db.rollback().await;
+            let setback = setback(connector, &source, true);
+            self.forget_unless(undone.is_ok());
+            return Err(setback);
         }
         if let Some((_, at)) = heartbeat {
             self.lease.renewed(at);
         }
         Ok(())
+    }
+
+    /// A connection of which nobody knows whether it is inside of a transaction is not used any more: what is written by it next
+    /// could be lost with that transaction, or store the half of it.
+    fn forget_unless(&mut self, undone: bool) {
+        if !undone {
+            self.db = None;
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use crate::documents::{EndDoc, StartDoc};
 
 /// Earlier calls of the task that are compared.
 const COMPARED: u32 = 100;
+/// Earlier runs in which the same call is looked at.
+const RUNS: usize = 10;
 
 /// How far an earlier call is: parts that differ; whether it is of the same run, because shards next to each other are
 /// meant to differ; whether it is another shard. The least is the nearest.
@@ -96,8 +98,10 @@ fn earlier_calls(store: &Store, created_ms: i64, call: &CallRecord) -> Result<Ve
     newest.extend(store.recent_calls_of_task(&call.task, Some(created_ms), COMPARED)?);
     let runs: BTreeSet<RunId> = newest.iter().map(|earlier| earlier.id.run).filter(|other| *other != call.id.run).collect();
     let mut earlier = Vec::with_capacity(runs.len() + newest.len());
-    for other in runs.into_iter().rev() {
-        earlier.extend(store.load_call(&CallId { run: other, ..call.id.clone() })?.filter(|same| same.task == call.task));
+    let is_earlier = |same: &CallRecord| same.ended_ms.is_some_and(|ended| call.started_ms.is_none_or(|started| ended < started));
+    for other in runs.into_iter().rev().take(RUNS) {
+        let same = store.load_call(&CallId { run: other, ..call.id.clone() })?;
+        earlier.extend(same.filter(|same| same.task == call.task && is_earlier(same)));
     }
     earlier.append(&mut newest);
     Ok(earlier)

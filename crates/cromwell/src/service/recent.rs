@@ -9,7 +9,7 @@ use batchyard_wdl::load::Loaded;
 
 /// Documents that are kept.
 const MOST: usize = 8;
-/// Longer texts are read each time: what is made of them takes a multiple of their length.
+/// Bytes of all their texts: what is made of them takes a multiple of that.
 const MOST_BYTES: usize = 1 << 20;
 
 /// The documents that were loaded last, checked and without errors.
@@ -26,6 +26,12 @@ struct Entry {
     loaded: Arc<Loaded>,
 }
 
+impl Entry {
+    fn bytes(&self) -> usize {
+        self.main.len() + self.imports.as_deref().map_or(0, str::len)
+    }
+}
+
 impl Recent {
     /// What was made of these texts.
     pub(super) fn find(&self, main: &str, imports: Option<&str>) -> Option<Arc<Loaded>> {
@@ -39,14 +45,21 @@ impl Recent {
 
     /// Keeps what was made of these texts, unless something of it came from elsewhere, where it may change.
     pub(super) fn keep(&self, main: &str, imports: Option<&str>, loaded: &Arc<Loaded>) {
-        let bytes = main.len() + imports.map_or(0, str::len);
-        if bytes > MOST_BYTES || loaded.sources.iter().any(|(id, _)| id.contains("://")) {
+        let entry = Entry { main: main.to_owned(), imports: imports.map(str::to_owned), loaded: Arc::clone(loaded) };
+        if entry.bytes() > MOST_BYTES || loaded.sources.iter().any(|(id, _)| id.contains("://")) {
             return;
         }
-        let entry = Entry { main: main.to_owned(), imports: imports.map(str::to_owned), loaded: Arc::clone(loaded) };
         let mut entries = self.lock();
+        // Two threads may have made it at once.
+        entries.retain(|other| (&other.main, &other.imports) != (&entry.main, &entry.imports));
         entries.push_front(entry);
-        entries.truncate(MOST);
+        let mut bytes = 0;
+        let fitting = entries.iter().take(MOST).take_while(|entry| {
+            bytes += entry.bytes();
+            bytes <= MOST_BYTES
+        });
+        let fitting = fitting.count();
+        entries.truncate(fitting);
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
@@ -78,6 +91,21 @@ mod tests {
             assert!(recent.find(&text(0), None).is_some(), "it was used a moment ago");
         }
         assert!(recent.find(&text(1), None).is_none());
+    }
+
+    #[test]
+    fn long_ones_push_others_out() {
+        let recent = Recent::default();
+        let text = |n: usize, bytes: usize| format!("version 1.0\n#{}\nworkflow w{n} {{ }}", "x".repeat(bytes));
+        let keep = |text: &str| recent.keep(text, None, &loaded(text, &BTreeMap::new(), &Sources::default()));
+        keep(&text(0, 10));
+        keep(&text(1, MOST_BYTES));
+        assert!(recent.find(&text(0, 10), None).is_some() && recent.find(&text(1, MOST_BYTES), None).is_none());
+        keep(&text(2, MOST_BYTES - 100));
+        keep(&text(2, MOST_BYTES - 100));
+        assert!(recent.find(&text(0, 10), None).is_some(), "the same one is not counted twice");
+        keep(&text(3, 1000));
+        assert!(recent.find(&text(3, 1000), None).is_some() && recent.find(&text(2, MOST_BYTES - 100), None).is_none());
     }
 
     #[test]

@@ -72,7 +72,12 @@ pub const KEYS: &[Key] = &[
         "",
         "a server always ends in the same way: requests that have begun are answered, all that was decided is on disk",
     ),
-    key("system.max-concurrent-workflows", Honoured, "5000", "most root workflows at once"),
+    key(
+        "system.max-concurrent-workflows",
+        Honoured,
+        "5000",
+        "most root workflows at once; others wait, also for a moment while many short ones end",
+    ),
     key("system.max-workflow-launch-count", Ignored, "1", "a submitted workflow starts as soon as there is room, not with the next poll"),
     key("system.new-workflow-poll-rate", Ignored, "20", "a submitted workflow starts as soon as there is room, not with the next poll"),
     key("system.max-scatter-width-per-scatter", Honoured, "1000000", "a wider scatter fails the workflow"),
