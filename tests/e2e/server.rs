@@ -250,6 +250,22 @@ fn hold_release_abort() {
     assert_eq!((late.code, &late.json()["status"]), (404, &json!("error")));
 }
 
+/// While runs last, those that wait for a turn all begin.
+#[test]
+fn a_hundred_runs_that_last_all_go_on() {
+    let yard = Yard::new();
+    let server = Server::start(&yard, &[]);
+    let go = yard.path("go");
+    let wdl = "version 1.0\nworkflow w { input { String go } call t { input: go = go } }\n\
+        task t { input { String go } command <<< while [ ! -e ~{go} ]; do sleep 0.05; done >>> }";
+    let ids: Vec<String> = (0..100).map(|_| server.submit(wdl, &json!({"w.go": go}), &[])).collect();
+    let count = |state: &str| server.query(&format!("status={state}&status=Aborting&pageSize=1"))["totalResultsCount"].clone();
+    wait_for("all to go on", || count("Running") == json!(100));
+    fs::write(&go, "").unwrap();
+    wait_for("all to end", || count("Succeeded") == json!(100));
+    assert_eq!(server.query("status=Running&status=Succeeded&pageSize=1")["results"][0]["id"], json!(ids[99]), "the newest comes first");
+}
+
 #[test]
 fn labels_and_queries() {
     let yard = Yard::new();
