@@ -92,7 +92,7 @@ pub fn bind(
         }
     };
     let Some(fetch) = remote.fetch.as_deref() else { return Some(bound) };
-    let unusable = given::find_files(callee, &mut bound, dialect, Places { folders, fetch, on_behalf: None });
+    let unusable = given::find_files(callee, &mut bound, dialect, Places { folders, fetch, on_behalf: None, reader: None });
     for problem in &unusable {
         complain(&problem.message, problem.hint.as_deref());
     }
@@ -102,7 +102,7 @@ pub fn bind(
 /// Makes what inputs describe piece by piece below `target`. False after all problems were printed.
 pub fn realize(given: &mut Map<String, Json>, callee: &Callee, folders: &[PathBuf], remote: &Remote, target: &Path) -> bool {
     let Some(fetch) = remote.fetch.as_deref() else { return true };
-    let problems = described::realize(given, callee, Places { folders, fetch, on_behalf: None }, target);
+    let problems = described::realize(given, callee, Places { folders, fetch, on_behalf: None, reader: None }, target);
     problems.iter().for_each(|problem| complain(&problem.message, problem.hint.as_deref()));
     problems.is_empty()
 }

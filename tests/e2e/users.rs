@@ -294,6 +294,14 @@ fn calls_of_workflows_run_as_the_user_of_their_account() {
     };
     fails(&wdl("call steal"), "", "ermission denied");
     fails(&wdl(&format!("String s = read_string(\"{}\")", secret.display())), "", "ermission denied");
+    // Nor at what was brought here for others, however the path is given.
+    fails(&wdl(&format!("call own as other {{ input: f = \"{}\" }}", secret.display())), "", "ermission denied");
+    let found = std::process::Command::new("find").arg(yard.path("")).args(["-path", "*downloads*", "-name", "large.txt"]).output().unwrap();
+    let brought = String::from_utf8(found.stdout).unwrap().lines().next().expect("it was brought for the first run").to_owned();
+    fails(&wdl(&format!("String s = read_string(\"{brought}\")")), "", "ermission denied");
+    service.put("data", "inputs.json", json!({ "wf.f": brought }).to_string().as_bytes());
+    fails(&wdl(""), "", "ermission denied");
+    service.put("data", "inputs.json", br#"{"wf.f": "oss://data/in/large.txt"}"#);
     service.put("data", "options.json", br#"{"backend": "Local"}"#);
     fails(&wdl(""), "oss://data/options.json", "there is no provider (backend) `Local`; there are: BCS");
     service.put("data", "options.json", br#"{"final_workflow_outputs_dir": "/etc/x"}"#);

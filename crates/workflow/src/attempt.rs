@@ -236,6 +236,10 @@ impl Attempt {
             }
         };
         for (to, from) in self.frame.host.files() {
+            if let Some(reader) = &self.frame.host.reader {
+                let denied = |error: std::io::Error| Failure::new(format!("the file `{from}` cannot be read: {error}"));
+                reader.check(Path::new(&*from)).map_err(denied)?;
+            }
             staging.place(Path::new(&*from), Path::new(&*to), container).map_err(|e| Failure::new(e.to_string()))?;
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! Files that are elsewhere: given with a run, or met while it goes on (a line of a list, a text that becomes a `File`).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
-    fs::File,
+    fs::{self, File},
     io,
     path::{Component, Path, PathBuf},
     sync::{
@@ -98,20 +98,77 @@ pub struct Remote {
     pub reader: Option<Reader>,
 }
 
-/// The user of this machine for whom expressions read files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The user of this machine for whom expressions read files and tasks get them.
+#[derive(Clone, Debug)]
 pub struct Reader {
-    /// The user, who also runs the tasks.
-    pub user: User,
-    /// Folder of what was brought here for it: it was allowed to have that, though it cannot enter the folder.
-    pub brought: PathBuf,
+    user: User,
+    /// What was brought or made here for the run: it was allowed to have that, though the user cannot enter the folders. What lies
+    /// in a folder among them belongs to it.
+    granted: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl Reader {
-    /// Opens a regular file that the user may read.
-    pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
+    /// A reader to whom nothing is granted but what the user may read, who also runs the tasks.
+    pub fn new(user: User) -> Self {
+        Reader { user, granted: Arc::default() }
+    }
+
+    /// The user.
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The run may have this file or folder.
+    pub fn grant(&self, path: &Path) {
+        self.granted.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+    }
+
+    fn is_granted(&self, path: &Path) -> bool {
+        // A path that goes back up leads elsewhere.
         let is_plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-        if is_plain && path.starts_with(&self.brought) { File::open(path) } else { self.user.open(path) }
+        let granted = self.granted.lock().unwrap_or_else(PoisonError::into_inner);
+        is_plain && path.ancestors().any(|path| granted.contains(path))
+    }
+
+    /// Opens a regular file that the run may read.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
+        if self.is_granted(path) { File::open(path) } else { self.user.open(path) }
+    }
+
+    /// Whether the run may have a file or a folder.
+    pub(crate) fn check(&self, path: &Path) -> io::Result<()> {
+        if self.is_granted(path) {
+            return Ok(());
+        }
+        match self.user.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.user.act(|| fs::read_dir(path).map(drop)),
+            opened => opened.map(drop),
+        }
+    }
+}
+
+/// Grants a reader what it brings.
+#[derive(Debug)]
+struct Granting {
+    fetch: Arc<dyn Fetch + Send + Sync>,
+    reader: Reader,
+}
+
+impl Fetch for Granting {
+    fn knows(&self, url: &str) -> bool {
+        self.fetch.knows(url)
+    }
+    fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
+        self.fetch.fetch(url, on_behalf).inspect(|path| self.reader.grant(path))
+    }
+    fn needs(&self, file: &Path) -> Result<(), String> {
+        self.fetch.needs(file)
+    }
+    fn takes(&self, url: &str) -> bool {
+        self.fetch.takes(url)
+    }
+    fn store(&self, file: &Path, url: &str, on_behalf: Option<&str>) -> Result<(), String> {
+        self.fetch.store(file, url, on_behalf)
     }
 }
 
@@ -120,7 +177,11 @@ impl Remote {
     #[must_use]
     pub fn for_run(self) -> Self {
         let own = self.fetch.as_ref().and_then(|fetch| fetch.for_run());
-        Remote { fetch: own.or(self.fetch), ..self }
+        let fetch = match (own.or(self.fetch), &self.reader) {
+            (Some(fetch), Some(reader)) => Some(Arc::new(Granting { fetch, reader: reader.clone() }) as _),
+            (fetch, _) => fetch,
+        };
+        Remote { fetch, ..self }
     }
 
     /// Where the file behind a URL is here; `None` for what is no such URL.

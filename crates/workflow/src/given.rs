@@ -18,7 +18,7 @@ use indexmap::IndexSet;
 use serde_json::{Map, Value as Json};
 
 use crate::{
-    fetch::{Brought, Fetch, bring_all},
+    fetch::{Brought, Fetch, Reader, bring_all},
     host::local_path,
 };
 
@@ -31,6 +31,8 @@ pub struct Places<'p> {
     pub fetch: &'p (dyn Fetch + Sync),
     /// For whom, see [`Fetch::fetch`].
     pub on_behalf: Option<&'p str>,
+    /// Whose rights count, where those are not the program's own.
+    pub reader: Option<&'p Reader>,
 }
 
 /// Makes the paths of all files in bound inputs absolute and local. Returns a problem for each file that no task could use.
@@ -108,7 +110,9 @@ fn absolute(
             note("does not exist".into(), Some("a relative path counts from the working directory, else from the inputs file"));
             return Ok(Some(Arc::clone(path)));
         };
-        if let Some((why, hint)) = wrong_with(&found, directory, dialect) {
+        if let Some(Err(error)) = places.reader.map(|reader| reader.check(&found)) {
+            note(format!("cannot be read: {error}"), Some("check the permissions of the file"));
+        } else if let Some((why, hint)) = wrong_with(&found, directory, dialect) {
             note(why, hint);
         } else if let Err(why) = places.fetch.needs(&found) {
             note(why, None);
@@ -164,7 +168,7 @@ mod tests {
             let callee = Callee::Workflow(Arc::clone(&module), Arc::clone(module.document.workflow.as_ref().unwrap()));
             let inputs = json!({"w.a": "set/a.txt", "w.b": "set/../set/./a.txt", "w.c": "set/"});
             let mut bound = inputs::bind(&callee, inputs.as_object().unwrap(), Dialect::Specification).unwrap();
-            let places = Places { folders: std::slice::from_ref(&folder), fetch: &Here, on_behalf: None };
+            let places = Places { folders: std::slice::from_ref(&folder), fetch: &Here, on_behalf: None, reader: None };
             let problems = find_files(&callee, &mut bound, Dialect::Specification, places);
             assert!(problems.is_empty(), "{problems:?}");
             ["a", "b", "c"].map(|name| batchyard_wdl::json::to_json(&bound.values[name]).as_str().unwrap().to_owned())

@@ -205,7 +205,11 @@ impl Host for WorkflowHost {
         self.read_bytes.get(function).copied().unwrap_or(usual)
     }
     fn write(&self, function: &str, content: &[u8]) -> io::Result<Arc<str>> {
-        write_named(&self.written, function, content)
+        let written = write_named(&self.written, function, content)?;
+        if let Some(reader) = &self.remote.reader {
+            reader.grant(Path::new(&*written));
+        }
+        Ok(written)
     }
     fn size(&self, path: &str) -> io::Result<u64> {
         self.permit()?;

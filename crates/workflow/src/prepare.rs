@@ -320,7 +320,7 @@ impl Shared {
         }
         if let Some(reader) = &preparation.context.settings.remote.reader {
             // Its files are its own to change: nobody else's results.
-            parts.insert("user".into(), reader.user.uid.to_string());
+            parts.insert("user".into(), reader.user().uid.to_string());
         }
         let hashing = place.site.as_ref().and_then(|site| site.provider().hashing());
         parts.insert("return codes".into(), format!("{:?}", runtime.return_codes));

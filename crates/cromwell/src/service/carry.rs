@@ -261,8 +261,7 @@ impl Service {
     fn reader(&self, on_behalf: Option<&str>) -> Result<Option<Reader>, Failure> {
         let (Some(account), Some(users)) = (on_behalf, &self.options.users) else { return Ok(None) };
         let user = (users.0)(account).map_err(|why| Failure::new(format!("the run has no user to run as: {why}")))?;
-        let brought = std::path::absolute(&self.options.downloads).map_err(|error| Failure::new(error.to_string()))?;
-        Ok(user.map(|user| Reader { user, brought }))
+        Ok(user.map(Reader::new))
     }
 
     /// A run that an earlier server has begun.
@@ -270,7 +269,20 @@ impl Service {
         let loaded = stored::load_documents(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
         let callee = stored::find_target(&loaded, &spec.target).map_err(|error| Failure::new(error.to_string()))?;
         let inputs = stored::load_inputs(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
-        let bound = self.bind(&callee, inputs, settings, &loaded, &[PathBuf::from("/")])?;
+        let Some(reader) = &settings.remote.reader else {
+            let bound = self.bind(&callee, inputs, settings, &loaded, &[PathBuf::from("/")])?;
+            return Ok((Arc::new(loaded), callee, bound));
+        };
+        // They were looked at when the run began. Among them is what was brought for it, where its user cannot enter.
+        let looked_at = Settings { remote: Remote { reader: None, ..settings.remote.clone() }, ..settings.clone() };
+        let bound = self.bind(&callee, inputs, &looked_at, &loaded, &[PathBuf::from("/")])?;
+        let brought = std::path::absolute(&self.options.downloads).map_err(|error| Failure::new(error.to_string()))?;
+        let mut grant = |path: &Arc<str>, _: bool| {
+            if Path::new(&**path).starts_with(&brought) {
+                reader.grant(Path::new(&**path));
+            }
+        };
+        bound.values.values().for_each(|value| inputs::files(value, &mut grant));
         Ok((Arc::new(loaded), callee, bound))
     }
 
@@ -394,7 +406,8 @@ fn on_end(promise: Promise) -> OnEnd {
 /// Where the files of a run's inputs are looked for.
 fn places<'p>(settings: &'p Settings, folders: &'p [PathBuf]) -> Result<Places<'p>, NotReady> {
     let Some(fetch) = settings.remote.fetch.as_deref() else { return Err(Failure::new("nobody brings files here").into()) };
-    Ok(Places { folders, fetch, on_behalf: settings.remote.on_behalf.as_deref() })
+    let Remote { on_behalf, reader, .. } = &settings.remote;
+    Ok(Places { folders, fetch, on_behalf: on_behalf.as_deref(), reader: reader.as_ref() })
 }
 
 fn unusable(problems: Vec<InputProblem>) -> NotReady {
