@@ -296,7 +296,8 @@ fn calls_of_workflows_run_as_the_user_of_their_account() {
     fails(&wdl(&format!("String s = read_string(\"{}\")", secret.display())), "", "ermission denied");
     // Nor at what was brought here for others, however the path is given.
     fails(&wdl(&format!("call own as other {{ input: f = \"{}\" }}", secret.display())), "", "ermission denied");
-    let found = std::process::Command::new("find").arg(yard.path("")).args(["-path", "*downloads*", "-name", "large.txt"]).output().unwrap();
+    let found =
+        std::process::Command::new("find").arg(yard.path("")).args(["-path", "*downloads*", "-name", "large.txt"]).output().unwrap();
     let brought = String::from_utf8(found.stdout).unwrap().lines().next().expect("it was brought for the first run").to_owned();
     fails(&wdl(&format!("String s = read_string(\"{brought}\")")), "", "ermission denied");
     service.put("data", "inputs.json", json!({ "wf.f": brought }).to_string().as_bytes());

@@ -103,15 +103,12 @@ impl Builder<'_> {
 
     /// The sections inside of a definition: each with its keyword, and the text up to the next one of the same name.
     pub(super) fn sections(&self, definition: Span) -> impl Iterator<Item = (&'static str, Span)> {
-        let inside: Vec<_> = self.layout.sections.iter().filter(|(_, span)| within(*span, definition)).collect();
-        let end = move |place: usize, section: &str| {
-            let later = inside.iter().skip(place + 1).find(|(other, _)| *other == section);
-            later.map_or(definition.end, |(_, span)| span.start)
-        };
-        let mut place = 0;
-        self.layout.sections.iter().filter(move |(_, span)| within(*span, definition)).map(move |(section, span)| {
-            place += 1;
-            (*section, Span { start: span.start, end: end(place - 1, section) })
+        // They stand in the order of the text.
+        let before = |place: u32| self.layout.sections.partition_point(|(_, span)| span.start < place);
+        let inside = self.layout.sections.get(before(definition.start)..before(definition.end)).unwrap_or_default();
+        inside.iter().enumerate().map(move |(place, (section, span))| {
+            let later = inside.iter().skip(place + 1).find(|(other, _)| other == section);
+            (*section, Span { start: span.start, end: later.map_or(definition.end, |(_, span)| span.start) })
         })
     }
 
