@@ -258,3 +258,38 @@ fn unexpected(index: usize, wanted: &str, found: Option<&Value>) -> sqlx::Error 
     };
     sqlx::Error::Decode(format!("column {index} of the answer holds {found}, not {wanted}").into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_is_undone_once() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        let mut db = Db::Sqlite(&connection);
+        let count = |db: &mut Db<'_>| {
+            let row = futures_executor::block_on(fetch_first(db, "SELECT COUNT(*), NULL, 'x' FROM t".into(), Values::default()));
+            let row = row.unwrap().unwrap();
+            let mut columns = Columns::of(&row);
+            let count = columns.integer().unwrap();
+            assert_eq!(columns.optional_text().unwrap(), None);
+            assert!(columns.integer().is_err(), "a text is no number");
+            count
+        };
+        futures_executor::block_on(async {
+            db.script("CREATE TABLE t (n BIGINT NOT NULL)").await.unwrap();
+            db.begin("BEGIN IMMEDIATE").await.unwrap();
+            let insert = || Sql::from("INSERT INTO t VALUES (?)");
+            assert_eq!(execute(&mut db, insert(), Values::default().integer(1).take()).await.unwrap(), 1);
+            execute(&mut db, insert(), Values::default().optional_integer(None::<i64>).take()).await.unwrap_err();
+            db.rollback().await.unwrap();
+            // Where the engine was faster there is nothing left to undo.
+            db.rollback().await.unwrap();
+            db.begin("BEGIN IMMEDIATE").await.unwrap();
+            execute(&mut db, insert(), Values::default().integer(2).take()).await.unwrap();
+            db.commit().await.unwrap();
+            assert!(db.commit().await.is_err(), "there is none");
+        });
+        assert_eq!(count(&mut db), 1);
+    }
+}
