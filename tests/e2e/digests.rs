@@ -261,6 +261,61 @@ fn the_first_answer_holds_over_a_kill_of_the_server() {
     assert_eq!(run(&server, &image, 1).1["outputs"]["w.images"], json!([at(&image, 2)]));
 }
 
+/// Waits for somebody, and then tells what it runs in.
+const WAITING: &str = "version 1.0\n\
+    task t { input { String mark } command <<< touch ~{mark}; while [ ! -e ~{mark}.go ]; do sleep 0.05; done; echo \"$IMAGE\" >>> output { String image = read_string(stdout()) } runtime { docker: \"IMAGE_NAME\" } }\n\
+    workflow w { input { String mark } call t { input: mark = mark } output { String image = t.image } }";
+
+/// Kills a server of the first configuration while a task runs, has another one of the second end it after `meanwhile`, and runs
+/// the same again. Metadata of the call in both runs, and what `why` says of the first.
+fn over_a_kill(registry: &Registry, confs: [&str; 2], meanwhile: impl FnOnce()) -> (Json, Json, Json) {
+    let yard = yard(registry, confs[0]);
+    let server = serve(&yard);
+    let (wdl, mark) = (WAITING.replace("IMAGE_NAME", &registry.name("lab/tool:1")), yard.path("mark"));
+    let id = server.submit(&wdl, &json!({"w.mark": mark}), &[]);
+    wait_for("the task", || mark.exists());
+    wait_for("its record", || server.about(&id, "metadata")["calls"]["w.t"][0]["executionStatus"] == "Running");
+    server.kill();
+    meanwhile();
+    yard.write("cromwell.conf", confs[1]);
+    let server = serve(&yard);
+    yard.write("mark.go", "");
+    assert_eq!(server.wait(&id), "Succeeded", "{}", server.about(&id, "metadata"));
+    assert_eq!(fs::read_to_string(yard.path("bin/docker.calls")).unwrap().matches("run ").count(), 1, "it is taken up as it runs");
+    let first = server.about(&id, "metadata")["calls"]["w.t"][0].clone();
+    let again = server.run(&wdl, &json!({"w.mark": mark}), &[]);
+    (first, server.about(&again, "metadata")["calls"]["w.t"][0].clone(), why(&yard, &id))
+}
+
+#[test]
+fn a_task_that_is_taken_up_runs_in_what_it_was_started_in() {
+    let registry = Registry::start();
+    let image = registry.name("lab/tool:1");
+    // The registry did not know the image then, and does now.
+    let (first, again, told) = over_a_kill(&registry, [CONF, CONF], || registry.set("lab/tool:1", 1));
+    assert_eq!((&first["outputs"]["image"], &first["dockerImageUsed"]), (&json!(image), &json!(image)));
+    assert_eq!(first["callCaching"]["allowResultReuse"], false);
+    assert!(told["reason"].as_str().unwrap().contains("(404)"), "{told}");
+    assert_eq!((&again["callCaching"]["hit"], &again["outputs"]["image"]), (&json!(false), &json!(at(&image, 1))));
+    // Nobody looked it up then.
+    let before = CONF.replace("docker.hash-lookup", "#");
+    let (first, again, told) = over_a_kill(&registry, [&before, CONF], || {});
+    assert_eq!((&first["outputs"]["image"], &first["dockerImageUsed"]), (&json!(image), &json!(image)));
+    assert!(told["reason"].as_str().unwrap().contains("before digests were looked up"), "{told}");
+    assert_eq!((&again["callCaching"]["hit"], &again["outputs"]["image"]), (&json!(false), &json!(at(&image, 1))));
+    // What was known stays known, also when nobody looks it up any more.
+    for after in [CONF, &before] {
+        registry.set("lab/tool:1", 1);
+        let (first, again, _) = over_a_kill(&registry, [CONF, after], || registry.set("lab/tool:1", 2));
+        assert_eq!((&first["outputs"]["image"], &first["dockerImageUsed"]), (&json!(at(&image, 1)), &json!(at(&image, 1))));
+        assert_eq!(first["callCaching"]["allowResultReuse"], true, "{first}");
+        assert_eq!(again["callCaching"]["hit"], false, "another image, or only its tag: {again}");
+    }
+    // The same under the same rules is taken again.
+    let (_, again, _) = over_a_kill(&registry, [&before, &before], || registry.set("lab/tool:1", 3));
+    assert_eq!(again["callCaching"]["hit"], true, "{again}");
+}
+
 #[test]
 fn an_abort_does_not_wait_for_a_registry() {
     let registry = Registry::start();

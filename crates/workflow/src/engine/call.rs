@@ -29,7 +29,7 @@ use crate::{
     documents::{EndDoc, Failure, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     layout,
-    prepare::{Hit, Preparation, Prepared, guarded, record_maker},
+    prepare::{Hit, Left, Preparation, Prepared, guarded, record_maker},
     progress::Event,
     provider::Mode,
     settings::Settings,
@@ -66,6 +66,8 @@ pub(super) struct Call {
     pub(super) memory_failures: i32,
     pub(super) vanished: u32,
     pub(super) may_have_started: bool,
+    /// What an earlier engine has left of it, which also binds further attempts.
+    pub(super) left: Option<Left>,
     /// Whether it counts among those that are prepared ahead.
     pub(super) ahead: bool,
     pub(super) root: usize,
@@ -97,6 +99,7 @@ impl Engine<'_> {
             overrides: call.overrides.clone(),
             call_dir: call.call_dir.clone(),
             look_up,
+            left: call.left.clone(),
             told: None,
         });
     }
@@ -124,6 +127,8 @@ impl Engine<'_> {
                 return;
             }
         };
+        // What runs already is what it was when it was started.
+        prepared.identity = prepared.identity.filter(|identity| call.left.as_ref().is_none_or(|left| left.is(identity)));
         if let Some(identity) = &prepared.identity {
             call.cache_key = Some(identity.key.clone());
         }

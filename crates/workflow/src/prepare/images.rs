@@ -11,9 +11,12 @@ use std::{
 use batchyard_model::RunId;
 use batchyard_store::Write;
 
-use super::{Halt, Preparation, PrepareContext, Preparer, Shared};
+use super::{Halt, Preparation, PrepareContext, Preparer, Shared, left::unknown};
 use crate::{
-    digests::{Answer, DigestPolicy, name::ImageName},
+    digests::{
+        Answer, DigestPolicy,
+        name::{ImageName, is_digest},
+    },
     identity::text_hash,
     settings::Place,
 };
@@ -68,6 +71,18 @@ impl RunImages {
     }
 }
 
+impl Place {
+    /// Has the image of a container taken by its digest.
+    fn pin(&mut self, exact: String) {
+        if let Some((_, used)) = &mut self.container {
+            used.clone_from(&exact);
+        }
+        if let Some(image) = &mut self.image {
+            image.digest = Some(exact);
+        }
+    }
+}
+
 impl Preparation {
     /// Names the image of a call by its digest, where that is wanted and known, or notes why nobody knows it.
     ///
@@ -75,11 +90,28 @@ impl Preparation {
     /// It must be asked for first.
     pub(super) fn pin(&self, place: &mut Place) -> Result<(), Halt> {
         let policy = &self.context.settings.digests;
-        if matches!(policy, DigestPolicy::TagIsIdentity) {
+        let tag_counts = matches!(policy, DigestPolicy::TagIsIdentity);
+        if tag_counts && self.left.is_none() {
             return Ok(());
         }
         let Some(image) = place.image.as_mut().filter(|image| image.in_container()) else { return Ok(()) };
-        let answer = match ImageName::parse(&image.used) {
+        let name = ImageName::parse(&image.used);
+        if name == Ok(None) {
+            return Ok(());
+        }
+        match self.left.as_ref().and_then(|left| left.found_out(image, tag_counts)) {
+            Some(Ok(exact)) => {
+                place.pin(exact);
+                return Ok(());
+            }
+            Some(Err(why)) => {
+                image.unknown = Some(why);
+                return Ok(());
+            }
+            None if tag_counts => return Ok(()),
+            None => {}
+        }
+        let answer = match name {
             Ok(None) => return Ok(()),
             Err(wrong) => Err(wrong.to_string().into()),
             Ok(Some(name)) => match policy {
@@ -89,15 +121,15 @@ impl Preparation {
         };
         match answer {
             Ok(exact) => {
-                if let Some((_, used)) = &mut place.container {
-                    used.clone_from(&exact);
+                place.pin(exact);
+                if let (Some(left), Some(image)) = (&self.left, &mut place.image) {
+                    left.doubt(image);
                 }
-                image.digest = Some(exact);
             }
             Err(why) => {
                 let settings = &self.context.settings;
                 let is_ending = &*why == ENDING;
-                let why = format!("the digest of image `{}` is not known: {why}", image.used);
+                let why = unknown(image, &why);
                 if (settings.read_cache || settings.write_cache) && !is_ending {
                     place.note = Some(format!("{why}; results of its tasks are neither taken from earlier calls nor kept for later ones"));
                 }
@@ -164,9 +196,10 @@ impl Shared {
         let digests = Arc::clone(digests);
         let engine = context.settings.engine.clone();
         let key = key_of(root, &image);
-        // Without an answer from the store the image is asked for again.
-        if let Ok(Some(digest)) = self.store.load_blob(&key) {
-            return self.found(&context, root, &image, Ok(digest.into()));
+        match self.store.load_blob(&key).map_err(|error| error.to_string()) {
+            Ok(None) => {}
+            // Whoever asked again might hear something else than the calls before.
+            kept => return self.found(&context, root, &image, kept_answer(kept)),
         }
         let shared = Arc::clone(self);
         let asked = image.clone();
@@ -174,8 +207,11 @@ impl Shared {
             let Ok(digest) = &answer else { return shared.found(&context, root, &image, answer) };
             let write = Write::PutBlob { hash: key, content: digest.to_string() };
             let store = Arc::clone(&shared.store);
-            // A store that refuses it refuses what its calls have to record as well, which ends the run.
-            store.write_then(vec![write], move |_| shared.found(&context, root, &image, answer));
+            store.write_then(vec![write], move |kept| {
+                // What is not kept does not hold for the calls to come.
+                let answer = kept.map_err(|error| cannot_keep(&error.to_string())).and(answer);
+                shared.found(&context, root, &image, answer);
+            });
         });
     }
 
@@ -191,7 +227,40 @@ impl Shared {
     }
 }
 
-/// Key of the blob that holds what a tag means to a run.
+/// Key of the blob that holds what a tag means to a run; no text is kept under such a key, whatever its hash.
 fn key_of(root: RunId, image: &ImageName) -> String {
-    text_hash(&format!("image {} of run {root}", image.full()))
+    format!("image-{}", text_hash(&format!("image {} of run {root}", image.full())))
+}
+
+/// What a run was told before, by the store.
+fn kept_answer(kept: Result<Option<String>, String>) -> Answer {
+    match kept {
+        Ok(Some(digest)) if is_digest(&digest) => Ok(digest.into()),
+        Ok(_) => Err("what is kept of it is no digest".into()),
+        Err(error) => Err(cannot_keep(&error)),
+    }
+}
+
+fn cannot_keep(error: &str) -> Arc<str> {
+    format!("the store cannot say what the run was told of it: {error}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_was_told_is_a_digest_under_a_key_of_its_own() {
+        let image = ImageName::parse("lab/tool:1").unwrap().unwrap();
+        let (run, other) = (RunId::random(), RunId::random());
+        let key = key_of(run, &image);
+        // Texts are kept under 32 hexadecimal digits; keys have room for 64 letters.
+        assert!(key.len() <= 64 && key.starts_with("image-") && key != key_of(other, &image), "{key}");
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        assert_eq!(kept_answer(Ok(Some(digest.clone()))), Ok(digest.into()));
+        for wrong in ["", "lab/tool@sha256:00", "sha256:zz"] {
+            assert!(kept_answer(Ok(Some(wrong.into()))).unwrap_err().contains("no digest"), "{wrong}");
+        }
+        assert!(kept_answer(Err("is away".into())).unwrap_err().ends_with("was told of it: is away"));
+    }
 }
