@@ -86,8 +86,11 @@ pub struct Preparation {
     /// What an earlier engine has left of it.
     pub left: Option<Left>,
     /// What its image is, once that was asked for.
-    pub told: Option<(ImageName, Answer)>,
+    pub told: Option<Told>,
 }
+
+/// An image and what was found out about it.
+pub type Told = (ImageName, Answer);
 
 /// Why a call is not ready.
 enum Halt {

@@ -152,6 +152,7 @@ impl Engine<'_> {
             vanished: 0,
             may_have_started: left.is_some(),
             left,
+            told: None,
             ahead: false,
             root,
         };

@@ -29,7 +29,7 @@ use crate::{
     documents::{EndDoc, Failure, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     layout,
-    prepare::{Hit, Left, Preparation, Prepared, guarded, record_maker},
+    prepare::{Hit, Left, Preparation, Prepared, Told, guarded, record_maker},
     progress::Event,
     provider::Mode,
     settings::Settings,
@@ -68,6 +68,8 @@ pub(super) struct Call {
     pub(super) may_have_started: bool,
     /// What an earlier engine has left of it, which also binds further attempts.
     pub(super) left: Option<Left>,
+    /// What was found out about its image, for its next preparation.
+    pub(super) told: Option<Told>,
     /// Whether it counts among those that are prepared ahead.
     pub(super) ahead: bool,
     pub(super) root: usize,
@@ -100,8 +102,22 @@ impl Engine<'_> {
             call_dir: call.call_dir.clone(),
             look_up,
             left: call.left.clone(),
-            told: None,
+            told: call.told.take(),
         });
+    }
+
+    /// A call waits until it is known what its image is. It holds nothing meanwhile, and keeps no other from being prepared.
+    pub(super) fn aside(&mut self, number: u64) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let was_ahead = std::mem::take(&mut call.ahead);
+        self.leave_ahead(was_ahead);
+    }
+
+    /// It is known what the image of a call is, or that nobody knows it.
+    pub(super) fn image_told(&mut self, number: u64, look_up: bool, told: Told) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.told = Some(told);
+        self.prepare_call(number, look_up);
     }
 
     /// A call is no longer among those that are prepared ahead: the next ones take its place.
