@@ -317,9 +317,9 @@ fn a_task_that_is_taken_up_runs_in_what_it_was_started_in() {
 
 #[test]
 fn an_abort_does_not_wait_for_a_registry() {
+    const TRIES: usize = 4;
     let registry = Registry::start();
     registry.state().hangs = true;
-    const TRIES: usize = 4;
     let yard = yard(&registry, &CONF.replace("max-retries = 0", &format!("max-retries = {}", TRIES - 1)));
     let server = serve(&yard);
     // More calls than are prepared ahead, and one after them that needs no image.
