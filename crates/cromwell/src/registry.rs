@@ -1,7 +1,8 @@
 //! Asks registries what tags of images mean, by the HTTP interface that all of them have (OCI distribution, Docker registry v2).
 //!
 //! The head of a manifest has its digest; it costs no pull where these are counted. A registry that wants a token says where to
-//! get one ([`challenge`]); accounts are those that `docker login` has left ([`accounts`]).
+//! get one ([`challenge`]); accounts are those that `docker login` has left ([`accounts`]). Only the registry itself may say it,
+//! not whom it redirects to, and an account leaves this machine encrypted only.
 
 mod accounts;
 mod challenge;
@@ -16,12 +17,18 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use batchyard_workflow::digests::{
-    Registries,
-    name::{DOCKER_HUB, ImageName, is_digest},
+use batchyard_workflow::{
+    digests::{
+        Registries,
+        name::{DOCKER_HUB, ImageName, is_digest},
+    },
+    glob::hex,
 };
 use serde::Deserialize;
-use ureq::{Body, http::Response};
+use ureq::{
+    Body, ResponseExt as _,
+    http::{Response, Uri},
+};
 
 use accounts::Account;
 use challenge::Challenge;
@@ -44,6 +51,8 @@ const REDIRECTS: u32 = 3;
 const MANIFEST_BYTES: u64 = 4 << 20;
 /// Largest answer with a token.
 const TOKEN_BYTES: u64 = 256 << 10;
+/// Who gives tokens, in what people are told.
+const TOKEN_SERVER: &str = "the server that gives tokens for its registry";
 /// Further tries unless another number is given.
 pub const RETRIES: u32 = 3;
 
@@ -90,9 +99,18 @@ impl RegistryClient {
         let url = format!("{scheme}://{host}/v2/{}/manifests/{}", image.repository, image.tag);
         let mut authorization = None;
         let mut answer = ask(&agent, "HEAD", &url, None)?;
+        let mut no_account = None;
         if answer.status().as_u16() == 401 {
-            authorization = self.authorization(&agent, image, &answer)?;
-            answer = ask(&agent, "HEAD", &url, authorization.as_deref())?;
+            check_asked(&url, answer.get_uri())?;
+            let account = accounts::of(self.accounts.as_deref(), &image.registry).unwrap_or_else(|why| {
+                no_account = Some(why);
+                None
+            });
+            let signed_in = sign_in(is_here, image, &answer, account.as_ref()).and_then(|header| {
+                authorization = Some(header);
+                ask(&agent, "HEAD", &url, authorization.as_deref())
+            });
+            answer = signed_in.map_err(|trouble| trouble.because(no_account.as_deref()))?;
         }
         let by_head = answer.status().is_success().then(|| digest_in(&answer)).flatten();
         if let Some(digest) = by_head {
@@ -102,24 +120,17 @@ impl RegistryClient {
         if answer.status().is_success() || matches!(answer.status().as_u16(), 405 | 501) {
             answer = ask(&agent, "GET", &url, authorization.as_deref())?;
         }
-        judged(&answer)?;
+        judged(&answer).map_err(|trouble| trouble.because(no_account.as_deref()))?;
         by_content(&mut answer)
     }
+}
 
-    /// What a registry that refused wants to see with each request.
-    fn authorization(&self, agent: &ureq::Agent, image: &ImageName, refused: &Response<Body>) -> Result<Option<String>, Trouble> {
-        let offers = refused.headers().get_all("www-authenticate").iter().filter_map(|value| value.to_str().ok());
-        let account = accounts::of(self.accounts.as_deref(), &image.registry).map_err(Trouble::Final)?;
-        match challenge::parse(offers) {
-            Some(Challenge::Bearer { realm, service, scope }) => {
-                let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", image.repository));
-                token(agent, &realm, service.as_deref(), &scope, account.as_ref()).map(Some)
-            }
-            Some(Challenge::Basic) => match account {
-                Some(account) => Ok(Some(basic(&account))),
-                None => Err(Trouble::Final("the registry wants an account, and `docker login` has left none for it".into())),
-            },
-            None => Err(Trouble::Final("the registry refuses to answer (401), and does not say how to sign in".into())),
+impl Trouble {
+    /// The same, with why there was no account; that may be the cause of a refusal alone.
+    fn because(self, no_account: Option<&str>) -> Self {
+        match (self, no_account) {
+            (Trouble::Final(told), Some(why)) => Trouble::Final(format!("{told}; {why}")),
+            (trouble, _) => trouble,
         }
     }
 }
@@ -142,12 +153,55 @@ impl Registries for RegistryClient {
     }
 }
 
-/// One that speaks to other machines encrypted only, whatever they redirect to.
+/// What a registry that refused wants to see with each request.
+fn sign_in(is_here: bool, image: &ImageName, refused: &Response<Body>, account: Option<&Account>) -> Result<String, Trouble> {
+    let offers = refused.headers().get_all("www-authenticate").iter().filter_map(|value| value.to_str().ok());
+    match challenge::parse(offers) {
+        Some(Challenge::Bearer { realm, service, scope }) => {
+            let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", image.repository));
+            token(is_here, &realm, service.as_deref(), &scope, account)
+        }
+        Some(Challenge::Basic) => match account {
+            Some(account) => Ok(basic(account)),
+            None => Err(Trouble::Final("the registry wants an account, and `docker login` has left none for it".into())),
+        },
+        None => Err(Trouble::Final("the registry refuses to answer (401), and does not say how to sign in".into())),
+    }
+}
+
+/// Whether an answer is of the host that was asked: an account there is nobody else's business.
+fn check_asked(url: &str, answered: &Uri) -> Result<(), Trouble> {
+    let place = |uri: &Uri| {
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
+        Some((uri.host()?.to_ascii_lowercase(), port))
+    };
+    let asked = url.parse().ok();
+    if asked.as_ref().and_then(place).is_some_and(|asked| Some(asked) == place(answered)) {
+        return Ok(());
+    }
+    let host = answered.authority().map_or("another server", |authority| authority.as_str());
+    Err(Trouble::Final(format!(
+        "its registry redirects to `{host}`, which wants its callers to sign in: name the image as it is called there"
+    )))
+}
+
+/// Who is asked for tokens: a server that is spoken to encrypted, or one on this machine for a registry on this machine.
+fn token_agent(is_here: bool, realm: &str) -> Result<ureq::Agent, Trouble> {
+    let uri: Option<Uri> = realm.parse().ok();
+    let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, is_loopback(uri.host()?))));
+    match parts {
+        Some(("http", true)) if is_here => Ok(agent(true)),
+        Some(("https", loopback)) if is_here || !loopback => Ok(agent(false)),
+        _ => Err(Trouble::Final(format!("its registry wants a token from `{realm:.200}`, which is no address to send an account to"))),
+    }
+}
+
+/// One that speaks to other machines encrypted only, whatever they redirect to. One for this machine is not redirected at all.
 fn agent(is_here: bool) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .https_only(!is_here)
-        .max_redirects(REDIRECTS)
+        .max_redirects(if is_here { 0 } else { REDIRECTS })
         .max_redirects_will_error(true)
         .timeout_global(Some(ANSWER));
     let config = if is_here { config.proxy(None) } else { config };
@@ -192,7 +246,7 @@ fn by_content(answer: &mut Response<Body>) -> Result<String, Trouble> {
     let told = digest_in(answer);
     let content = read(answer, MANIFEST_BYTES, "its registry")?;
     let hash = ring::digest::digest(&ring::digest::SHA256, &content);
-    let found = hash.as_ref().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let found = format!("sha256:{}", hex(hash.as_ref()));
     match told {
         Some(told) if told.starts_with("sha256:") && told != found => {
             Err(Trouble::Passing(format!("its registry calls it {told}, and sent {found}")))
@@ -201,7 +255,8 @@ fn by_content(answer: &mut Response<Body>) -> Result<String, Trouble> {
     }
 }
 
-fn token(agent: &ureq::Agent, realm: &str, service: Option<&str>, scope: &str, account: Option<&Account>) -> Result<String, Trouble> {
+fn token(is_here: bool, realm: &str, service: Option<&str>, scope: &str, account: Option<&Account>) -> Result<String, Trouble> {
+    let agent = token_agent(is_here, realm)?;
     let mut query = form_urlencoded::Serializer::new(String::new());
     if let Some(service) = service {
         query.append_pair("service", service);
@@ -211,15 +266,14 @@ fn token(agent: &ureq::Agent, realm: &str, service: Option<&str>, scope: &str, a
     if let Some(account) = account {
         request = request.header("authorization", basic(account));
     }
-    const WHO: &str = "the server that gives tokens for its registry";
-    let mut answer = request.call().map_err(|error| of_network(WHO, &error))?;
+    let mut answer = request.call().map_err(|error| of_network(TOKEN_SERVER, &error))?;
     match answer.status().as_u16() {
         200..=299 => {}
-        code @ (408 | 425 | 429 | 500..=599) => return Err(Trouble::Passing(format!("{WHO} answers {code}"))),
-        code => return Err(Trouble::Final(format!("{WHO} answers {code}"))),
+        code @ (408 | 425 | 429 | 500..=599) => return Err(Trouble::Passing(format!("{TOKEN_SERVER} answers {code}"))),
+        code => return Err(Trouble::Final(format!("{TOKEN_SERVER} answers {code}"))),
     }
-    let content = read(&mut answer, TOKEN_BYTES, WHO)?;
-    let wrong = || Trouble::Final(format!("{WHO} gives none"));
+    let content = read(&mut answer, TOKEN_BYTES, TOKEN_SERVER)?;
+    let wrong = || Trouble::Final(format!("{TOKEN_SERVER} gives none"));
     let found: Token = serde_json::from_slice(&content).map_err(|_| wrong())?;
     let token = found.token.or(found.access_token).filter(|token| !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()));
     token.map(|token| format!("Bearer {token}")).ok_or_else(wrong)

@@ -3,6 +3,7 @@
 //! [`DigestPolicy`] says what is done about tags. [`Digests`] knows what was found out lately and asks for the rest, once for all
 //! who want to know. What a run was told once holds for all its calls, also of a later engine: `prepare` sees to that.
 
+mod local;
 pub mod name;
 
 use std::{
@@ -14,14 +15,16 @@ use std::{
 };
 
 use batchyard_core::Pool;
-use batchyard_runner::container::{Engine, EngineKind};
+use batchyard_runner::{Control, EndedBy, container::EngineKind};
 use indexmap::IndexMap;
 
 use crate::settings::EngineChoice;
 use name::{ImageName, is_digest};
 
-/// Images asked for at once.
+/// Images asked for at once, and pulls at once.
 const AT_ONCE: usize = 4;
+/// Time between the polite signal and the hard one for a pull that nobody waits for any more.
+const PULL_GRACE: Duration = Duration::from_secs(5);
 /// Stack of a thread that asks.
 const STACK_BYTES: usize = 1 << 20;
 /// How long nobody asks again after a failure: long enough for all shards of a scatter, short enough for a registry that was
@@ -87,16 +90,47 @@ pub struct Digests {
     bounds: Bounds,
     state: Mutex<State>,
     pool: Pool,
+    /// Gets images, which may take long.
+    pulls: Pool,
 }
 
 type Then = Box<dyn FnOnce(Answer) + Send>;
 
 #[derive(Default)]
 struct State {
-    /// By the full name, oldest first, each until when it holds.
+    /// By name, oldest first, each until when it holds.
     known: IndexMap<String, (Answer, Instant)>,
-    /// Who waits for an answer.
-    asked: HashMap<String, Vec<Then>>,
+    /// What is asked for, by name.
+    asked: HashMap<String, Asked>,
+    /// The last ticket that was given.
+    tickets: u64,
+}
+
+/// An image that is asked for.
+struct Asked {
+    /// The ticket of whom it is asked for.
+    number: u64,
+    /// Who waits for the answer, by their tickets.
+    waiting: Vec<(u64, Then)>,
+    /// Ends the pull that gets it.
+    pull: Option<Arc<Control>>,
+}
+
+/// What to find out.
+#[derive(Clone)]
+struct Look {
+    image: ImageName,
+    engine: EngineChoice,
+    key: String,
+    number: u64,
+    began: Instant,
+}
+
+/// What somebody waits for.
+#[derive(Debug)]
+pub struct Ticket {
+    key: String,
+    number: u64,
 }
 
 impl fmt::Debug for Digests {
@@ -108,60 +142,131 @@ impl fmt::Debug for Digests {
 impl Digests {
     /// Nothing is known yet.
     pub fn new(source: Source, bounds: Bounds) -> Self {
-        Digests { source, bounds, state: Mutex::default(), pool: Pool::new("digests", AT_ONCE, STACK_BYTES) }
+        let pool = |name| Pool::new(name, AT_ONCE, STACK_BYTES);
+        Digests { source, bounds, state: Mutex::default(), pool: pool("digests"), pulls: pool("pulls") }
     }
 
-    /// Has `then` called with the digest of an image: at once where it is known, else on another thread.
-    pub fn ask(self: &Arc<Self>, image: &ImageName, engine: &EngineChoice, then: impl FnOnce(Answer) + Send + 'static) {
-        let key = image.full();
+    /// Has `then` called with the digest of an image: at once where it is known, else on another thread. What is waited for can be
+    /// given up.
+    pub fn ask(self: &Arc<Self>, image: &ImageName, engine: &EngineChoice, then: impl FnOnce(Answer) + Send + 'static) -> Option<Ticket> {
+        let key = self.name_of(image, engine);
         let mut state = self.lock();
         if let Some((answer, _)) = state.known.get(&key).filter(|(_, until)| Instant::now() < *until) {
             let answer = answer.clone();
             drop(state);
-            return then(answer);
+            then(answer);
+            return None;
         }
-        let waiting = state.asked.entry(key).or_default();
-        waiting.push(Box::new(then));
-        if waiting.len() > 1 {
-            return;
+        state.tickets += 1;
+        let number = state.tickets;
+        let ticket = Ticket { key: key.clone(), number };
+        if let Some(asked) = state.asked.get_mut(&key) {
+            asked.waiting.push((number, Box::new(then)));
+            return Some(ticket);
+        }
+        state.asked.insert(key.clone(), Asked { number, waiting: vec![(number, Box::new(then))], pull: None });
+        drop(state);
+        let look = Look { image: image.clone(), engine: engine.clone(), key, number, began: Instant::now() };
+        let (digests, kept) = (Arc::clone(self), look.clone());
+        self.carry_out(&self.pool, kept, move || match digests.look_up(&look)? {
+            Some(digest) => Ok(Some(digest)),
+            None => {
+                digests.pull(look);
+                Ok(None)
+            }
+        });
+        Some(ticket)
+    }
+
+    /// Somebody does not wait any more. A pull for which nobody waits is ended.
+    pub fn give_up(&self, ticket: &Ticket) {
+        let mut state = self.lock();
+        let Some(asked) = state.asked.get_mut(&ticket.key) else { return };
+        let place = asked.waiting.iter().position(|(number, _)| *number == ticket.number);
+        let gone = place.map(|place| asked.waiting.swap_remove(place));
+        let pull = asked.pull.clone().filter(|_| asked.waiting.is_empty());
+        if pull.is_some() {
+            state.asked.remove(&ticket.key);
         }
         drop(state);
-        let (digests, asked, engine) = (Arc::clone(self), image.clone(), engine.clone());
-        let look = move || {
-            let began = Instant::now();
-            let found = catch_unwind(AssertUnwindSafe(|| digests.look_up(&asked, &engine)));
-            let found = found.unwrap_or_else(|_| Err("internal error while it was looked up".into()));
-            digests.answered(&asked, found, began.elapsed());
-        };
-        if let Err(error) = self.pool.run(look) {
-            self.answered(image, Err(format!("no thread to ask for it: {error}")), Duration::ZERO);
+        drop(gone);
+        if let Some(pull) = pull {
+            pull.end(EndedBy::Abort, PULL_GRACE);
         }
     }
 
-    fn look_up(&self, image: &ImageName, engine: &EngineChoice) -> Result<String, String> {
-        let digest = match &self.source {
-            Source::Registries(registries) => registries.digest(image)?,
-            Source::Engine => by_engine(image, engine)?,
-        };
-        if is_digest(&digest) { Ok(digest) } else { Err(format!("what was answered is no digest: {digest:.100?}")) }
+    /// What an image is known by: its full name, or as it was written where the engine of this machine completes names as it likes.
+    pub fn name_of(&self, image: &ImageName, engine: &EngineChoice) -> String {
+        match self.source {
+            Source::Engine if engine.get().is_some_and(|engine| engine.kind == EngineKind::Podman) => image.plain(),
+            Source::Engine | Source::Registries(_) => image.full(),
+        }
     }
 
-    fn answered(&self, image: &ImageName, found: Result<String, String>, took: Duration) {
-        let keep = if found.is_ok() { self.bounds.keep } else { failure_kept(took) };
-        let answer: Answer = found.map(Arc::from).map_err(Arc::from);
-        let (key, now) = (image.full(), Instant::now());
+    /// Has a pool find out something, and tells what it was, if it was found out with that.
+    fn carry_out(self: &Arc<Self>, pool: &Pool, look: Look, work: impl FnOnce() -> Result<Option<String>, String> + Send + 'static) {
+        let (digests, kept) = (Arc::clone(self), look.clone());
+        let run = pool.run(move || {
+            let found = catch_unwind(AssertUnwindSafe(work));
+            let found = found.unwrap_or_else(|_| Err("internal error while it was looked up".into()));
+            if let Some(found) = found.transpose() {
+                digests.answered(&look, found);
+            }
+        });
+        if let Err(error) = run {
+            self.answered(&kept, Err(format!("no thread to ask for it: {error}")));
+        }
+    }
+
+    /// The digest, if it can be told without a pull.
+    fn look_up(&self, look: &Look) -> Result<Option<String>, String> {
+        let digest = match &self.source {
+            Source::Registries(registries) => registries.digest(&look.image)?,
+            Source::Engine => match local::has(&look.image, &look.engine)? {
+                Some(digest) => digest,
+                None => return Ok(None),
+            },
+        };
+        if is_digest(&digest) { Ok(Some(digest)) } else { Err(format!("what was answered is no digest: {digest:.100?}")) }
+    }
+
+    /// Has the engine get an image, if still somebody waits for it.
+    fn pull(self: &Arc<Self>, look: Look) {
+        let control = Control::new(format!("pull {} of {}", look.number, look.key));
         let mut state = self.lock();
+        let Some(asked) = state.asked.get_mut(&look.key).filter(|asked| asked.number == look.number) else { return };
+        if asked.waiting.is_empty() {
+            state.asked.remove(&look.key);
+            return;
+        }
+        asked.pull = Some(Arc::clone(&control));
+        drop(state);
+        self.carry_out(&self.pulls, look.clone(), move || match control.ended_by() {
+            None => local::get(&look.image, &look.engine, &control).map(Some),
+            Some(_) => Ok(None),
+        });
+    }
+
+    fn answered(&self, look: &Look, found: Result<String, String>) {
+        let now = Instant::now();
+        let keep = if found.is_ok() { self.bounds.keep } else { failure_kept(now.saturating_duration_since(look.began)) };
+        let answer: Answer = found.map(Arc::from).map_err(Arc::from);
+        let mut state = self.lock();
+        // Given up: somebody else may have it asked for anew.
+        if state.asked.get(&look.key).is_none_or(|asked| asked.number != look.number) {
+            return;
+        }
         // The order is that of age.
-        state.known.shift_remove(&key);
+        state.known.shift_remove(&look.key);
         while state.known.len() >= self.bounds.most.max(1) {
             state.known.shift_remove_index(0);
         }
         if let Some(until) = now.checked_add(keep) {
-            state.known.insert(key.clone(), (answer.clone(), until));
+            state.known.insert(look.key.clone(), (answer.clone(), until));
         }
-        let waiting = state.asked.remove(&key).unwrap_or_default();
+        let asked = state.asked.remove(&look.key);
         drop(state);
-        waiting.into_iter().for_each(|then| then(answer.clone()));
+        asked.into_iter().flat_map(|asked| asked.waiting).for_each(|(_, then)| then(answer.clone()));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -172,32 +277,6 @@ impl Digests {
 /// How long a failure that took so long holds.
 fn failure_kept(took: Duration) -> Duration {
     FAILURE_KEPT.max(took.saturating_mul(FAILURE_FACTOR)).min(FAILURE_KEPT_AT_MOST)
-}
-
-/// The digest of an image as the engine of this machine knows it.
-fn by_engine(image: &ImageName, engine: &EngineChoice) -> Result<String, String> {
-    let engine = engine.get().ok_or("there is no container engine that would know its digest")?;
-    if engine.kind == EngineKind::Apptainer {
-        return Err("Apptainer keeps no digests: have them looked up in registries (`remote`)".into());
-    }
-    let folder = tempfile::tempdir().map_err(|error| format!("no folder to ask the container engine in: {error}"))?;
-    let listed = |engine: &Engine| -> Result<Option<String>, String> {
-        let images = engine.list_images(folder.path()).map_err(|error| error.to_string())?;
-        let is_meant = |name: &str| ImageName::parse(name).ok().flatten().is_some_and(|name| name.full() == image.full());
-        Ok(images.into_iter().find(|listed| is_meant(&listed.name)).map(|listed| listed.digest))
-    };
-    let found = match listed(engine)? {
-        Some(digest) => Some(digest),
-        None => {
-            engine.pull(&image.plain(), folder.path()).map_err(|error| error.to_string())?;
-            listed(engine)?
-        }
-    };
-    match found {
-        Some(digest) if is_digest(&digest) => Ok(digest),
-        Some(_) => Err("the container engine has it from no registry, so that it has no digest".into()),
-        None => Err("the container engine does not list it, though it has got it".into()),
-    }
 }
 
 #[cfg(test)]
@@ -243,7 +322,7 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         for _ in 0..times {
             let sender = sender.clone();
-            digests.ask(&image(name), &EngineChoice::None, move |answer| sender.send(answer).unwrap());
+            let _ = digests.ask(&image(name), &EngineChoice::None, move |answer| sender.send(answer).unwrap());
         }
         receiver
     }
@@ -290,25 +369,5 @@ mod tests {
         assert!(ask(&digests, "b", 1).recv().unwrap().unwrap_err().contains("no digest"));
         drop(answer);
         assert!(ask(&digests, "c", 1).recv().unwrap().unwrap_err().contains("internal error"), "a panic is an answer, too");
-    }
-
-    #[test]
-    fn the_engine_is_asked_and_gets_what_it_has_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let (has, none) = (digest(7), "<none>");
-        let script = format!(
-            "d={}; case $1 in images) [ \"$2 $3\" = '--digests --format' ] || exit 3; printf 'tool\\t1\\t{has}\\nown\\tlatest\\t{none}\\n'; \
-             [ ! -e $d/got ] || printf 'docker.io/lab/new\\t2\\t{has}\\n';; pull) [ $2 = lab/new:2 ] && touch $d/got;; esac",
-            folder.path().display()
-        );
-        let command: Vec<String> = ["bash", "-c", &script, "docker"].map(String::from).into();
-        let engine = |kind| EngineChoice::Given(Engine { kind, command: command.clone(), arguments: Vec::new() });
-        let docker = engine(EngineKind::Docker);
-        assert_eq!(by_engine(&image("docker.io/library/tool:1"), &docker).unwrap(), has);
-        assert!(by_engine(&image("own"), &docker).unwrap_err().contains("from no registry"));
-        assert_eq!(by_engine(&image("docker://lab/new:2"), &docker).unwrap(), has);
-        assert!(by_engine(&image("lab/new:3"), &docker).unwrap_err().contains("ended with 1"));
-        assert!(by_engine(&image("tool:1"), &engine(EngineKind::Apptainer)).unwrap_err().contains("Apptainer"));
-        assert!(by_engine(&image("tool:1"), &EngineChoice::None).unwrap_err().contains("no container engine"));
     }
 }

@@ -47,7 +47,7 @@ use crate::{
     machine::Machine,
     plan::{Plan, PlanError},
     preflight::wrong_constant,
-    prepare::{PrepareContext, Prepared},
+    prepare::{PrepareContext, Prepared, Told},
     progress::{Event, Progress},
     settings::{FailureMode, Settings},
 };
@@ -62,6 +62,10 @@ const STEPS_AT_ONCE: usize = 32;
 pub enum Message {
     /// A call was prepared.
     Prepared(u64, Box<Result<Prepared, Failure>>),
+    /// A call waits until it is known what its image is.
+    Aside(u64),
+    /// What the image of a call is that has waited for it; whether that call is to be looked up.
+    Image(u64, bool, Box<Told>),
     /// An attempt of another engine has succeeded; these were let go in its place.
     Released(Vec<u64>),
     /// What happened to another engine's task lets this be done.
@@ -408,6 +412,8 @@ impl<'p> Engine<'p> {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Prepared(call, result) => self.prepared(call, *result),
+            Message::Aside(call) => self.aside(call),
+            Message::Image(call, look_up, told) => self.image_told(call, look_up, *told),
             Message::Released(started) => started.into_iter().for_each(|call| self.started(call)),
             Message::Act(actions) => self.act(actions),
             Message::Submitted(call, job_id) => self.submitted(call, job_id),

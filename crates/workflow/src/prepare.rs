@@ -4,6 +4,7 @@
 //! has to be asked for wait aside ([`images`]), so that no thread waits for a registry.
 
 mod images;
+mod left;
 mod reuse;
 
 use std::{
@@ -39,6 +40,7 @@ use crate::{
     unwritten::Unwritten,
 };
 pub use images::RunImages;
+pub use left::Left;
 
 /// Most calls prepared together.
 const BATCH: usize = 64;
@@ -81,9 +83,14 @@ pub struct Preparation {
     pub call_dir: PathBuf,
     /// Whether its identity is computed and looked up (first attempts only).
     pub look_up: bool,
+    /// What an earlier engine has left of it.
+    pub left: Option<Left>,
     /// What its image is, once that was asked for.
-    pub told: Option<(ImageName, Answer)>,
+    pub told: Option<Told>,
 }
+
+/// An image and what was found out about it.
+pub type Told = (ImageName, Answer);
 
 /// Why a call is not ready.
 enum Halt {
@@ -276,10 +283,12 @@ impl Shared {
             bcs::check_task(attributes)?;
         }
         let (mut place, mut image) = settings.place_at(provider, runtime)?;
-        preparation.pin(&mut place)?;
-        // What BatchCompute finds in an object store it finds by its tag.
-        if let (false, Some(image), Some(used)) = (provider.definition().bcs, &mut image, &place.image) {
-            image.replace_range(.., used.exact());
+        // What BatchCompute finds in an object store it finds by its tag, which is all that it is known by.
+        if !provider.definition().bcs {
+            preparation.pin(&mut place)?;
+            if let (Some(image), Some(used)) = (&mut image, &place.image) {
+                image.replace_range(.., used.exact());
+            }
         }
         let short: String = preparation.id.run.to_string().chars().take(8).collect();
         let name = format!("cromwell_{short}_{}", preparation.id.call);

@@ -1,4 +1,5 @@
-//! Accounts at registries, as `docker login` keeps them: the part `auths` of `config.json`.
+//! Accounts at registries, as `docker login` keeps them: the part `auths` of `config.json`. Those that a helper keeps, and tokens
+//! of identity (`identitytoken`), are not used.
 
 use std::{
     collections::BTreeMap,
@@ -30,8 +31,7 @@ pub(super) struct Account {
 
 #[derive(Deserialize)]
 struct Config {
-    #[serde(default)]
-    auths: BTreeMap<String, Entry>,
+    auths: Option<BTreeMap<String, Option<Entry>>>,
 }
 
 #[derive(Deserialize)]
@@ -56,14 +56,16 @@ pub(super) fn of(file: Option<&Path>, registry: &str) -> Result<Option<Account>,
     let Some(file) = file else { return Ok(None) };
     let wrong = |what: &dyn std::fmt::Display| format!("the accounts at registries in `{}` cannot be read: {what}", file.display());
     let mut text = String::new();
-    match File::open(file).and_then(|opened| opened.take(MAX_BYTES).read_to_string(&mut text)) {
+    match File::open(file).and_then(|opened| opened.take(MAX_BYTES + 1).read_to_string(&mut text)) {
+        Ok(read) if read as u64 > MAX_BYTES => return Err(wrong(&format!("it has more than {MAX_BYTES} bytes"))),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(wrong(&error)),
     }
     // Of an error only its place is told: the text holds passwords.
     let config: Config = serde_json::from_str(&text).map_err(|error| wrong(&format!("wrong at line {}", error.line())))?;
-    Ok(config.auths.iter().filter(|(key, _)| is_of(key, registry)).find_map(|(_, entry)| account(entry)))
+    let auths = config.auths.unwrap_or_default();
+    Ok(auths.iter().filter(|(key, _)| is_of(key, registry)).find_map(|(_, entry)| account(entry.as_ref()?)))
 }
 
 /// Whether a key of the file, such as `https://index.docker.io/v1/`, means a registry.
@@ -74,8 +76,9 @@ fn is_of(key: &str, registry: &str) -> bool {
 }
 
 fn account(entry: &Entry) -> Option<Account> {
-    if let (Some(user), Some(password)) = (&entry.username, &entry.password) {
-        return Some(Account { user: user.clone(), password: password.clone() });
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    if let (Some(user), Some(password)) = (given(&entry.username), given(&entry.password)) {
+        return Some(Account { user, password });
     }
     let encoded = entry.auth.as_deref()?.trim();
     let decoded = STANDARD.decode(encoded).or_else(|_| STANDARD_NO_PAD.decode(encoded)).ok()?;
@@ -107,6 +110,16 @@ mod tests {
         assert_eq!(found("localhost:5000"), pair("here", "pw"));
         assert_eq!(found("ghcr.io"), pair("me", "p:w"));
         assert_eq!((found("quay.io"), found("x.org"), found("localhost")), (Ok(None), Ok(None), Ok(None)));
+        for (auths, expected) in [
+            ("null".to_owned(), Ok(None)),
+            ("{\"h\": null}".into(), Ok(None)),
+            (format!("{{\"h\": {{\"username\": \"\", \"password\": \"\", \"auth\": \"{}\"}}}}", auth("me:pw")), pair("me", "pw")),
+        ] {
+            std::fs::write(&file, format!("{{\"auths\": {auths}}}")).unwrap();
+            assert_eq!(found("h"), expected, "{auths}");
+        }
+        std::fs::write(&file, format!("{{}}{}", " ".repeat(MAX_BYTES as usize))).unwrap();
+        assert!(found("h").unwrap_err().contains("more than 1048576 bytes"));
         std::fs::write(&file, "{\"auths\": {\"h\": {\"auth\": 12345}}}").unwrap();
         let told = found("h").unwrap_err();
         assert!(told.contains("wrong at line 1") && !told.contains("12345"), "{told}");

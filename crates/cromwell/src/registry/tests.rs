@@ -60,10 +60,7 @@ fn a_token_is_fetched_where_one_is_wanted() {
     let challenge = "WWW-Authenticate: Bearer realm=\"http://HERE/token?a=b\",service=\"reg\",scope=\"repository:lab/tool:pull\"";
     let answers = vec![answer("401 Unauthorized", &[challenge], ""), answer("200 OK", &[], "{\"token\": \"t0k\"}"), found(DIGEST)];
     let (address, served) = server(answers);
-    let folder = tempfile::tempdir().unwrap();
-    let accounts = folder.path().join("config.json");
-    std::fs::write(&accounts, format!("{{\"auths\": {{\"{address}\": {{\"auth\": \"bWU6cHc=\"}}}}}}")).unwrap();
-    let client = RegistryClient { retries: 0, accounts: Some(accounts) };
+    let (client, _folder) = with_account(&address);
     assert_eq!(client.digest(&image(&address)).unwrap(), DIGEST);
     let asked = served.join().unwrap();
     assert!(asked[1].starts_with("GET /token?a=b&service=reg&scope=repository%3Alab%2Ftool%3Apull HTTP/1.1"), "{}", asked[1]);
@@ -71,11 +68,75 @@ fn a_token_is_fetched_where_one_is_wanted() {
     assert!(asked[2].starts_with("HEAD /v2/") && asked[2].contains("Bearer t0k"), "{}", asked[2]);
 }
 
+/// A client with an account at a registry, and the folder that has it.
+fn with_account(address: &str) -> (RegistryClient, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let accounts = folder.path().join("config.json");
+    std::fs::write(&accounts, format!("{{\"auths\": {{\"{address}\": {{\"auth\": \"bWU6cHc=\"}}}}}}")).unwrap();
+    (RegistryClient { retries: 0, accounts: Some(accounts) }, folder)
+}
+
+#[test]
+fn accounts_go_to_nobody_else() {
+    // Where a registry redirects to is no registry of this account.
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let location = format!("Location: http://{}/v2/lab/tool/manifests/1", elsewhere.local_addr().unwrap());
+    let (address, _served) = server(vec![answer("307 Temporary Redirect", &[&location], "")]);
+    let (client, _folder) = with_account(&address);
+    assert!(client.digest(&image(&address)).unwrap_err().contains("answers 307"));
+    assert!(elsewhere.accept().is_err(), "one on this machine is not redirected");
+    let url = "https://registry.example/v2/lab/tool/manifests/1";
+    for (answered, is_asked) in [
+        ("https://registry.example/other", true),
+        ("https://Registry.Example:443/v2/", true),
+        ("https://mirror.example/v2/lab/tool/manifests/1", false),
+        ("https://registry.example:8443/v2/", false),
+        ("http://registry.example/v2/", false),
+    ] {
+        let checked = check_asked(url, &answered.parse().unwrap());
+        assert_eq!(checked.is_ok(), is_asked, "{answered}: {checked:?}");
+    }
+    // Who gives tokens is another machine, and not spoken to encrypted.
+    for realm in ["http://harbor.lan/token", "http://127.0.0.1.example.org/token", "ftp://localhost/token", "token", ""] {
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"{realm}\"");
+        let (address, served) = server(vec![answer("401 Unauthorized", &[&challenge], "")]);
+        let (client, _folder) = with_account(&address);
+        let error = client.digest(&image(&address)).unwrap_err();
+        let expected = if realm.is_empty() { "does not say how" } else { "no address to send an account to" };
+        assert!(error.contains(expected) && served.join().unwrap().len() == 1, "{realm}: {error}");
+    }
+    // A registry elsewhere has nothing to ask for on this machine.
+    for (is_here, realm, is_taken) in [
+        (false, "https://auth.docker.io/token", true),
+        (false, "http://auth.docker.io/token", false),
+        (false, "http://localhost:2375/token", false),
+        (false, "https://127.0.0.1/token", false),
+        (true, "https://[::1]:5001/token", true),
+        (true, "https://auth.example/token", true),
+        (true, "http://me@harbor.lan/token", false),
+    ] {
+        assert_eq!(token_agent(is_here, realm).is_ok(), is_taken, "{realm}");
+    }
+}
+
+#[test]
+fn accounts_that_cannot_be_read_matter_to_a_refusal_alone() {
+    let bearer = || answer("401 Unauthorized", &["WWW-Authenticate: Bearer realm=\"http://HERE/t\""], "");
+    let token = || answer("200 OK", &[], "{\"token\": \"t\"}");
+    let (address, served) = server(vec![bearer(), token(), found(DIGEST), bearer(), token(), answer("403 Forbidden", &[], "")]);
+    let (client, folder) = with_account(&address);
+    std::fs::write(folder.path().join("config.json"), "no json").unwrap();
+    assert_eq!(client.digest(&image(&address)).unwrap(), DIGEST);
+    let told = client.digest(&image(&address)).unwrap_err();
+    assert!(told.contains("does not show it") && told.ends_with("cannot be read: wrong at line 1"), "{told}");
+    assert!(served.join().unwrap().iter().all(|head| !head.contains("Basic")));
+}
+
 #[test]
 fn a_registry_without_heads_is_asked_for_the_manifest() {
     let body = "{\"schemaVersion\": 2}";
-    let hash = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
-    let expected = hash.as_ref().iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+    let expected = format!("sha256:{}", hex(ring::digest::digest(&ring::digest::SHA256, body.as_bytes()).as_ref()));
     let plain = answer("200 OK", &[], body);
     let (address, served) = server(vec![answer("405 Method Not Allowed", &[], ""), plain.clone()]);
     assert_eq!(client(0).digest(&image(&address)).unwrap(), expected);

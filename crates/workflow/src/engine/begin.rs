@@ -25,7 +25,7 @@ use crate::{
     frame::{FrameId, outputs_object},
     layout,
     plan::{CallStep, Plan},
-    prepare::Outputs,
+    prepare::{Left, Outputs},
     progress::Event,
     stamps::stamp_of,
 };
@@ -115,19 +115,21 @@ impl Engine<'_> {
         let root = context.root;
         let shard = self.frames.shard(frame);
         let recorded = context.recorded.get(&(Arc::clone(&call.name), shard)).cloned();
-        let (mut attempt, mut may_have_started) = (1, false);
+        let (mut attempt, mut left) = (1, None);
         if let Some(record) = recorded {
             if record.state == CallState::Done && self.take_recorded(frame, call, module, task, &record) {
                 return Ok(());
             }
             // A running attempt is looked for under its own number; a finished one is followed by the next.
-            may_have_started = !record.state.is_terminal();
+            left = (!record.state.is_terminal()).then(|| Left::of(&record));
             attempt = record.id.attempt + u32::from(record.state.is_terminal());
         }
         let Some(id) = self.call_id(frame, &call.name, attempt) else { return Ok(()) };
         let call_dir = layout::call_dir(self.run_dir(run), &id);
         // The process is started before its start is recorded, so a dead engine may have left one without a record.
-        may_have_started |= self.roots.get(root).is_some_and(|r| r.resumed) && call_dir.join("execution/script").exists();
+        if left.is_none() && self.roots.get(root).is_some_and(|r| r.resumed) && call_dir.join("execution/script").exists() {
+            left = Some(Left::Unrecorded);
+        }
         let entry = Call {
             id: id.clone(),
             frame,
@@ -148,7 +150,9 @@ impl Engine<'_> {
             max_retries: 0,
             memory_failures: 0,
             vanished: 0,
-            may_have_started,
+            may_have_started: left.is_some(),
+            left,
+            told: None,
             ahead: false,
             root,
         };

@@ -29,7 +29,7 @@ use crate::{
     documents::{EndDoc, Failure, StartDoc, to_text},
     frame::{FrameId, outputs_object},
     layout,
-    prepare::{Hit, Preparation, Prepared, guarded, record_maker},
+    prepare::{Hit, Left, Preparation, Prepared, Told, guarded, record_maker},
     progress::Event,
     provider::Mode,
     settings::Settings,
@@ -66,6 +66,10 @@ pub(super) struct Call {
     pub(super) memory_failures: i32,
     pub(super) vanished: u32,
     pub(super) may_have_started: bool,
+    /// What an earlier engine has left of it, which also binds further attempts.
+    pub(super) left: Option<Left>,
+    /// What was found out about its image, for its next preparation.
+    pub(super) told: Option<Told>,
     /// Whether it counts among those that are prepared ahead.
     pub(super) ahead: bool,
     pub(super) root: usize,
@@ -97,8 +101,23 @@ impl Engine<'_> {
             overrides: call.overrides.clone(),
             call_dir: call.call_dir.clone(),
             look_up,
-            told: None,
+            left: call.left.clone(),
+            told: call.told.take(),
         });
+    }
+
+    /// A call waits until it is known what its image is. It holds nothing meanwhile, and keeps no other from being prepared.
+    pub(super) fn aside(&mut self, number: u64) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let was_ahead = std::mem::take(&mut call.ahead);
+        self.leave_ahead(was_ahead);
+    }
+
+    /// It is known what the image of a call is, or that nobody knows it.
+    pub(super) fn image_told(&mut self, number: u64, look_up: bool, told: Told) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        call.told = Some(told);
+        self.prepare_call(number, look_up);
     }
 
     /// A call is no longer among those that are prepared ahead: the next ones take its place.
@@ -124,6 +143,8 @@ impl Engine<'_> {
                 return;
             }
         };
+        // What runs already is what it was when it was started.
+        prepared.identity = prepared.identity.filter(|identity| call.left.as_ref().is_none_or(|left| left.is(identity)));
         if let Some(identity) = &prepared.identity {
             call.cache_key = Some(identity.key.clone());
         }

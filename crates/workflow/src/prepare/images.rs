@@ -4,16 +4,19 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use batchyard_model::RunId;
 use batchyard_store::Write;
 
-use super::{Halt, Preparation, PrepareContext, Preparer, Shared};
+use super::{Halt, Preparation, PrepareContext, Preparer, Shared, left::unknown};
 use crate::{
-    digests::{Answer, DigestPolicy, name::ImageName},
+    digests::{
+        Answer, DigestPolicy, Ticket,
+        name::{ImageName, is_digest},
+    },
+    engine::Message,
     identity::text_hash,
     settings::Place,
 };
@@ -38,33 +41,59 @@ struct State {
 enum OfRun {
     /// The digest.
     Known(Arc<str>),
-    /// Calls that wait for it.
-    Asked(Vec<Preparation>),
+    /// Calls that wait for it, and what they wait for once it is asked for.
+    Asked(Vec<Aside>, Option<Ticket>),
+}
+
+/// A call that waits for the digest of its image.
+struct Aside {
+    number: u64,
+    look_up: bool,
 }
 
 impl RunImages {
     fn known(&self, root: RunId, image: &ImageName) -> Option<Answer> {
         match self.lock().images.get(&(root, image.clone())) {
             Some(OfRun::Known(digest)) => Some(Ok(Arc::clone(digest))),
-            Some(OfRun::Asked(_)) | None => None,
+            Some(OfRun::Asked(..)) | None => None,
         }
     }
 
     /// Keeps a digest, and returns the calls that have waited for the answer. A failure is not kept: a later call may be luckier.
-    fn settle(&self, root: RunId, image: &ImageName, answer: &Answer) -> Vec<Preparation> {
+    fn settle(&self, root: RunId, image: &ImageName, answer: &Answer) -> Vec<Aside> {
         let mut state = self.lock();
         let found = state.images.remove(&(root, image.clone()));
         if let Ok(digest) = answer {
             state.images.insert((root, image.clone()), OfRun::Known(Arc::clone(digest)));
         }
         match found {
-            Some(OfRun::Asked(waiting)) => waiting,
+            Some(OfRun::Asked(waiting, _)) => waiting,
             Some(OfRun::Known(_)) | None => Vec::new(),
+        }
+    }
+
+    /// Keeps what a run waits for; it is given back where it does not wait any more.
+    fn waits_for(&self, root: RunId, image: &ImageName, ticket: Ticket) -> Option<Ticket> {
+        match self.lock().images.get_mut(&(root, image.clone())) {
+            Some(OfRun::Asked(_, place)) => place.replace(ticket),
+            Some(OfRun::Known(_)) | None => Some(ticket),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Has the image of a container taken by its digest.
+    fn pin(&mut self, exact: String) {
+        if let Some((_, used)) = &mut self.container {
+            used.clone_from(&exact);
+        }
+        if let Some(image) = &mut self.image {
+            image.digest = Some(exact);
+        }
     }
 }
 
@@ -75,11 +104,28 @@ impl Preparation {
     /// It must be asked for first.
     pub(super) fn pin(&self, place: &mut Place) -> Result<(), Halt> {
         let policy = &self.context.settings.digests;
-        if matches!(policy, DigestPolicy::TagIsIdentity) {
+        let tag_counts = matches!(policy, DigestPolicy::TagIsIdentity);
+        if tag_counts && self.left.is_none() {
             return Ok(());
         }
         let Some(image) = place.image.as_mut().filter(|image| image.in_container()) else { return Ok(()) };
-        let answer = match ImageName::parse(&image.used) {
+        let name = ImageName::parse(&image.used);
+        if name == Ok(None) {
+            return Ok(());
+        }
+        match self.left.as_ref().and_then(|left| left.found_out(image, tag_counts)) {
+            Some(Ok(exact)) => {
+                place.pin(exact);
+                return Ok(());
+            }
+            Some(Err(why)) => {
+                image.unknown = Some(why);
+                return Ok(());
+            }
+            None if tag_counts => return Ok(()),
+            None => {}
+        }
+        let answer = match name {
             Ok(None) => return Ok(()),
             Err(wrong) => Err(wrong.to_string().into()),
             Ok(Some(name)) => match policy {
@@ -89,15 +135,15 @@ impl Preparation {
         };
         match answer {
             Ok(exact) => {
-                if let Some((_, used)) = &mut place.container {
-                    used.clone_from(&exact);
+                place.pin(exact);
+                if let (Some(left), Some(image)) = (&self.left, &mut place.image) {
+                    left.doubt(image);
                 }
-                image.digest = Some(exact);
             }
             Err(why) => {
                 let settings = &self.context.settings;
                 let is_ending = &*why == ENDING;
-                let why = format!("the digest of image `{}` is not known: {why}", image.used);
+                let why = unknown(image, &why);
                 if (settings.read_cache || settings.write_cache) && !is_ending {
                     place.note = Some(format!("{why}; results of its tasks are neither taken from earlier calls nor kept for later ones"));
                 }
@@ -116,20 +162,18 @@ impl Preparation {
 impl Preparer {
     /// A run is ending: its calls wait for no registry any more.
     pub fn ask_no_more(&self, context: &Arc<PrepareContext>, root: RunId) {
-        if !matches!(context.settings.digests, DigestPolicy::LookUp(_)) {
-            return;
-        }
+        let DigestPolicy::LookUp(digests) = &context.settings.digests else { return };
         let mut state = context.images.lock();
         state.ended.insert(root);
-        let of_run = state.images.iter_mut().filter(|((of, _), _)| *of == root);
-        let waiting = of_run.filter_map(|((_, image), found)| match found {
-            OfRun::Asked(waiting) => Some((image.clone(), mem::take(waiting))),
-            OfRun::Known(_) => None,
-        });
-        let waiting: Vec<_> = waiting.collect();
+        let waits = |(of, _): &(RunId, ImageName), found: &OfRun| *of == root && matches!(found, OfRun::Asked(..));
+        let waiting: Vec<_> = state.images.extract_if(|key, found| waits(key, found)).collect();
         drop(state);
-        for (image, calls) in waiting {
-            self.shared.tell(&image, &Err(ENDING.into()), calls);
+        for ((_, image), found) in waiting {
+            let OfRun::Asked(calls, ticket) = found else { continue };
+            tell(context, &image, &Err(ENDING.into()), calls);
+            if let Some(ticket) = ticket {
+                digests.give_up(&ticket);
+            }
         }
     }
 }
@@ -138,60 +182,110 @@ impl Shared {
     /// A call waits until it is known what its image is. The first one has it asked for.
     pub(super) fn ask_for(self: &Arc<Self>, image: ImageName, preparation: Preparation) {
         let (context, root) = (Arc::clone(&preparation.context), preparation.root);
+        let call = Aside { number: preparation.number, look_up: preparation.look_up };
+        let told = |answer: Answer| Preparation { told: Some((image.clone(), answer)), ..preparation };
         let mut state = context.images.lock();
         if state.ended.contains(&root) {
             drop(state);
-            return self.tell(&image, &Err(ENDING.into()), vec![preparation]);
+            return self.add(told(Err(ENDING.into())));
         }
+        // Before anybody can tell the answer. An engine that is gone needs none.
+        let step_aside = || drop(context.reply.send(Message::Aside(call.number)));
         match state.images.entry((root, image.clone())) {
             Entry::Occupied(mut found) => match found.get_mut() {
-                OfRun::Asked(waiting) => return waiting.push(preparation),
+                OfRun::Asked(waiting, _) => {
+                    step_aside();
+                    return waiting.push(call);
+                }
                 // Somebody was told meanwhile.
                 OfRun::Known(digest) => {
                     let answer = Ok(Arc::clone(digest));
                     drop(state);
-                    return self.tell(&image, &answer, vec![preparation]);
+                    return self.add(told(answer));
                 }
             },
-            Entry::Vacant(place) => drop(place.insert(OfRun::Asked(vec![preparation]))),
+            Entry::Vacant(place) => {
+                step_aside();
+                place.insert(OfRun::Asked(vec![call], None));
+            }
         }
         drop(state);
-        self.find_out(context, root, image);
+        self.find_out(&context, root, &image);
     }
 
-    fn find_out(self: &Arc<Self>, context: Arc<PrepareContext>, root: RunId, image: ImageName) {
+    fn find_out(&self, context: &Arc<PrepareContext>, root: RunId, image: &ImageName) {
         let DigestPolicy::LookUp(digests) = &context.settings.digests else { return };
-        let digests = Arc::clone(digests);
-        let engine = context.settings.engine.clone();
-        let key = key_of(root, &image);
-        // Without an answer from the store the image is asked for again.
-        if let Ok(Some(digest)) = self.store.load_blob(&key) {
-            return self.found(&context, root, &image, Ok(digest.into()));
+        let engine = &context.settings.engine;
+        let key = key_of(root, &digests.name_of(image, engine));
+        match self.store.load_blob(&key).map_err(|error| error.to_string()) {
+            Ok(None) => {}
+            // Whoever asked again might hear something else than the calls before.
+            kept => return found(context, root, image, &kept_answer(kept)),
         }
-        let shared = Arc::clone(self);
-        let asked = image.clone();
-        digests.ask(&asked, &engine, move |answer| {
-            let Ok(digest) = &answer else { return shared.found(&context, root, &image, answer) };
+        let store = Arc::clone(&self.store);
+        let (of, asked) = (Arc::clone(context), image.clone());
+        let ticket = digests.ask(image, engine, move |answer| {
+            let Ok(digest) = &answer else { return found(&of, root, &asked, &answer) };
             let write = Write::PutBlob { hash: key, content: digest.to_string() };
-            let store = Arc::clone(&shared.store);
-            // A store that refuses it refuses what its calls have to record as well, which ends the run.
-            store.write_then(vec![write], move |_| shared.found(&context, root, &image, answer));
+            store.write_then(vec![write], move |kept| {
+                // What is not kept does not hold for the calls to come.
+                let answer = kept.map_err(|error| cannot_keep(&error.to_string())).and(answer);
+                found(&of, root, &asked, &answer);
+            });
         });
-    }
-
-    fn found(self: &Arc<Self>, context: &Arc<PrepareContext>, root: RunId, image: &ImageName, answer: Answer) {
-        let waiting = context.images.settle(root, image, &answer);
-        self.tell(image, &answer, waiting);
-    }
-
-    fn tell(self: &Arc<Self>, image: &ImageName, answer: &Answer, calls: Vec<Preparation>) {
-        for call in calls {
-            self.add(Preparation { told: Some((image.clone(), answer.clone())), ..call });
+        if let Some(unwanted) = ticket.and_then(|ticket| context.images.waits_for(root, image, ticket)) {
+            digests.give_up(&unwanted);
         }
     }
 }
 
-/// Key of the blob that holds what a tag means to a run.
-fn key_of(root: RunId, image: &ImageName) -> String {
-    text_hash(&format!("image {} of run {root}", image.full()))
+/// Who answers may be the store's own thread, which has better things to do than to prepare calls: the engine has them prepared.
+fn found(context: &PrepareContext, root: RunId, image: &ImageName, answer: &Answer) {
+    let waiting = context.images.settle(root, image, answer);
+    tell(context, image, answer, waiting);
+}
+
+fn tell(context: &PrepareContext, image: &ImageName, answer: &Answer, calls: Vec<Aside>) {
+    for Aside { number, look_up } in calls {
+        // An engine that is gone needs no answer.
+        let _ = context.reply.send(Message::Image(number, look_up, Box::new((image.clone(), answer.clone()))));
+    }
+}
+
+/// Key of the blob that holds what a tag means to a run; no text is kept under such a key, whatever its hash.
+fn key_of(root: RunId, image: &str) -> String {
+    format!("image-{}", text_hash(&format!("image {image} of run {root}")))
+}
+
+/// What a run was told before, by the store.
+fn kept_answer(kept: Result<Option<String>, String>) -> Answer {
+    match kept {
+        Ok(Some(digest)) if is_digest(&digest) => Ok(digest.into()),
+        Ok(_) => Err("what is kept of it is no digest".into()),
+        Err(error) => Err(cannot_keep(&error)),
+    }
+}
+
+fn cannot_keep(error: &str) -> Arc<str> {
+    format!("the store cannot say what the run was told of it: {error}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_was_told_is_a_digest_under_a_key_of_its_own() {
+        let image = "docker.io/lab/tool:1";
+        let (run, other) = (RunId::random(), RunId::random());
+        let key = key_of(run, image);
+        // Texts are kept under 32 hexadecimal digits; keys have room for 64 letters.
+        assert!(key.len() <= 64 && key.starts_with("image-") && key != key_of(other, image), "{key}");
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        assert_eq!(kept_answer(Ok(Some(digest.clone()))), Ok(digest.into()));
+        for wrong in ["", "lab/tool@sha256:00", "sha256:zz"] {
+            assert!(kept_answer(Ok(Some(wrong.into()))).unwrap_err().contains("no digest"), "{wrong}");
+        }
+        assert!(kept_answer(Err("is away".into())).unwrap_err().ends_with("was told of it: is away"));
+    }
 }

@@ -250,7 +250,12 @@ pub const KEYS: &[Key] = &[
     // Images
     key("docker.hash-lookup.enabled", Mapped, "", LOOK_UPS),
     key("docker.hash-lookup.method", Honoured, "remote", "who is asked for digests: registries, or with `local` the container engine"),
-    key("docker.hash-lookup.cache-entry-ttl", Honoured, "20 minutes", "how long a digest holds for further workflows"),
+    key(
+        "docker.hash-lookup.cache-entry-ttl",
+        Honoured,
+        "20 minutes",
+        "how long a digest holds for further workflows; a failure holds 30 seconds to 10 minutes",
+    ),
     key("docker.hash-lookup.cache-size", Honoured, "200", "most digests that are remembered for further workflows"),
     key("docker.hash-lookup.max-retries", Honoured, "3", "further tries after trouble that may pass, within a minute"),
     key(
