@@ -5,6 +5,8 @@
 //! nothing here decides what runs when.
 
 pub mod archive;
+#[cfg(test)]
+mod canned;
 pub mod client;
 pub mod config;
 pub mod documents;

@@ -162,57 +162,33 @@ fn file_name(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{BufRead, BufReader},
-        net::TcpListener,
-    };
-
     use super::*;
-
-    /// A server that answers these requests in order and returns what was asked.
-    fn server(answers: Vec<&'static str>) -> (String, std::thread::JoinHandle<Vec<String>>) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let serve = move || {
-            let mut asked = Vec::new();
-            for answer in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-                asked.push(head.join("\n").to_lowercase());
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-            asked
-        };
-        (url, std::thread::spawn(serve))
-    }
+    use crate::canned::{answer, server};
 
     #[test]
     fn a_file_is_fetched_once_while_it_does_not_change() {
         let dir = tempfile::tempdir().unwrap();
         let downloads = Downloads::new(dir.path().join("downloads"));
-        let first = "HTTP/1.1 200 OK\r\nETag: \"one\"\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
-        let same = "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n";
-        let other = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nxyz";
-        let (url, served) = server(vec![first, same, other]);
-        let url = format!("{url}/data/reads.fq.gz?x=1");
+        let first = answer("200 OK", &["ETag: \"one\""], "abc");
+        let same = "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".into();
+        let (address, served) = server(vec![first, same, answer("200 OK", &[], "xyz")]);
+        let url = format!("http://{address}/data/reads.fq.gz?x=1");
         let file = downloads.fetch(&url, None).unwrap();
         assert!(file.ends_with("reads.fq.gz"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "abc");
         assert_eq!(downloads.fetch(&url, None).unwrap(), file);
         assert_eq!(fs::read_to_string(downloads.fetch(&url, None).unwrap()).unwrap(), "xyz");
         let asked = served.join().unwrap();
-        assert!(asked[1].contains("if-none-match: \"one\""), "{}", asked[1]);
+        assert!(asked[1].to_lowercase().contains("if-none-match: \"one\""), "{}", asked[1]);
     }
 
     #[test]
     fn neighbours_stay_neighbours() {
         let dir = tempfile::tempdir().unwrap();
-        let answer = |text: &str| format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 3\r\nConnection: close\r\n\r\n{text}");
-        let answers: Vec<&'static str> = ["bam", "bai", "oth"].iter().map(|text| &*answer(text).leak()).collect();
-        let (url, _served) = server(answers);
+        let answers = ["bam", "bai", "oth"].map(|text| answer("200 OK", &["ETag: \"1\""], text));
+        let (address, _served) = server(answers.into());
         let downloads = Downloads::new(dir.path().into());
-        let fetch = |path: &str| downloads.fetch(&format!("{url}{path}"), None).unwrap();
+        let fetch = |path: &str| downloads.fetch(&format!("http://{address}{path}"), None).unwrap();
         let (file, index, other) = (fetch("/a/x.bam"), fetch("/a/x.bam.bai"), fetch("/b/x.bam"));
         assert_eq!(file.parent(), index.parent());
         assert_ne!(file, other);
@@ -222,9 +198,9 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said() {
         let dir = tempfile::tempdir().unwrap();
-        let (url, _served) = server(vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
+        let (address, _served) = server(vec![answer("404 Not Found", &[], "")]);
         assert_eq!(
-            Downloads::new(dir.path().into()).fetch(&format!("{url}/x"), None).unwrap_err(),
+            Downloads::new(dir.path().into()).fetch(&format!("http://{address}/x"), None).unwrap_err(),
             "cannot be fetched: the server answers 404"
         );
         assert_eq!(file_name("https://h"), "file");

@@ -1,38 +1,11 @@
 //! A registry of these tests on the loopback address, asked as others are.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    thread::JoinHandle,
-};
+use std::net::TcpListener;
 
 use super::*;
+use crate::canned::{answer, server};
 
 const DIGEST: &str = "sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b";
-
-/// A server that gives these answers in order and returns the heads of the requests; `HERE` stands for its address.
-fn server(answers: Vec<String>) -> (String, JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let here = address.clone();
-    let serve = move || {
-        let mut asked = Vec::new();
-        for answer in answers {
-            let (mut stream, _) = listener.accept().unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-            let head: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
-            asked.push(head.join("\n"));
-            stream.write_all(answer.replace("HERE", &here).as_bytes()).unwrap();
-        }
-        asked
-    };
-    (address, std::thread::spawn(serve))
-}
-
-fn answer(status: &str, headers: &[&str], body: &str) -> String {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
-}
 
 fn found(digest: &str) -> String {
     answer("200 OK", &[&format!("Docker-Content-Digest: {digest}")], "")
