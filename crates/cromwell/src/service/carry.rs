@@ -269,20 +269,18 @@ impl Service {
         let loaded = stored::load_documents(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
         let callee = stored::find_target(&loaded, &spec.target).map_err(|error| Failure::new(error.to_string()))?;
         let inputs = stored::load_inputs(self.store(), spec).map_err(|error| Failure::new(error.to_string()))?;
-        let Some(reader) = &settings.remote.reader else {
-            let bound = self.bind(&callee, inputs, settings, &loaded, &[PathBuf::from("/")])?;
-            return Ok((Arc::new(loaded), callee, bound));
-        };
         // They were looked at when the run began. Among them is what was brought for it, where its user cannot enter.
-        let looked_at = Settings { remote: Remote { reader: None, ..settings.remote.clone() }, ..settings.clone() };
-        let bound = self.bind(&callee, inputs, &looked_at, &loaded, &[PathBuf::from("/")])?;
-        let brought = std::path::absolute(&self.options.downloads).map_err(|error| Failure::new(error.to_string()))?;
-        let mut grant = |path: &Arc<str>, _: bool| {
-            if Path::new(&**path).starts_with(&brought) {
-                reader.grant(Path::new(&**path));
-            }
-        };
-        bound.values.values().for_each(|value| inputs::files(value, &mut grant));
+        let folders = [PathBuf::from("/")];
+        let bound = self.bind(&callee, inputs, settings, &loaded, Places { reader: None, ..places(settings, &folders)? })?;
+        if let Some(reader) = &settings.remote.reader {
+            let brought = std::path::absolute(&self.options.downloads).map_err(|error| Failure::new(error.to_string()))?;
+            let mut grant = |path: &Arc<str>, _: bool| {
+                if Path::new(&**path).starts_with(&brought) {
+                    reader.grant(Path::new(&**path));
+                }
+            };
+            bound.values.values().for_each(|value| inputs::files(value, &mut grant));
+        }
         Ok((Arc::new(loaded), callee, bound))
     }
 
@@ -298,11 +296,12 @@ impl Service {
         drop(text);
         let folders = [here];
         let pieces = settings.run_dir(&self.options.root, callee.name(), id).join("described");
-        let problems = described::realize(&mut given, &callee, places(settings, &folders)?, &pieces);
+        let places = places(settings, &folders)?;
+        let problems = described::realize(&mut given, &callee, places, &pieces);
         if !problems.is_empty() {
             return Err(unusable(problems));
         }
-        let bound = self.bind(&callee, given, settings, &loaded, &folders)?;
+        let bound = self.bind(&callee, given, settings, &loaded, places)?;
         let dialect = settings.dialect_of(loaded.module.document.version);
         let writes = stored::describe(spec, &loaded, &callee, &bound, dialect);
         // What records that the run has begun is queued behind them.
@@ -340,10 +339,9 @@ impl Service {
         given: Map<String, Json>,
         settings: &Settings,
         loaded: &Loaded,
-        folders: &[PathBuf],
+        places: Places<'_>,
     ) -> Result<Bound, NotReady> {
         let dialect = settings.dialect_of(loaded.module.document.version);
-        let places = places(settings, folders)?;
         let mut problems = Vec::new();
         let strict = settings.strict_inputs.get(&loaded.module.document.version).copied();
         let read = inputs::bind_as(callee, &given, dialect, strict);
