@@ -1,7 +1,7 @@
 //! What is remembered: runs, calls, file digests and shared documents, jobs with their tasks and instances, resources, messages to deliver, in SQLite, MySQL/MariaDB or PostgreSQL.
 //!
 //! [`Store`] is the whole surface: [`Store::open`], [`Store::write`] (a [`Ticket`] is answered once the commit is
-//! on disk), and plain reading functions. It is synchronous; inside, one thread owns the connections. Start
+//! on disk), and plain reading functions. It is synchronous: one thread writes, and who asks reads on his own. Start
 //! reading at `writer.rs`, where everything that waits is committed as one group.
 //!
 //! This is the only crate that names rusqlite and sqlx. It never decides anything: a change of state is written under the
