@@ -51,12 +51,10 @@ impl Receiver {
                 let (heard, refused, takes) = (Arc::clone(&heard), Arc::clone(&refused), takes.load(Ordering::SeqCst));
                 // Whoever is killed while it speaks is not heard.
                 std::thread::spawn(move || {
-                    if let Some(message) = hear(stream, takes) {
-                        match takes {
-                            true => heard.lock().unwrap().push(message),
-                            false => drop(refused.fetch_add(1, Ordering::SeqCst)),
-                        }
-                    }
+                    hear(stream, takes, |message| match takes {
+                        true => heard.lock().unwrap().push(message),
+                        false => drop(refused.fetch_add(1, Ordering::SeqCst)),
+                    })
                 });
             }
         });
@@ -72,8 +70,8 @@ impl Receiver {
     }
 }
 
-/// One message, answered.
-fn hear(mut stream: std::net::TcpStream, takes: bool) -> Option<Json> {
+/// Hears one message, notes it, and answers: noted later, it could be overtaken by the next.
+fn hear(mut stream: std::net::TcpStream, takes: bool, note: impl FnOnce(Json)) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut length = 0;
     loop {
@@ -88,9 +86,9 @@ fn hear(mut stream: std::net::TcpStream, takes: bool) -> Option<Json> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
+    note(serde_json::from_slice(&body).ok()?);
     let answer = if takes { "200 OK" } else { "503 Not now" };
-    write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()?;
-    serde_json::from_slice(&body).ok()
+    write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()
 }
 
 /// A job of one instance whose events are told to somebody.
