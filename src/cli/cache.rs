@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::{
     open_store, say,
-    show::{all_calls, find_run, is_named},
+    show::{all_calls, find_run, is_named, names_of},
 };
 use crate::config::Config;
 
@@ -52,8 +52,7 @@ pub fn cache(command: &CacheCommand, config: &Config) -> Result<u8> {
             let known = all_calls(&store, run.id)?;
             let wanted: HashSet<_> = known.iter().filter(|(path, call)| is_named(name, path, &call.id)).map(|(_, call)| &call.id).collect();
             if wanted.is_empty() {
-                let known: Vec<String> = known.iter().take(10).map(|(path, call)| format!("{path}{}", call.id)).collect();
-                bail!("run {} has no call `{name}`; it has {}", run.id.short(), known.join(", "));
+                bail!("run {} has no call `{name}`; it has {}", run.id.short(), names_of(&known));
             }
             forget_calls(&store, run.id, |call| wanted.contains(&call.id))?
         }

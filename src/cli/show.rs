@@ -253,6 +253,15 @@ pub fn is_named(wanted: &str, path: &str, id: &CallId) -> bool {
     [full.as_str(), without_attempt, name_only, own_plain, own.as_str()].contains(&wanted)
 }
 
+/// The calls that a user could have meant, by name and number, for a message; the first ten are enough to see how they are named.
+pub fn names_of(calls: &[(String, CallRecord)]) -> String {
+    let mut sorted: Vec<_> = calls.iter().map(|(path, call)| (path, &call.id)).collect();
+    sorted.sort_unstable();
+    let more = if sorted.len() > 10 { ", ..." } else { "" };
+    let names: Vec<String> = sorted.iter().take(10).map(|(path, id)| format!("{path}{id}")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") + more }
+}
+
 /// Prints logs.
 pub fn logs(args: &LogsArgs, config: &Config) -> Result<u8> {
     let store = open_store(config)?;
@@ -267,8 +276,7 @@ pub fn logs(args: &LogsArgs, config: &Config) -> Result<u8> {
         })
         .collect();
     if chosen.is_empty() {
-        let known: Vec<String> = calls.iter().take(10).map(|(path, call)| format!("{path}{}", call.id)).collect();
-        bail!("run {} has no such call; it has {}", run.id.short(), if known.is_empty() { "none".into() } else { known.join(", ") });
+        bail!("run {} has no such call; it has {}", run.id.short(), names_of(&calls));
     }
     let name = if args.stdout { "stdout" } else { "stderr" };
     let mut out = std::io::stdout().lock();

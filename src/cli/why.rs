@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{
     JsonFlag, open_store, print, print_json,
-    show::{all_calls, find_run, is_named},
+    show::{all_calls, find_run, is_named, names_of},
 };
 use crate::config::Config;
 
@@ -33,8 +33,7 @@ pub fn why(args: &WhyArgs, config: &Config) -> Result<u8> {
     let calls = all_calls(&store, run.id)?;
     let chosen: Vec<_> = calls.iter().filter(|(path, call)| is_named(&args.call, path, &call.id)).collect();
     if chosen.is_empty() {
-        let known: Vec<String> = calls.iter().take(10).map(|(path, call)| format!("{path}{}", call.id)).collect();
-        bail!("run {} has no call `{}`; it has {}", run.id.short(), args.call, known.join(", "));
+        bail!("run {} has no call `{}`; it has {}", run.id.short(), args.call, names_of(&calls));
     }
     let mut documents = Vec::new();
     for (path, call) in chosen {

@@ -244,7 +244,7 @@ fn results_are_reused_when_the_file_says_so_and_forgotten_on_request() {
     forget(&["--older-than", "0"]);
     assert!(!hit(&server.run(ECHO, &inputs, &[])));
     let unknown = yard.call(&["--config", "cromwell.conf", "cache", "forget", &third, "nothing"]);
-    assert!(unknown.code == 2 && unknown.err.contains("it has t[0]"), "{}", unknown.err);
+    assert!(unknown.code == 2 && unknown.err.contains("it has t[0], t[1]"), "{}", unknown.err);
 }
 
 #[test]
