@@ -124,7 +124,8 @@ mod tests {
         let rc = dir.path().join("it's rc");
         let script = dir.path().join("script");
         std::fs::write(&script, render(command, &rc)).unwrap();
-        let status = Command::new(shell).arg(&script).output().unwrap().status;
+        // Tests that run in the background may have been told to ignore it, and so would the shell.
+        let status = Command::new("env").args(["--default-signal=INT", shell]).arg(&script).output().unwrap().status;
         (read_rc(&rc), status.code())
     }
 
