@@ -4,7 +4,8 @@ use std::{io::Write, sync::Arc};
 
 use axum::{
     extract::{RawQuery, State},
-    response::Response,
+    http::header,
+    response::{IntoResponse, Response},
 };
 use batchyard_model::{RunId, RunState};
 use batchyard_store::{Parentage, RunFilter, RunSummary, Store};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Problem, blocking, body::written, extract::Content};
 use crate::{metadata::MetadataError, moment, service::Service};
 
-/// Runs read at once.
+/// Runs read at once; not more of them are one whole answer, of more it is sent while they are read.
 const PAGE: u32 = 500;
 
 /// `GET query`
@@ -41,13 +42,24 @@ pub async fn by_body(State(service): State<Arc<Service>>, Content(body): Content
 
 async fn answer(service: Arc<Service>, pairs: Vec<(String, String)>) -> Result<Response, Problem> {
     let filter = read(&pairs).map_err(|problems| Problem::fail(problems.join("\n")))?;
-    let counting = (Arc::clone(&service), filter.clone());
-    let total = blocking(move || counting.0.store().count_runs(&counting.1)).await?.map_err(MetadataError::from)?;
-    Ok(written(move |out| write(service.store(), filter, total, out)).await)
+    let (whole, asked) = (Arc::clone(&service), filter.clone());
+    let answer = blocking(move || {
+        let total = whole.store().count_runs(&asked)?;
+        if asked.limit.min(u32::try_from(total).unwrap_or(u32::MAX)) > PAGE {
+            return Ok::<_, MetadataError>((total, None));
+        }
+        let mut out = Vec::new();
+        write(whole.store(), asked, total, &mut out)?;
+        Ok((total, Some(out)))
+    });
+    match answer.await?? {
+        (_, Some(whole)) => Ok(([(header::CONTENT_TYPE, "application/json")], whole).into_response()),
+        (total, None) => Ok(written(move |out| write(service.store(), filter, total, out)).await),
+    }
 }
 
 fn write(store: &Store, mut filter: RunFilter, total: u64, out: &mut dyn Write) -> Result<(), MetadataError> {
-    let mut left = filter.limit;
+    let mut left = if total == 0 { 0 } else { filter.limit };
     out.write_all(b"{\"results\":[")?;
     let mut first = true;
     while left > 0 {
