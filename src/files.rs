@@ -11,11 +11,11 @@ use std::{
 
 use batchyard_batch::instance::{Access, access::ADMIN};
 use batchyard_objects::{
-    Objects, Put,
+    ObjectError, Objects, Put, Record,
     folder::{place, stamp},
-    remote::{Address, Cache, Scheme},
+    remote::{Address, Cache, RemoteError, Scheme},
 };
-use batchyard_workflow::fetch::Fetch;
+use batchyard_workflow::fetch::{Fetch, Unfound};
 
 /// Object stores as files.
 #[derive(Debug)]
@@ -43,18 +43,30 @@ impl Fetch for StoredFiles {
     }
 
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("cannot be read: {error}");
-        let address = Address::object(url).map_err(|e| failed(&e))?;
+        self.find(url, on_behalf).map_err(|unfound| unfound.why)
+    }
+
+    fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
+        let unknown = |why: String| Unfound { why: format!("cannot be read: {why}"), is_absent: false };
+        let absent = |why: String| Unfound { is_absent: true, ..unknown(why) };
+        let failed = |error: RemoteError| {
+            if error.is_missing() || error.is_refused() { absent(error.to_string()) } else { unknown(error.to_string()) }
+        };
+        let address = Address::object(url).map_err(failed)?;
         let rights = on_behalf.map(account_of);
         if let Some(embedded) = self.embedded_for(&address) {
             if let Some((account, admin)) = rights {
-                self.access(embedded, account, admin).read(url).map_err(|e| failed(&e))?;
+                self.access(embedded, account, admin).read(url).map_err(|e| absent(e.to_string()))?;
             }
             return embedded.file(&address.bucket, &address.key);
         }
-        self.known(url, &address).map_err(|e| failed(&e))?;
-        self.cache.allow(url, restricted(&rights), false).map_err(|e| failed(&e))?;
-        self.cache.file(url).map_err(|e| failed(&e))
+        self.known(url, &address).map_err(unknown)?;
+        self.cache.allow(url, restricted(&rights), false).map_err(failed)?;
+        self.cache.file(url).map_err(failed)
+    }
+
+    fn beside(&self, file: &Path, name: &str) -> Option<String> {
+        self.embedded.as_ref().and_then(|embedded| embedded.beside(file, name)).or_else(|| self.cache.beside(file, name))
     }
 
     fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
@@ -121,8 +133,15 @@ fn restricted(rights: &Option<(String, bool)>) -> Option<&str> {
 }
 
 impl EmbeddedFiles {
-    fn file(&self, bucket: &str, key: &str) -> Result<PathBuf, String> {
-        let record = self.objects.head(bucket, key).map_err(|e| format!("cannot be read: {e}"))?;
+    fn file(&self, bucket: &str, key: &str) -> Result<PathBuf, Unfound> {
+        let record = self.objects.head(bucket, key).map_err(|error| Unfound {
+            why: format!("cannot be read: {error}"),
+            is_absent: matches!(error, ObjectError::NoSuchKey { .. }),
+        })?;
+        self.up_to_date(bucket, key, &record).map_err(|why| Unfound { why, is_absent: false })
+    }
+
+    fn up_to_date(&self, bucket: &str, key: &str, record: &Record) -> Result<PathBuf, String> {
         let inner = place(key).ok_or("has a key that cannot be the name of a file")?;
         let file = self.folder.join(bucket).join(&inner);
         let mark = self.folder.join(".marks").join(bucket).join(&inner);
@@ -133,6 +152,15 @@ impl EmbeddedFiles {
         self.copy(bucket, key, &file).map_err(|e| format!("cannot be copied to `{}`: {e}", file.display()))?;
         stamp(&file).and_then(|stamp| write(&mark, &state(&stamp))).map_err(|e| format!("cannot be kept: {e}"))?;
         Ok(file)
+    }
+
+    /// The URL of an object whose name is this beside that of which a file is the copy.
+    fn beside(&self, file: &Path, name: &str) -> Option<String> {
+        let own = self.folder.canonicalize().ok();
+        let below = file.strip_prefix(&self.folder).ok().or_else(|| file.strip_prefix(own?).ok())?;
+        let folder = below.parent()?.to_str().filter(|folder| !folder.is_empty())?;
+        place(name).filter(|path| path.components().count() == 1)?;
+        Some(format!("{}://{folder}/{name}", Scheme::Oss.name()))
     }
 
     /// Others may be using the former copy, so it is replaced as a whole.

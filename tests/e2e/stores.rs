@@ -201,6 +201,18 @@ fn workflows_of_the_command_line(other: &Other) {
     other.put("in/words.txt", b"one two three four");
     run(3);
     assert_eq!((lines(&ran).len(), other.text("final/number").trim()), (2, "4"));
+    // What a task makes of the name of an object lies beside that.
+    other.put("in/a.bam", b"reads\n");
+    other.put("in/a.bam.bai", b"index\n");
+    let beside = "version 1.1\ntask t { input { File bam File index = sub(bam, \"$\", \".END\") } command <<< cat ~{index} >>>\n\
+                  output { String said = read_string(stdout()) } }";
+    yard.write("beside.wdl", &beside.replace("END", "bai"));
+    let bam = format!("bam={}", other.url("in/a.bam"));
+    assert_eq!(yard.outputs(&["run", "beside.wdl", &bam])["t.said"], "index");
+    assert_eq!(yard.outputs(&["run", "beside.wdl", &bam])["t.said"], "index");
+    yard.write("beside.wdl", &beside.replace("END", "csi"));
+    let failed = yard.call(&["run", "beside.wdl", &bam]);
+    assert!(failed.code == 1 && failed.err.contains(&other.url("in/a.bam.csi")), "{}", failed.err);
     // A document that is there, and imports another one there.
     other.put(
         "wdl/main.wdl",

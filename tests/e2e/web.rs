@@ -83,6 +83,61 @@ fn files_met_on_the_way_are_fetched() {
     assert!(asked.lock().unwrap().iter().any(|path| path == "/data/a.bam again"));
 }
 
+/// What a task makes of the name of a file from the web lies beside it there: indexes that nobody names.
+#[test]
+fn what_lies_beside_a_file_is_fetched_when_a_task_names_it() {
+    let files = [
+        ("/data/a.bam", "reads\n"),
+        ("/data/a.bam.bai", "index\n"),
+        ("/data/a.md5", "sum\n"),
+        ("/data/b.bam?key=1", "more\n"),
+        ("/data/b.bam.bai?key=1", "other\n"),
+        ("/data/b.md5?key=1", "b\n"),
+        ("/data/c.bam", "lone\n"),
+    ];
+    let (address, asked) = site(files.into());
+    let yard = Yard::new();
+    let task = |version: &str, declarations: &str, command: &str| {
+        let outputs = "output { Array[String] lines = read_lines(stdout()) }";
+        yard.write("t.wdl", &format!("version {version}\ntask t {{ {declarations} command <<< {command} >>> {outputs} }}"));
+    };
+    let input = |name: &str| format!("bam={address}/data/{name}");
+    let indexed = "input { File bam File index = bam + \".bai\" } String sum = read_string(sub(bam, \"\\\\.bam$\", \".md5\"))";
+    for version in ["1.0", "1.1", "1.3"] {
+        task(version, indexed, "set -e; cat ~{bam} ~{bam}.bai ~{index}; echo ~{sum}");
+        assert_eq!(yard.outputs(&["run", "t.wdl", &input("a.bam")])["t.lines"], json!(["reads", "index", "index", "sum"]), "{version}");
+    }
+    assert_eq!(yard.outputs(&["run", "t.wdl", &input("a.bam")])["t.lines"].as_array().unwrap().len(), 4);
+    assert!(yard.call(&["show", "last"]).out.contains("cached"), "the same index, and no earlier result");
+    assert_eq!(asked.lock().unwrap().iter().filter(|path| *path == "/data/a.bam.bai").count(), 1, "it is fetched once");
+    task("1.1", indexed, "cat ~{index}; echo ~{sum}");
+    assert_eq!(yard.outputs(&["run", "t.wdl", &input("b.bam?key=1")])["t.lines"], json!(["other", "b"]), "a query holds for both");
+
+    let refused = |expected: &str| {
+        let failed = yard.call(&["run", "t.wdl", &input("c.bam")]);
+        let url = format!("`{address}/data/c.{expected}` cannot be fetched: the server answers 404");
+        assert!(failed.code == 1 && failed.err.contains(&url), "{}", failed.err);
+    };
+    task("1.1", "input { File bam File index = bam + \".bai\" }", "cat ~{index}");
+    refused("bam.bai");
+    task("1.1", "input { File bam } String sum = read_string(sub(bam, \"bam$\", \"md5\"))", "echo ~{sum}");
+    refused("md5");
+    task("1.3", "input { File bam } File index = bam + \".bai\"", "cat ~{index}");
+    refused("bam.bai");
+    task("1.1", "input { File bam File? index = bam + \".bai\" } File made = bam + \".csi\"", "echo made > ~{made}; cat ~{made}");
+    assert_eq!(yard.outputs(&["run", "t.wdl", &input("c.bam")])["t.lines"], json!(["made"]), "the command may make it itself");
+    task("1.3", "input { File bam File? index = bam + \".bai\" }", "echo ~{defined(index)}");
+    assert_eq!(yard.outputs(&["run", "t.wdl", &input("c.bam")])["t.lines"], json!(["false"]));
+    for version in ["1.0", "1.3"] {
+        let defaults = "input { File bam = \"HERE/data/a.bam\" } File index = bam + \".bai\" String sum = read_string(\"HERE/data/a.md5\")";
+        task(version, &defaults.replace("HERE", &address), "cat ~{bam} ~{index}; echo ~{sum}");
+        assert_eq!(yard.outputs(&["run", "t.wdl"])["t.lines"], json!(["reads", "index", "sum"]), "the task names it itself: {version}");
+    }
+    task("1.1", &format!("input {{ File bam = \"{address}/data/none\" }}"), "cat ~{bam}");
+    let failed = yard.call(&["run", "t.wdl"]);
+    assert!(failed.code == 1 && failed.err.contains("/data/none` cannot be fetched: the server answers 404"), "{}", failed.err);
+}
+
 #[test]
 fn a_server_runs_documents_from_the_web() {
     let (address, _) = site(vec![("/flows/main.wdl", MAIN), ("/flows/lib/count.wdl", COUNT), ("/data/reads.txt", "a\nb\n")]);

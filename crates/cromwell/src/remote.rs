@@ -8,12 +8,17 @@ use std::{
     time::Duration,
 };
 
-use batchyard_workflow::{fetch::Fetch, identity::text_hash};
+use batchyard_workflow::{
+    fetch::{Fetch, Unfound},
+    identity::text_hash,
+};
 
 /// Time until a server answers.
 const ANSWER: Duration = Duration::from_secs(30);
 /// Tries when the network fails.
 const TRIES: u32 = 3;
+/// Folder of texts that say which folder of the web a folder here stands for.
+const PLACES: &str = ".places";
 /// Pause before a further try.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -32,7 +37,8 @@ impl Downloads {
 
     fn bring(&self, url: &str) -> Result<PathBuf, Trouble> {
         let name = file_name(url);
-        let folder = self.folder.join(text_hash(&folder_of(url)));
+        let place = folder_of(url);
+        let folder = self.folder.join(text_hash(&place));
         let (file, mark) = (folder.join(&name), folder.join(".marks").join(&name));
         let known = fs::read_to_string(&mark).ok().filter(|_| file.exists());
         let config = ureq::Agent::config_builder().timeout_recv_response(Some(ANSWER)).timeout_connect(Some(ANSWER)).build();
@@ -41,16 +47,17 @@ impl Downloads {
             request = request.header(name, value);
         }
         let mut response = request.call().map_err(|error| match error {
-            ureq::Error::StatusCode(code) if code < 500 => Trouble::Final(format!("cannot be fetched: the server answers {code}")),
+            ureq::Error::StatusCode(code) if code < 500 => Trouble::Absent(format!("cannot be fetched: the server answers {code}")),
             error => Trouble::Passing(format!("cannot be fetched: {error}")),
         })?;
+        let kept = |error: io::Error| Trouble::Final(format!("cannot be kept in `{}`: {error}", folder.display()));
         if response.status().as_u16() == 304 {
+            self.note(&place).map_err(kept)?;
             return Ok(file);
         }
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let state = header("etag").map(|tag| format!("If-None-Match\n{tag}"));
         let state = state.or_else(|| header("last-modified").map(|at| format!("If-Modified-Since\n{at}")));
-        let kept = |error: io::Error| Trouble::Final(format!("cannot be kept in `{}`: {error}", folder.display()));
         fs::create_dir_all(&folder).map_err(kept)?;
         // A file that others may use already is replaced as a whole, never written into.
         let part = folder.join(format!(".part-{}", batchyard_model::RunId::random()));
@@ -60,12 +67,40 @@ impl Downloads {
             return Err(trouble);
         }
         fs::rename(&part, &file).map_err(kept)?;
+        self.note(&place).map_err(kept)?;
         match state {
             Some(state) => write_mark(&mark, &state).map_err(kept)?,
             // Without a mark it is fetched again the next time.
             None => drop(fs::remove_file(&mark)),
         }
         Ok(file)
+    }
+}
+
+impl Downloads {
+    /// Notes which folder of the web a folder here stands for, unless that is known.
+    fn note(&self, place: &str) -> io::Result<()> {
+        let places = self.folder.join(PLACES);
+        let file = places.join(text_hash(place));
+        if file.exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(&places)?;
+        let part = places.join(format!(".part-{}", batchyard_model::RunId::random()));
+        fs::write(&part, place)?;
+        fs::rename(part, file)
+    }
+
+    /// Fetches with further tries where they may help.
+    fn insist(&self, url: &str) -> Result<PathBuf, Trouble> {
+        let mut tries = TRIES;
+        loop {
+            tries -= 1;
+            match self.bring(url) {
+                Err(Trouble::Passing(_)) if tries > 0 => std::thread::sleep(PAUSE),
+                found => return found,
+            }
+        }
     }
 }
 
@@ -88,6 +123,17 @@ impl Fetch for Everywhere {
             Some(objects) => objects.fetch(url, on_behalf),
             None => self.web.fetch(url, on_behalf),
         }
+    }
+
+    fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
+        match self.objects.as_ref().filter(|objects| objects.knows(url)) {
+            Some(objects) => objects.find(url, on_behalf),
+            None => self.web.find(url, on_behalf),
+        }
+    }
+
+    fn beside(&self, file: &Path, name: &str) -> Option<String> {
+        self.web.beside(file, name).or_else(|| self.objects.as_ref()?.beside(file, name))
     }
 
     fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
@@ -113,19 +159,33 @@ impl Fetch for Everywhere {
 enum Trouble {
     Passing(String),
     Final(String),
+    /// The server has answered that there is no such thing for us.
+    Absent(String),
+}
+
+impl Trouble {
+    fn unfound(self) -> Unfound {
+        match self {
+            Trouble::Absent(why) => Unfound { why, is_absent: true },
+            Trouble::Passing(why) | Trouble::Final(why) => Unfound { why, is_absent: false },
+        }
+    }
 }
 
 impl Fetch for Downloads {
     fn fetch(&self, url: &str, _: Option<&str>) -> Result<PathBuf, String> {
-        let mut tries = TRIES;
-        loop {
-            tries -= 1;
-            match self.bring(url) {
-                Ok(file) => return Ok(file),
-                Err(Trouble::Passing(_)) if tries > 0 => std::thread::sleep(PAUSE),
-                Err(Trouble::Passing(why) | Trouble::Final(why)) => return Err(why),
-            }
-        }
+        self.insist(url).map_err(|trouble| trouble.unfound().why)
+    }
+
+    fn find(&self, url: &str, _: Option<&str>) -> Result<PathBuf, Unfound> {
+        self.insist(url).map_err(Trouble::unfound)
+    }
+
+    fn beside(&self, file: &Path, name: &str) -> Option<String> {
+        let is_own = |folder: &Path| folder == self.folder || self.folder.canonicalize().is_ok_and(|own| folder == own);
+        let folder = file.parent().filter(|folder| folder.parent().is_some_and(is_own))?;
+        let place = fs::read_to_string(self.folder.join(PLACES).join(folder.file_name()?)).ok()?;
+        sibling(&place, name)
     }
 }
 
@@ -147,6 +207,30 @@ fn folder_of(url: &str) -> String {
         Some(_) => url.to_owned(),
         None => url.rsplit_once('/').map_or(url, |(folder, _)| folder).to_owned(),
     }
+}
+
+/// The URL of a name beside the files of a place, which is a folder, or with a query the whole URL of a file: the query holds for the
+/// other as well (it may say who asks). `None` where no file can have the name.
+fn sibling(place: &str, name: &str) -> Option<String> {
+    let (folder, query) = match place.find(['?', '#']) {
+        Some(at) => (place.get(..at)?.rsplit_once('/')?.0, place.get(at..)?),
+        None => (place, ""),
+    };
+    let has_host = folder.split_once("://").is_some_and(|(_, rest)| !rest.is_empty());
+    if !has_host || matches!(name, "" | "." | "..") {
+        return None;
+    }
+    let mut url = format!("{folder}/");
+    for c in name.chars() {
+        match c {
+            // The rest is as it stands in the URL of the other file.
+            '?' | '#' | ' ' => url.push_str(&format!("%{:02X}", u32::from(c))),
+            c if c.is_control() => return None,
+            c => url.push(c),
+        }
+    }
+    url.push_str(query);
+    Some(url)
 }
 
 /// The name of the file behind a URL; task commands look at its ending.
@@ -193,6 +277,25 @@ mod tests {
         assert_eq!(file.parent(), index.parent());
         assert_ne!(file, other);
         assert_eq!(fs::read_to_string(file).unwrap(), "bam");
+    }
+
+    #[test]
+    fn what_lies_beside_a_file_has_its_url() {
+        let dir = tempfile::tempdir().unwrap();
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+        let (url, _served) = server(vec![answer, answer, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
+        let downloads = Downloads::new(dir.path().into());
+        let beside = |path: &str, name: &str| downloads.beside(&downloads.fetch(&format!("{url}{path}"), None).unwrap(), name);
+        assert_eq!(beside("/a/x.bam", "x.bai"), Some(format!("{url}/a/x.bai")));
+        assert_eq!(beside("/a/x.bam?key=1/2", "x y"), Some(format!("{url}/a/x%20y?key=1/2")));
+        assert_eq!(downloads.beside(Path::new("/elsewhere/x.bam"), "x.bai"), None);
+        assert_eq!(downloads.beside(&dir.path().join("none/x.bam"), "x.bai"), None);
+        assert_eq!(sibling("https://", "x"), None);
+        assert_eq!(sibling("https://h/a", ".."), None);
+        let unfound = downloads.find(&format!("{url}/a/x.bai"), None).unwrap_err();
+        assert_eq!(unfound, Unfound { why: "cannot be fetched: the server answers 403".into(), is_absent: true });
+        let nobody = downloads.find("http://127.0.0.1:1/x", None).unwrap_err();
+        assert!(!nobody.is_absent, "{nobody:?}");
     }
 
     #[test]

@@ -23,6 +23,15 @@ use crate::{documents::Failure, host::is_remote};
 /// Files brought at once: most of the time of a small one goes to waiting for an answer.
 const AT_ONCE: usize = 8;
 
+/// Why something is not brought that may not be there at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfound {
+    /// In words that go on after the URL.
+    pub why: String,
+    /// Whether its place has answered that there is no such thing for us; otherwise nobody knows.
+    pub is_absent: bool,
+}
+
 /// Brings files from other places to this machine.
 pub trait Fetch: fmt::Debug {
     /// Whether it can be asked for what is behind a URL.
@@ -36,6 +45,20 @@ pub trait Fetch: fmt::Debug {
     /// # Errors
     /// Why there is none, in words that go on after the URL.
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String>;
+
+    /// The same for something that may not be there.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
+        self.fetch(url, on_behalf).map_err(|why| Unfound { why, is_absent: false })
+    }
+
+    /// The URL of what lies under a name beside the place from which a file of this machine was brought; `None` for a file that was
+    /// not brought.
+    fn beside(&self, _file: &Path, _name: &str) -> Option<String> {
+        None
+    }
 
     /// The same for one run, where that makes a difference: what it brings stays here until the run has ended.
     fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
@@ -69,11 +92,16 @@ pub type Brought = HashMap<Arc<str>, Result<PathBuf, String>>;
 
 /// Brings what is behind these URLs, several at once.
 pub fn bring_all(fetch: &(dyn Fetch + Sync), urls: &[Arc<str>], on_behalf: Option<&str>) -> Brought {
-    let brought = Mutex::new(Brought::with_capacity(urls.len()));
+    at_once(urls, |url| fetch.fetch(url, on_behalf))
+}
+
+/// Does something with URLs, with several at once.
+fn at_once<T: Send>(urls: &[Arc<str>], bring: impl Fn(&str) -> T + Sync) -> HashMap<Arc<str>, T> {
+    let brought = Mutex::new(HashMap::with_capacity(urls.len()));
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let found = fetch.fetch(url, on_behalf);
+            let found = bring(url);
             brought.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(url), found);
         }
     };
@@ -190,6 +218,17 @@ impl Remote {
         Some(fetch.fetch(path, self.on_behalf.as_deref()))
     }
 
+    /// See [`Fetch::beside`].
+    pub(crate) fn beside(&self, file: &Path, name: &str) -> Option<String> {
+        self.fetch.as_ref()?.beside(file, name)
+    }
+
+    /// Brings what may be behind these URLs.
+    pub(crate) fn find_all(&self, urls: &[Arc<str>]) -> HashMap<Arc<str>, Result<PathBuf, Unfound>> {
+        let nobody = || Unfound { why: "cannot be brought here".into(), is_absent: false };
+        at_once(urls, |url| self.fetch.as_ref().ok_or_else(nobody)?.find(url, self.on_behalf.as_deref()))
+    }
+
     /// Whether files can be stored behind a URL.
     pub(crate) fn takes(&self, url: &str) -> bool {
         self.fetch.as_ref().is_some_and(|fetch| fetch.takes(url))
@@ -214,30 +253,54 @@ impl Remote {
     /// # Errors
     /// The first file that cannot be had.
     pub(crate) fn bring(&self, inputs: &Arc<IndexMap<Arc<str>, Value>>) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
-        let Some(fetch) = self.fetch.as_deref() else { return Ok(Arc::clone(inputs)) };
+        let found = self.bring_files(&mut inputs.values());
+        if found.is_empty() {
+            return Ok(Arc::clone(inputs));
+        }
+        let mut brought = IndexMap::with_capacity(inputs.len());
+        for (name, value) in inputs.iter() {
+            let wrong = |(path, why)| Failure::new(format!("file `{path}` of input `{name}` {why}"));
+            brought.insert(Arc::clone(name), with_brought(value, &found).map_err(wrong)?);
+        }
+        Ok(Arc::new(brought))
+    }
+
+    /// A value with everything that is elsewhere brought here.
+    ///
+    /// # Errors
+    /// The first file that cannot be had.
+    pub(crate) fn bring_value(&self, value: Value) -> Result<Value, String> {
+        let found = self.bring_files(&mut [&value].into_iter());
+        if found.is_empty() {
+            return Ok(value);
+        }
+        with_brought(&value, &found).map_err(|(path, why)| format!("file `{path}` {why}"))
+    }
+
+    fn bring_files(&self, values: &mut dyn Iterator<Item = &Value>) -> Brought {
+        let Some(fetch) = self.fetch.as_deref() else { return Brought::new() };
         let mut urls: IndexSet<Arc<str>> = IndexSet::new();
         let mut note = |path: &Arc<str>, _: bool| {
             if is_remote(path) && fetch.knows(path) {
                 urls.insert(Arc::clone(path));
             }
         };
-        inputs.values().for_each(|value| inputs::files(value, &mut note));
+        values.for_each(|value| inputs::files(value, &mut note));
         if urls.is_empty() {
-            return Ok(Arc::clone(inputs));
+            return Brought::new();
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
-        let found = bring_all(fetch, &urls, self.on_behalf.as_deref());
-        let mut brought = IndexMap::with_capacity(inputs.len());
-        for (name, value) in inputs.iter() {
-            let value = inputs::map_files(value, &mut |path: &Arc<str>, _| match found.get(path) {
-                None => Ok(Some(Arc::clone(path))),
-                Some(Ok(local)) => Ok(Some(local.to_string_lossy().into())),
-                Some(Err(why)) => Err(Failure::new(format!("file `{path}` of input `{name}` {why}"))),
-            })?;
-            brought.insert(Arc::clone(name), value);
-        }
-        Ok(Arc::new(brought))
+        bring_all(fetch, &urls, self.on_behalf.as_deref())
     }
+}
+
+/// A value with the copies of files in their places. The error is a file that cannot be had, and why.
+fn with_brought(value: &Value, found: &Brought) -> Result<Value, (Arc<str>, String)> {
+    inputs::map_files(value, &mut |path: &Arc<str>, _| match found.get(path) {
+        None => Ok(Some(Arc::clone(path))),
+        Some(Ok(local)) => Ok(Some(local.to_string_lossy().into())),
+        Some(Err(why)) => Err((Arc::clone(path), why.clone())),
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What WDL expressions may touch: files of the task while it is prepared and after it ran, and of the run.
 
+mod neighbours;
+
 use std::{
     cell::RefCell,
     convert::Infallible,
@@ -257,9 +259,12 @@ pub struct TaskHost {
     read_bytes: ReadBytes,
     /// What values may take.
     memory: Arc<Memory>,
-    /// Whether what lies beside an original may be put in place with it: its owner may read all that is there, and it is no copy of
-    /// something that is elsewhere.
+    /// Whether what lies beside an original of this machine may be put in place with it: its owner may read all that is there.
     pub has_neighbours: bool,
+    /// Who brings what is elsewhere, and what lies beside it there.
+    pub remote: Remote,
+    /// What was looked for beside something that was brought, by the path that the task knows.
+    brought: RefCell<neighbours::Found>,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
     /// Whether links that lead nowhere are among the matches of globs.
@@ -280,6 +285,8 @@ impl TaskHost {
             read_bytes: ReadBytes::default(),
             memory: Arc::default(),
             has_neighbours: false,
+            remote: Remote::default(),
+            brought: RefCell::default(),
             listed_globs: false,
             dangling_globs: false,
             reader: None,
@@ -347,26 +354,6 @@ impl TaskHost {
         Some(target.to_string_lossy().into())
     }
 
-    /// A path of the task that was made of a localized one, `bam + ".bai"` for example: what lies beside the original is put in place
-    /// too, if there is such a thing.
-    pub fn bring_beside(&self, path: &str) {
-        if let Some(original) = self.beside(path) {
-            self.localized.borrow_mut().insert(path.into(), original);
-        }
-    }
-
-    /// What lies beside the original of a localized file as `path` lies beside that file.
-    fn beside(&self, path: &str) -> Option<Arc<str>> {
-        let (folder, name) = path.rsplit_once('/')?;
-        let localized = self.localized.borrow();
-        if self.finished || !self.has_neighbours || name.is_empty() || localized.contains_key(path) {
-            return None;
-        }
-        let (_, neighbour) = localized.iter().find(|(to, _)| to.rsplit_once('/').is_some_and(|(other, _)| other == folder))?;
-        let original = format!("{}/{name}", neighbour.rsplit_once('/')?.0);
-        fs::metadata(&original).is_ok().then(|| original.into())
-    }
-
     /// Files to put in place: localized path and original.
     pub fn files(&self) -> Vec<(Arc<str>, Arc<str>)> {
         self.localized.borrow().iter().map(|(to, from)| (Arc::clone(to), Arc::clone(from))).collect()
@@ -416,7 +403,7 @@ impl Host for TaskHost {
         self.memory.limit()
     }
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        read_limited(&self.resolve(path), limit, self.reader.as_ref(), &self.memory)
+        read_limited(&self.readable(path)?, limit, self.reader.as_ref(), &self.memory)
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)
@@ -425,7 +412,7 @@ impl Host for TaskHost {
         write_named(&self.execution_dir, function, content)
     }
     fn size(&self, path: &str) -> io::Result<u64> {
-        size_of(&self.resolve(path))
+        size_of(&self.readable(path)?)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
         kind_of(&self.resolve(path))
@@ -490,22 +477,6 @@ mod tests {
         assert_eq!(Path::new(&*host.localize("/data/other")).parent(), Path::new(&*set).parent(), "siblings stay siblings");
         assert!(!Path::new(&*host.localize("/data/set.bam")).starts_with(&*set), "a name that begins alike is no file of the directory");
         assert_eq!(host.original(&format!("{set}/inner/a.txt")).as_deref(), Some("/data/set/inner/a.txt"));
-    }
-
-    #[test]
-    fn only_a_file_with_neighbours_brings_what_lies_beside_it() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["a.bam", "a.bam.bai"] {
-            fs::write(dir.path().join(name), "x").unwrap();
-        }
-        for (has_neighbours, expected) in [(false, 1), (true, 2)] {
-            let mut host = TaskHost::new(Path::new("/run/call-x"));
-            host.has_neighbours = has_neighbours;
-            let file = host.localize(dir.path().join("a.bam").to_str().unwrap());
-            host.localize(&format!("{file}.bai"));
-            host.localize(&format!("{file}.absent"));
-            assert_eq!(host.files().len(), expected, "{:?}", host.files());
-        }
     }
 
     #[test]

@@ -233,8 +233,8 @@ impl Shared {
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit(&settings.limits);
-        // What was brought lies among what was brought for others and at other times.
-        frame.host.has_neighbours = settings.remote.on_behalf.is_none() && Arc::ptr_eq(&inputs, &preparation.inputs);
+        frame.host.has_neighbours = settings.remote.on_behalf.is_none();
+        frame.host.remote.clone_from(&settings.remote);
         frame.host.reader.clone_from(&settings.remote.reader);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);

@@ -354,12 +354,23 @@ impl TaskFrame {
         let value = if self.finished {
             self.without_missing(value, &ty)
         } else {
+            let bring = || self.host.remote.bring_value(value);
+            let value = bring().map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
+            let absent =
+                |required: bool| self.absent_beside(&value, &ty, required).map_err(|absence| self.not_brought(decl, expr.span, &absence));
+            self.host.bring_neighbours(&value);
+            absent(false)?;
             let created = |path: &str| self.host.created(&self.module, path);
-            settled(&self.module, &value, &ty, created, |path| self.host.localize(&path.to_string_lossy()))
-                .map_err(|e| self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e)))?
+            settled(&self.module, &value, &ty, created, |path| self.host.localize(&path.to_string_lossy())).map_err(|e| {
+                let unknown = || self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
+                absent(true).map_or_else(|failure| failure, |()| unknown())
+            })?
         };
         let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
         let value = if input { localize(&self.host, &value) } else { value };
+        if input {
+            self.absent_beside(&value, &ty, true).map_err(|absence| self.not_brought(decl, expr.span, &absence))?;
+        }
         if !self.finished && !input {
             inputs::files(&value, &mut |path, _| self.host.bring_beside(path));
         }
@@ -369,6 +380,25 @@ impl TaskFrame {
         }
         self.values.borrow_mut().insert(Arc::clone(&decl.name.text), value.clone());
         Ok(value)
+    }
+
+    /// Looks for a file of a value that is not there beside what was brought. `required` is that of an input, which the command
+    /// reads; what else is declared it may make itself, unless it is not known whether it is there.
+    fn absent_beside(&self, value: &Value, ty: &Type, required: bool) -> Result<(), String> {
+        let checked = inputs::map_files_typed(value, ty, &mut |path, _| match self.host.absence(path) {
+            Some(absence) if !absence.is_sure => Err(absence.message),
+            Some(_) if required => Ok(None),
+            _ => Ok(Some(Arc::clone(path))),
+        });
+        checked.map(drop).map_err(|error| match error {
+            inputs::MapFilesError::Missing { path, .. } => self.host.absence(&path).map_or(path.to_string(), |absence| absence.message),
+            inputs::MapFilesError::Failed(message) => message,
+        })
+    }
+
+    fn not_brought(&self, decl: &Decl, span: Span, message: &str) -> Failure {
+        let failure = self.failure_at(span, format!("`{}`: {message}", decl.name.text));
+        failure.hint("it is looked for there because it lies beside a file that was brought from there")
     }
 
     fn is_declared(&self, name: &str) -> bool {

@@ -142,6 +142,19 @@ impl Cache {
         Ok(mark)
     }
 
+    /// The URL of an object whose name is this beside that of which a file is the copy; `None` for a file that is none of this cache.
+    pub fn beside(&self, file: &Path, name: &str) -> Option<String> {
+        let is_own = |folder: &Path| folder == self.folder || self.folder.canonicalize().is_ok_and(|own| folder == own);
+        let folder = file.parent().filter(|folder| folder.parent().is_some_and(is_own))?;
+        let mut mark = File::open(folder.join(MARKS).join(file.file_name()?)).ok()?;
+        // While it is brought anew the mark says nothing.
+        flock(&mark, FlockOperation::LockShared).ok()?;
+        let text = read(&mut mark).ok()?;
+        let (_, url) = text.rsplit_once('\n').filter(|(_, url)| Address::is_meant(url))?;
+        place(name).filter(|path| path.components().count() == 1)?;
+        Some(format!("{}/{name}", url.rsplit_once('/')?.0))
+    }
+
     /// The file, and whether it had to be brought.
     fn up_to_date(&self, url: &str) -> Result<(PathBuf, bool), RemoteError> {
         let address = Address::object(url)?;
@@ -149,8 +162,17 @@ impl Cache {
         let mut mark = self.noted(&file, &mark_path)?;
         let state = self.state(&address, &self.stores.stat(url)?);
         // A task that runs as the server's own user could have written to what it got a second name of.
-        if stamp(&file).is_ok_and(|stamp| read(&mut mark).is_ok_and(|kept| kept == state + &stamp)) {
-            return Ok((file, false));
+        let url = format!("\n{address}");
+        if let (Ok(stamp), Ok(kept)) = (stamp(&file), read(&mut mark)) {
+            let current = state + &stamp;
+            if kept == current {
+                // It was brought by a version that did not note from where.
+                write(&mut mark, &(current + &url)).map_err(RemoteError::file("keep", &mark_path))?;
+                return Ok((file, false));
+            }
+            if kept == current + &url {
+                return Ok((file, false));
+            }
         }
         let parts = self.folder.join(PARTS);
         fs::create_dir_all(&parts).map_err(RemoteError::file("make", &parts))?;
@@ -160,7 +182,7 @@ impl Cache {
         let part = parts.join(uuid::Uuid::new_v4().simple().to_string());
         let stat = self.stores.fetch(&address, &part, &file, self.wanted.as_ref())?;
         let stamp = stamp(&file).map_err(RemoteError::file("read", &file))?;
-        write(&mut mark, &(self.state(&address, &stat) + &stamp)).map_err(RemoteError::file("keep", &mark_path))?;
+        write(&mut mark, &(self.state(&address, &stat) + &stamp + &url)).map_err(RemoteError::file("keep", &mark_path))?;
         Ok((file, true))
     }
 

@@ -58,6 +58,11 @@ impl RemoteError {
         matches!(self, RemoteError::NoSuchObject { .. })
     }
 
+    /// Whether its store has refused it: some do so with what is not there, unless one may list what is.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, RemoteError::Refused { .. })
+    }
+
     /// What the library says, in our words.
     pub(super) fn from_library(what: &'static str, url: &str, place: &str, error: &opendal::Error) -> Self {
         let (url, place) = (url.to_owned(), place.to_owned());
