@@ -4,7 +4,6 @@ mod neighbours;
 
 use std::{
     cell::RefCell,
-    convert::Infallible,
     fs, io,
     io::Read,
     path::{Path, PathBuf},
@@ -44,42 +43,51 @@ pub type NoPath = MapFilesError<String>;
 pub fn mend_of(error: &NoPath) -> &'static str {
     match error {
         MapFilesError::Missing { .. } => MUST_EXIST,
-        MapFilesError::Failed(_) => "a `File` is never a directory from 1.3 on, and a `Directory` never a file",
+        MapFilesError::Failed(_) => "a `File` is never a directory from 1.2 on, and a `Directory` never a file",
     }
 }
 
-/// The value of a declaration with the paths it means. Before 1.3 `place` makes of what lies beside the document (see
-/// [`Module::beside`]) what the value holds; from then on `created` does so with every path, and says what is found there.
+/// The value of a declaration with the paths it means. In 1.2 `place` makes of what lies beside the document (see
+/// [`Module::beside`]) what the value holds, and `kind` says what other paths lead to; from 1.3 on `created` does both with every
+/// path.
 ///
 /// # Errors
-/// From 1.3 on a path that does not exist where the type is not optional, and one that leads to the wrong kind.
+/// A path that leads to the wrong kind; from 1.3 on also one that does not exist where the type is not optional.
 pub fn settled(
     module: &Module,
     value: &Value,
     ty: &Type,
     created: impl Fn(&str) -> Option<(Arc<str>, PathKind)>,
-    place: impl Fn(&Path) -> Arc<str>,
+    (place, kind): (impl Fn(&Path) -> Arc<str>, impl Fn(&str) -> Option<PathKind>),
 ) -> Result<Value, NoPath> {
-    if module.document.version < Version::V1_3 {
-        let mapped = inputs::map_files_except_keys(value, &mut |path: &Arc<str>, _| {
-            Ok::<_, Infallible>(Some(module.beside(path).map_or_else(|| Arc::clone(path), |found| place(&found))))
-        });
-        return match mapped {
-            Ok(value) => Ok(value),
-            Err(never) => match never {},
-        };
+    match module.document.version {
+        Version::Draft2 | Version::V1_0 | Version::V1_1 => Ok(value.clone()),
+        Version::V1_2 => inputs::map_files_as_far_as_known(value, ty, &mut |path, directory| {
+            if is_remote(path) {
+                return Ok(Some(Arc::clone(path)));
+            }
+            let beside = module.beside(path);
+            let Some(found) = beside.as_deref().map_or_else(|| kind(path), kind_of) else { return Ok(None) };
+            is_meant(path, found, directory)?;
+            Ok(Some(beside.map_or_else(|| Arc::clone(path), |beside| place(&beside))))
+        }),
+        Version::V1_3 => inputs::map_files_typed(value, ty, &mut |path, directory| {
+            if is_remote(path) {
+                return Ok(Some(Arc::clone(path)));
+            }
+            let Some((whole, found)) = created(path) else { return Ok(None) };
+            is_meant(path, found, directory).map(|()| Some(whole))
+        }),
     }
-    inputs::map_files_typed(value, ty, &mut |path, directory| {
-        if is_remote(path) {
-            return Ok(Some(Arc::clone(path)));
-        }
-        match created(path) {
-            None => Ok(None),
-            Some((_, PathKind::Directory)) if !directory => Err(format!("`{path}` is a directory, not a file")),
-            Some((_, PathKind::File)) if directory => Err(format!("`{path}` is a file, not a directory")),
-            Some((path, _)) => Ok(Some(path)),
-        }
-    })
+}
+
+/// Whether a path leads to what its type says.
+fn is_meant(path: &str, found: PathKind, directory: bool) -> Result<(), String> {
+    match (found, directory) {
+        (PathKind::Directory, false) => Err(format!("`{path}` is a directory, not a file")),
+        (PathKind::File, true) => Err(format!("`{path}` is a file, not a directory")),
+        _ => Ok(()),
+    }
 }
 
 /// Whether two paths, as far as they lead anywhere, lead to the same.

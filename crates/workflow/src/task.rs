@@ -361,7 +361,8 @@ impl TaskFrame {
             self.host.bring_neighbours(&value);
             absent(false)?;
             let created = |path: &str| self.host.created(&self.module, path);
-            settled(&self.module, &value, &ty, created, |path| self.host.localize(&path.to_string_lossy())).map_err(|e| {
+            let place = |path: &Path| self.host.localize(&path.to_string_lossy());
+            settled(&self.module, &value, &ty, created, (place, |path: &str| self.host.exists(path))).map_err(|e| {
                 let unknown = || self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
                 absent(true).map_or_else(|failure| failure, |()| unknown())
             })?
@@ -541,6 +542,42 @@ mod tests {
         assert_eq!(frame.command().unwrap().trim(), format!("{localized} data.txt"));
         let made = Value::file(call_dir.join("execution/data.txt").to_str().unwrap());
         assert_eq!(frame.outputs().unwrap().get("d"), Some(&made), "outputs count from the execution directory");
+    }
+
+    /// As the revision 1.2.1 clarifies.
+    #[test]
+    fn files_of_1_2_are_what_their_types_say_once_they_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        fs::create_dir_all(folder.join("set")).unwrap();
+        fs::write(folder.join("set/a.txt"), "x").unwrap();
+        let run = |version: &str, declarations: &str, outputs: &str| {
+            let document = folder.join("t.wdl");
+            fs::write(&document, format!("version {version}\ntask t {{ {declarations} command <<< >>> output {{ {outputs} }} }}")).unwrap();
+            let module = load::load(document.to_str().unwrap(), &load::FileLoader::default()).unwrap().module;
+            let task = Arc::clone(module.document.tasks.first().unwrap());
+            let call_dir = folder.join("call");
+            fs::create_dir_all(call_dir.join("execution")).unwrap();
+            let mut frame = TaskFrame::new(&module, &task, Dialect::of(module.document.version), &call_dir, &IndexMap::new());
+            frame.settle()?;
+            let files = frame.host.files().len();
+            Ok::<_, Failure>((files, frame.outputs()?.into_values().collect::<Vec<_>>()))
+        };
+        let optional = "input { File? a = \"none.txt\" File? b = \"set/a.txt\" } Directory? c = \"none\" Array[File?] d = [\"none.txt\", \"set/a.txt\"]";
+        let defined = "Array[Boolean] known = [defined(a), defined(b), defined(c), defined(d[0]), defined(d[1])]";
+        let known = |list: [bool; 5]| vec![Value::array(list.map(Value::Boolean).into())];
+        assert_eq!(run("1.2", optional, defined).unwrap(), (1, known([false, true, false, false, true])));
+        let lazy = run("1.2", "File a = \"none.txt\" Array[File] b = [\"none.txt\", \"set/a.txt\"]", "String name = basename(a)").unwrap();
+        assert_eq!(lazy, (1, vec![Value::string("none.txt")]), "what is not accessed need not be there");
+        for (declaration, wrong) in
+            [("File a = \"set\"", "`set` is a directory, not a file"), ("Directory a = \"set/a.txt\"", "is a file, not a")]
+        {
+            let failure = run("1.2", declaration, "").unwrap_err();
+            assert!(failure.message.contains(wrong), "{failure:?}");
+        }
+        let spelled = "File a = \"set/a.txt\" Boolean same = a == \"set/../set/./a.txt\" && a == \"set/a.txt\" && a != \"set\"";
+        assert_eq!(run("1.2", spelled, "Boolean said = same").unwrap().1, [Value::Boolean(true)]);
+        assert_eq!(run("1.1", "File a = \"set/a.txt\"", "Boolean said = a == \"set/./a.txt\"").unwrap().1, [Value::Boolean(false)]);
     }
 
     #[test]

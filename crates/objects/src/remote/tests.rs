@@ -150,6 +150,15 @@ fn what_is_kept_is_brought_again_when_it_has_changed() {
     let (before, index) = (inode(&first), cache.file("oss://data/in/r.bam.bai").unwrap());
     assert_eq!((first.parent(), index.file_name().unwrap().to_str()), (index.parent(), Some("r.bam.bai")));
     assert_eq!(inode(&cache.file("oss://data/in/r.bam").unwrap()), before);
+    assert_eq!(cache.beside(&first, "r.bai").as_deref(), Some("oss://data/in/r.bai"));
+    assert_eq!([cache.beside(&first, ".."), cache.beside(&folder.join("r.bam"), "r.bai")], [None, None]);
+    // A mark of a version that did not note from where an object came.
+    let mark = first.parent().unwrap().join(".marks/r.bam");
+    let noted = fs::read_to_string(&mark).unwrap();
+    fs::write(&mark, noted.rsplit_once('\n').unwrap().0).unwrap();
+    assert_eq!(cache.beside(&first, "r.bai"), None);
+    assert_eq!(inode(&cache.file("oss://data/in/r.bam").unwrap()), before);
+    assert_eq!(fs::read_to_string(&mark).unwrap(), noted);
     // A reader of the former file keeps it.
     let link = yard.dir.path().join("link");
     cache.link_file("oss://data/in/r.bam", &link).unwrap();
@@ -157,7 +166,6 @@ fn what_is_kept_is_brought_again_when_it_has_changed() {
     assert_eq!(fs::read_to_string(cache.file("oss://data/in/r.bam").unwrap()).unwrap(), "other reads");
     assert_eq!(fs::read_to_string(&link).unwrap(), "reads");
     // What lies there without a mark is of no known state, for example after a crash.
-    let mark = first.parent().unwrap().join(".marks/r.bam");
     fs::write(&mark, "").unwrap();
     fs::write(&first, "half").unwrap();
     assert_eq!(fs::read_to_string(cache.file("oss://data/in/r.bam").unwrap()).unwrap(), "other reads");

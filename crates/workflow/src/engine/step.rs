@@ -6,7 +6,7 @@ use batchyard_wdl::{
     ast::Expr,
     coerce,
     diagnostic::Diagnostic,
-    eval::Evaluator,
+    eval::{Evaluator, Host},
     source::Span,
     types::Type,
     value::{Value, copy_bytes},
@@ -146,7 +146,7 @@ impl Engine<'_> {
         let Some(context) = self.runs.get(run) else { return Ok(value) };
         let place = |path: &std::path::Path| path.to_string_lossy().into();
         let module = &context.plan.module;
-        settled(module, &value, ty, |path| context.host.created(module, path), place)
+        settled(module, &value, ty, |path| context.host.created(module, path), (place, |path: &str| context.host.exists(path)))
             .map_err(|e| self.failure_at(run, span, format!("`{name}`: {e}")).hint(mend_of(&e)))
     }
 
