@@ -133,6 +133,12 @@ fn what_lies_beside_a_file_is_fetched_when_a_task_names_it() {
         task(version, &defaults.replace("HERE", &address), "cat ~{bam} ~{index}; echo ~{sum}");
         assert_eq!(yard.outputs(&["run", "t.wdl"])["t.lines"], json!(["reads", "index", "sum"]), "the task names it itself: {version}");
     }
+    for version in ["1.0", "1.1", "1.2", "1.3"] {
+        task(version, &format!("File bam = \"{address}/data/a.bam\""), "cat ~{bam} && echo ~{bam} && echo more >> ~{bam} || :");
+        let lines = yard.outputs(&["run", "t.wdl"])["t.lines"].clone();
+        let place = lines[1].as_str().unwrap();
+        assert!(lines[0] == "reads" && place.contains("/inputs/") && !place.contains("/downloads/"), "{version}: {lines}");
+    }
     task("1.1", &format!("input {{ File bam = \"{address}/data/none\" }}"), "cat ~{bam}");
     let failed = yard.call(&["run", "t.wdl"]);
     assert!(failed.code == 1 && failed.err.contains("/data/none` cannot be fetched: the server answers 404"), "{}", failed.err);

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 
 use batchyard_workflow::{
     fetch::{Fetch, Unfound},
-    identity::text_hash,
+    identity::{mtime_ns, text_hash},
 };
 
 /// Time until a server answers.
@@ -40,11 +41,12 @@ impl Downloads {
         let place = folder_of(url);
         let folder = self.folder.join(text_hash(&place));
         let (file, mark) = (folder.join(&name), folder.join(".marks").join(&name));
-        let known = fs::read_to_string(&mark).ok().filter(|_| file.exists());
+        let known = fs::read_to_string(&mark).ok().filter(|mark| is_as_left(&file, mark));
         let config = ureq::Agent::config_builder().timeout_recv_response(Some(ANSWER)).timeout_connect(Some(ANSWER)).build();
         let mut request = ureq::Agent::new_with_config(config).get(url);
-        if let Some((name, value)) = known.as_deref().and_then(|mark| mark.split_once('\n')) {
-            request = request.header(name, value);
+        let asked = known.as_deref().and_then(|mark| mark.split_once('\n'));
+        if let Some((name, rest)) = asked {
+            request = request.header(name, rest.lines().next().unwrap_or_default());
         }
         let mut response = request.call().map_err(|error| match error {
             ureq::Error::StatusCode(code) if code < 500 => Trouble::Absent(format!("cannot be fetched: the server answers {code}")),
@@ -69,7 +71,7 @@ impl Downloads {
         fs::rename(&part, &file).map_err(kept)?;
         self.note(&place).map_err(kept)?;
         match state {
-            Some(state) => write_mark(&mark, &state).map_err(kept)?,
+            Some(state) => stamp(&file).and_then(|stamp| write_mark(&mark, &format!("{state}\n{stamp}"))).map_err(kept)?,
             // Without a mark it is fetched again the next time.
             None => drop(fs::remove_file(&mark)),
         }
@@ -200,6 +202,22 @@ fn write_mark(mark: &Path, state: &str) -> io::Result<()> {
     fs::write(mark, state)
 }
 
+/// Whether a file is as it was when its mark was made: a task that runs as the server's own user could have written to what it got a
+/// second name of. Marks of older versions say nothing about that.
+fn is_as_left(file: &Path, mark: &str) -> bool {
+    match (stamp(file), mark.lines().nth(2)) {
+        (Ok(now), Some(then)) => now == then,
+        (Ok(_), None) => true,
+        (Err(_), _) => false,
+    }
+}
+
+/// What changes when a file is written to, but not when it gets another name.
+fn stamp(file: &Path) -> io::Result<String> {
+    let about = fs::metadata(file)?;
+    Ok(format!("{} {} {}", about.len(), mtime_ns(&about), about.ino()))
+}
+
 /// A URL without its last name: the same for files that lie beside each other. A query says more than where a file is, so that
 /// one with a query lies alone.
 fn folder_of(url: &str) -> String {
@@ -278,15 +296,18 @@ mod tests {
         let first = "HTTP/1.1 200 OK\r\nETag: \"one\"\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
         let same = "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n";
         let other = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nxyz";
-        let (url, served) = server(vec![first, same, other]);
+        let (url, served) = server(vec![first, same, first, other]);
         let url = format!("{url}/data/reads.fq.gz?x=1");
         let file = downloads.fetch(&url, None).unwrap();
         assert!(file.ends_with("reads.fq.gz"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "abc");
         assert_eq!(downloads.fetch(&url, None).unwrap(), file);
+        fs::write(&file, "abc and more").unwrap();
+        assert_eq!(fs::read_to_string(downloads.fetch(&url, None).unwrap()).unwrap(), "abc", "what was changed here is fetched again");
         assert_eq!(fs::read_to_string(downloads.fetch(&url, None).unwrap()).unwrap(), "xyz");
         let asked = served.join().unwrap();
-        assert!(asked[1].contains("if-none-match: \"one\""), "{}", asked[1]);
+        let conditional: Vec<bool> = asked.iter().map(|head| head.contains("if-none-match: \"one\"")).collect();
+        assert_eq!(conditional, [false, true, false, true], "{asked:?}");
     }
 
     #[test]

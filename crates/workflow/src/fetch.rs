@@ -199,21 +199,22 @@ impl Remote {
         let mut brought = IndexMap::with_capacity(inputs.len());
         for (name, value) in inputs.iter() {
             let wrong = |(path, why)| Failure::new(format!("file `{path}` of input `{name}` {why}"));
-            brought.insert(Arc::clone(name), with_brought(value, &found).map_err(wrong)?);
+            brought.insert(Arc::clone(name), with_brought(value, &found, &|copy| copy.into()).map_err(wrong)?);
         }
         Ok(Arc::new(brought))
     }
 
-    /// A value with everything that is elsewhere brought here.
+    /// A value with everything that is elsewhere brought here. The copies are everybody's: `place` gives the path that the value holds
+    /// in the place of one.
     ///
     /// # Errors
     /// The first file that cannot be had.
-    pub(crate) fn bring_value(&self, value: Value) -> Result<Value, String> {
+    pub(crate) fn bring_value(&self, value: Value, place: &dyn Fn(&str) -> Arc<str>) -> Result<Value, String> {
         let found = self.bring_files(&mut [&value].into_iter());
         if found.is_empty() {
             return Ok(value);
         }
-        with_brought(&value, &found).map_err(|(path, why)| format!("file `{path}` {why}"))
+        with_brought(&value, &found, place).map_err(|(path, why)| format!("file `{path}` {why}"))
     }
 
     fn bring_files(&self, values: &mut dyn Iterator<Item = &Value>) -> Brought {
@@ -234,10 +235,10 @@ impl Remote {
 }
 
 /// A value with the copies of files in their places. The error is a file that cannot be had, and why.
-fn with_brought(value: &Value, found: &Brought) -> Result<Value, (Arc<str>, String)> {
+fn with_brought(value: &Value, found: &Brought, place: &dyn Fn(&str) -> Arc<str>) -> Result<Value, (Arc<str>, String)> {
     inputs::map_files(value, &mut |path: &Arc<str>, _| match found.get(path) {
         None => Ok(Some(Arc::clone(path))),
-        Some(Ok(local)) => Ok(Some(local.to_string_lossy().into())),
+        Some(Ok(local)) => Ok(Some(place(&local.to_string_lossy()))),
         Some(Err(why)) => Err((Arc::clone(path), why.clone())),
     })
 }

@@ -354,7 +354,8 @@ impl TaskFrame {
         let value = if self.finished {
             self.without_missing(value, &ty)
         } else {
-            let bring = || self.host.remote.bring_value(value);
+            // The cache is shared: a command gets a name of its own for what was brought, input or not.
+            let bring = || self.host.remote.bring_value(value, &|copy| self.host.localize(copy));
             let value = bring().map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
             let absent =
                 |required: bool| self.absent_beside(&value, &ty, required).map_err(|absence| self.not_brought(decl, expr.span, &absence));
@@ -480,6 +481,7 @@ mod tests {
     use batchyard_wdl::load::{self, MemoryLoader};
 
     use super::*;
+    use crate::fetch::{Fetch, Remote};
 
     fn frame(text: &str, call_dir: &Path) -> TaskFrame {
         let module = load::load("t.wdl", &MemoryLoader::default().with("t.wdl", text)).unwrap().module;
@@ -578,6 +580,36 @@ mod tests {
         let spelled = "File a = \"set/a.txt\" Boolean same = a == \"set/../set/./a.txt\" && a == \"set/a.txt\" && a != \"set\"";
         assert_eq!(run("1.2", spelled, "Boolean said = same").unwrap().1, [Value::Boolean(true)]);
         assert_eq!(run("1.1", "File a = \"set/a.txt\"", "Boolean said = a == \"set/./a.txt\"").unwrap().1, [Value::Boolean(false)]);
+    }
+
+    /// Keeps a copy of everything in a folder.
+    #[derive(Debug)]
+    struct Kept(PathBuf);
+
+    impl Fetch for Kept {
+        fn fetch(&self, url: &str, _: Option<&str>) -> Result<PathBuf, String> {
+            Ok(self.0.join(url.rsplit('/').next().unwrap()))
+        }
+    }
+
+    #[test]
+    fn what_a_task_names_at_a_url_is_put_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("kept");
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("ref.fa"), "x").unwrap();
+        for version in ["1.0", "1.1", "1.2", "1.3"] {
+            for declaration in ["File a = \"http://x/ref.fa\"", "input { File a = \"http://x/ref.fa\" }"] {
+                let text = format!("version {version}\ntask t {{ {declaration} Array[File?] b = [a] command <<<~{{a}}>>> }}");
+                let mut frame = frame(&text, &dir.path().join("call"));
+                frame.host.remote = Remote { fetch: Some(Arc::new(Kept(kept.clone()))), ..Remote::default() };
+                frame.settle().unwrap();
+                let command = frame.command().unwrap();
+                assert!(Path::new(&command).starts_with(dir.path().join("call/inputs")), "{version}: {command}");
+                let original = kept.join("ref.fa").to_str().unwrap().into();
+                assert_eq!(frame.host.files(), [(Arc::from(&*command), original)], "{version} {declaration}");
+            }
+        }
     }
 
     #[test]
