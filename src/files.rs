@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use batchyard_batch::instance::{Access, access::ADMIN};
+use batchyard_batch::instance::{Access, PlaceError, access::ADMIN};
 use batchyard_objects::{
     ObjectError, Objects, Put, Record,
     folder::{place, stamp},
@@ -56,7 +56,10 @@ impl Fetch for StoredFiles {
         let rights = on_behalf.map(account_of);
         if let Some(embedded) = self.embedded_for(&address) {
             if let Some((account, admin)) = rights {
-                self.access(embedded, account, admin).read(url).map_err(|e| absent(e.to_string()))?;
+                self.access(embedded, account, admin).read(url).map_err(|error| match error {
+                    PlaceError::Refused { .. } => absent(error.to_string()),
+                    error => unknown(error.to_string()),
+                })?;
             }
             return embedded.file(&address.bucket, &address.key);
         }

@@ -49,7 +49,7 @@ impl Downloads {
             request = request.header(name, rest.lines().next().unwrap_or_default());
         }
         let mut response = request.call().map_err(|error| match error {
-            ureq::Error::StatusCode(code) if code < 500 => Trouble::Absent(format!("cannot be fetched: the server answers {code}")),
+            ureq::Error::StatusCode(code) => refusal(code),
             error => Trouble::Passing(format!("cannot be fetched: {error}")),
         })?;
         let kept = |error: io::Error| Trouble::Final(format!("cannot be kept in `{}`: {error}", folder.display()));
@@ -202,6 +202,17 @@ fn write_mark(mark: &Path, state: &str) -> io::Result<()> {
     fs::write(mark, state)
 }
 
+/// What it means that a server does not give a file.
+fn refusal(code: u16) -> Trouble {
+    let why = format!("cannot be fetched: the server answers {code}");
+    match code {
+        // Some refuse what is not there, unless one may list what is.
+        403 | 404 | 410 => Trouble::Absent(why),
+        408 | 425 | 429 | 500.. => Trouble::Passing(why),
+        _ => Trouble::Final(why),
+    }
+}
+
 /// Whether a file is as it was when its mark was made: a task that runs as the server's own user could have written to what it got a
 /// second name of. Marks of older versions say nothing about that.
 fn is_as_left(file: &Path, mark: &str) -> bool {
@@ -341,6 +352,21 @@ mod tests {
         assert_eq!(unfound, Unfound { why: "cannot be fetched: the server answers 403".into(), is_absent: true });
         let nobody = downloads.find("http://127.0.0.1:1/x", None).unwrap_err();
         assert!(!nobody.is_absent, "{nobody:?}");
+    }
+
+    #[test]
+    fn only_an_answer_that_nothing_is_there_says_so() {
+        let absent = |code| refusal(code).unfound().is_absent;
+        assert_eq!([403, 404, 410].map(absent), [true; 3]);
+        assert_eq!([400, 401, 407, 408, 425, 429, 451, 500, 503].map(absent), [false; 9]);
+        let dir = tempfile::tempdir().unwrap();
+        let busy = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+        let (url, _served) = server(vec![busy, answer, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
+        let downloads = Downloads::new(dir.path().into());
+        assert!(downloads.find(&format!("{url}/x"), None).is_ok(), "who has no time is asked again");
+        let unfound = downloads.find(&format!("{url}/y"), None).unwrap_err();
+        assert_eq!(unfound, Unfound { why: "cannot be fetched: the server answers 401".into(), is_absent: false });
     }
 
     #[test]
