@@ -269,6 +269,8 @@ pub struct TaskHost {
     pub remote: Remote,
     /// What was looked for beside something that was brought, by the path that the task knows.
     brought: RefCell<neighbours::Found>,
+    /// What expressions have learnt before the command from files that are not values, by what was asked.
+    learnt: RefCell<IndexMap<String, String>>,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
     /// Whether links that lead nowhere are among the matches of globs.
@@ -291,6 +293,7 @@ impl TaskHost {
             has_neighbours: false,
             remote: Remote::default(),
             brought: RefCell::default(),
+            learnt: RefCell::default(),
             listed_globs: false,
             dangling_globs: false,
             reader: None,
@@ -407,7 +410,9 @@ impl Host for TaskHost {
         self.memory.limit()
     }
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        read_limited(&self.readable(path)?, limit, self.reader.as_ref(), &self.memory)
+        let content = read_limited(&self.readable(path)?, limit, self.reader.as_ref(), &self.memory)?;
+        self.learn("content", path, || format!("xxh3 {:032x}", xxh3_128(&content)));
+        Ok(content)
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)
@@ -416,7 +421,9 @@ impl Host for TaskHost {
         write_named(&self.execution_dir, function, content)
     }
     fn size(&self, path: &str) -> io::Result<u64> {
-        size_of(&self.readable(path)?)
+        let size = size_of(&self.readable(path)?)?;
+        self.learn("size", path, || size.to_string());
+        Ok(size)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
         kind_of(&self.resolve(path))
@@ -457,6 +464,19 @@ impl Host for TaskHost {
 }
 
 impl TaskHost {
+    /// Remembers what an expression has learnt of a file, unless that is put in place and so a value, or the attempt's own.
+    fn learn(&self, what: &str, path: &str, learnt: impl FnOnce() -> String) {
+        let local = local_path(path);
+        if !self.finished && self.original(local).is_none() && !Path::new(local).starts_with(&self.execution_dir) {
+            self.learnt.borrow_mut().entry(format!("{what} of {local}")).or_insert_with(learnt);
+        }
+    }
+
+    /// What expressions have learnt before the command from files that are not values, in the order in which they have asked.
+    pub fn learnt(&self) -> Vec<String> {
+        self.learnt.borrow().values().cloned().collect()
+    }
+
     fn stream(&self, name: &str) -> io::Result<Arc<str>> {
         if !self.finished {
             return Err(only_in_outputs(name));

@@ -31,7 +31,7 @@ use crate::{
     digests::{Answer, name::ImageName},
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
-    identity::{Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
+    identity::{Hashing, Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
     settings::{Place, Settings},
@@ -260,7 +260,7 @@ impl Shared {
         };
         let is_known = place.image.as_ref().is_none_or(|image| image.unknown.is_none());
         let cacheable = preparation.look_up && is_known && !is_volatile(task) && (settings.read_cache || settings.write_cache);
-        let identity = if cacheable { Some(self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)?) } else { None };
+        let identity = if cacheable { self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)? } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
     }
 
@@ -299,6 +299,8 @@ impl Shared {
         Ok(place)
     }
 
+    /// What a call is; `None` where that is not known now, because of a file that a task names itself: when the call begins it is found
+    /// out what is wrong with that.
     fn identity(
         &self,
         preparation: &Preparation,
@@ -306,7 +308,7 @@ impl Shared {
         inputs: &IndexMap<Arc<str>, Value>,
         (attributes, runtime): (&IndexMap<String, Value>, &Runtime),
         place: &Place,
-    ) -> Result<Identity, Failure> {
+    ) -> Result<Option<Identity>, Failure> {
         let mut parts = (*self.parts_of(preparation)).clone();
         if let Some(image) = &place.image {
             let text = if image.in_container() { image.exact().to_owned() } else { format!("{} on the host", image.used) };
@@ -332,20 +334,44 @@ impl Shared {
             })?;
             parts.insert(format!("input {name}"), text);
         }
-        // A file that is not there is found out when the call begins.
-        let text = |decl| preparation.context.identities.value_text(&frame.unplaced(decl)?, hashing).ok();
+        frame.bind_task_variable(&preparation.id.to_string(), preparation.id.attempt, Some(runtime), None);
+        let Some(named) = self.named(preparation, frame, inputs, hashing) else { return Ok(None) };
+        parts.extend(named);
+        preparation.context.settings.secrets.cover_parts(&mut parts, attributes);
+        Ok(Some(Identity::of(parts)))
+    }
+
+    /// The parts of an identity that are what the task names and reads itself.
+    fn named(
+        &self,
+        preparation: &Preparation,
+        frame: &TaskFrame,
+        inputs: &IndexMap<Arc<str>, Value>,
+        hashing: Option<&Hashing>,
+    ) -> Option<Vec<(String, String)>> {
+        let identities = &preparation.context.identities;
+        let text = |value: &Value| identities.text_as_far_as_there(value, hashing).ok();
         let task = &preparation.task;
+        let mut parts = Vec::new();
         for decl in task.inputs.iter().filter(|decl| decl.value.is_some() && !inputs.contains_key(&decl.name.text)) {
-            let text = text(decl).unwrap_or_else(|| declaration_text(&preparation.module, decl));
-            parts.insert(format!("input {}", decl.name.text), text);
+            let written = || declaration_text(&preparation.module, decl);
+            let text = match frame.unplaced(decl).ok()? {
+                None => written(),
+                Some(value) => match text(&value)? {
+                    (text, false) => text,
+                    (text, true) => format!("{text} of {}", written()),
+                },
+            };
+            parts.push((format!("input {}", decl.name.text), text));
         }
         for decl in task.decls.iter().filter(|decl| frame.may_name_files(decl)) {
-            if let Some(text) = text(decl) {
-                parts.insert(format!("files of {}", decl.name.text), text);
+            if let Some(value) = frame.unplaced(decl).ok()? {
+                parts.push((format!("files of {}", decl.name.text), text(&value)?.0));
             }
         }
-        preparation.context.settings.secrets.cover_parts(&mut parts, attributes);
-        Ok(Identity::of(parts))
+        frame.read_ahead().ok()?;
+        parts.extend(frame.host.learnt().into_iter().enumerate().map(|(i, learnt)| (format!("read {}", i + 1), learnt)));
+        frame.host.is_sure().then_some(parts)
     }
 
     fn parts_of(&self, preparation: &Preparation) -> Arc<IndexMap<String, String>> {

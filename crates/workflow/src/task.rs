@@ -1,7 +1,10 @@
 //! The values of one attempt of a task: inputs, declarations and outputs, each computed when first asked for.
 
+mod named;
+
 use std::{
     cell::RefCell,
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -37,6 +40,8 @@ pub struct TaskFrame {
     /// The files it may touch.
     pub host: TaskHost,
     values: RefCell<IndexMap<Arc<str>, Value>>,
+    /// Names of the inputs that were given.
+    given: HashSet<Arc<str>>,
     /// Names being evaluated, to notice a declaration that needs itself.
     open: RefCell<Vec<Arc<str>>>,
     /// The first failure inside a name's evaluation; the expression that used the name knows less about it.
@@ -66,6 +71,7 @@ impl TaskFrame {
             dialect,
             host,
             values: RefCell::new(values),
+            given: inputs.keys().cloned().collect(),
             open: RefCell::default(),
             failure: RefCell::default(),
             previous: None,
@@ -127,27 +133,6 @@ impl TaskFrame {
             self.declared(decl)?;
         }
         Ok(())
-    }
-
-    /// Whether the value of a declaration may hold paths of files.
-    pub fn may_name_files(&self, decl: &Decl) -> bool {
-        self.ty(decl).is_ok_and(|ty| ty.names_files())
-    }
-
-    /// The value of a declaration as it was before files were put in place. `None` when it has no value yet, and when it names what
-    /// this attempt itself has written: that follows from the rest.
-    pub fn unplaced(&self, decl: &Decl) -> Option<Value> {
-        let expr = decl.value.as_ref()?;
-        if expr.calls(&|name| name.starts_with("write_")) {
-            return None;
-        }
-        let value = self.get(&decl.name.text);
-        self.failure.borrow_mut().take();
-        let original = &mut |path: &Arc<str>, _| {
-            let original = self.host.original(path).unwrap_or_else(|| Arc::clone(path));
-            if Path::new(&*original).starts_with(self.host.call_dir()) { Err(()) } else { Ok(Some(original)) }
-        };
-        inputs::map_files(&value?, original).ok()
     }
 
     /// Environment variables that the task declares (1.2): name and text.

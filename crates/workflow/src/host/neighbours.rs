@@ -98,6 +98,11 @@ impl TaskHost {
         self.brought.borrow().get(path)?.clone().err()
     }
 
+    /// Whether everything that was looked for has a sure answer.
+    pub fn is_sure(&self) -> bool {
+        self.brought.borrow().values().all(|found| found.as_ref().err().is_none_or(|absence| absence.is_sure))
+    }
+
     /// The place of a file on this machine, to read it.
     pub(super) fn readable(&self, path: &str) -> io::Result<PathBuf> {
         if let Some(brought) = self.remote.readable(path) {
