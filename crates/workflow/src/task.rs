@@ -336,36 +336,38 @@ impl TaskFrame {
         self.evaluator().ask_for_copy(&value, expr.span).map_err(|e| self.failed(&e))?;
         let value = coerce::coerce(&value, &ty, self.dialect)
             .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
-        let value = if self.finished {
-            self.without_missing(value, &ty)
-        } else {
-            // The cache is shared: a command gets a name of its own for what was brought, input or not.
-            let bring = || self.host.remote.bring_value(value, &|copy| self.host.localize(copy));
-            let value = bring().map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
-            let absent =
-                |required: bool| self.absent_beside(&value, &ty, required).map_err(|absence| self.not_brought(decl, expr.span, &absence));
-            self.host.bring_neighbours(&value);
-            absent(false)?;
-            let created = |path: &str| self.host.created(&self.module, path);
-            let place = |path: &Path| self.host.localize(&path.to_string_lossy());
-            settled(&self.module, &value, &ty, created, (place, |path: &str| self.host.exists(path))).map_err(|e| {
-                let unknown = || self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
-                absent(true).map_or_else(|failure| failure, |()| unknown())
-            })?
-        };
-        let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
-        let value = if input { localize(&self.host, &value) } else { value };
-        if input {
-            self.absent_beside(&value, &ty, true).map_err(|absence| self.not_brought(decl, expr.span, &absence))?;
-        }
-        if !self.finished && !input {
-            inputs::files(&value, &mut |path, _| self.host.bring_beside(path));
-        }
+        let value = if self.finished { self.without_missing(value, &ty) } else { self.placed(decl, expr.span, value, &ty)? };
         // An output that bears the name of an input hides it for callers alone: inside the task the name stays the input's.
         if self.finished && self.is_declared(&decl.name.text) && self.values.borrow().contains_key(&decl.name.text) {
             return Ok(value);
         }
         self.values.borrow_mut().insert(Arc::clone(&decl.name.text), value.clone());
+        Ok(value)
+    }
+
+    /// The value of an input or declaration with its files where the command will find them.
+    fn placed(&self, decl: &Decl, span: Span, value: Value, ty: &Type) -> Result<Value, Failure> {
+        // The cache is shared: a command gets a name of its own for what was brought, input or not.
+        let bring = || self.host.remote.bring_value(value, &|copy| self.host.localize(copy));
+        let value = bring().map_err(|message| self.failure_at(span, format!("`{}`: {message}", decl.name.text)))?;
+        let absent = |value: &Value, required: bool| {
+            self.absent_beside(value, ty, required).map_err(|absence| self.not_brought(decl, span, &absence))
+        };
+        self.host.bring_neighbours(&value);
+        absent(&value, false)?;
+        let created = |path: &str| self.host.created(&self.module, path);
+        let place = |path: &Path| self.host.localize(&path.to_string_lossy());
+        let settled = settled(&self.module, &value, ty, created, (place, |path: &str| self.host.exists(path))).map_err(|e| {
+            let unknown = || self.failure_at(span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
+            absent(&value, true).map_or_else(|failure| failure, |()| unknown())
+        })?;
+        if !self.task.inputs.iter().any(|input| input.name.text == decl.name.text) {
+            inputs::files(&settled, &mut |path, _| self.host.bring_beside(path));
+            return Ok(settled);
+        }
+        let value = localize(&self.host, &settled);
+        // In draft-2 every declaration is an input: it may be what the command makes.
+        absent(&value, self.module.document.version != Version::Draft2)?;
         Ok(value)
     }
 
