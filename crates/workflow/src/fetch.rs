@@ -199,48 +199,62 @@ impl Remote {
         let mut brought = IndexMap::with_capacity(inputs.len());
         for (name, value) in inputs.iter() {
             let wrong = |(path, why)| Failure::new(format!("file `{path}` of input `{name}` {why}"));
-            brought.insert(Arc::clone(name), with_brought(value, &found, &|copy| copy.into()).map_err(wrong)?);
+            let with_copies = inputs::map_files(value, &mut |path: &Arc<str>, _| in_place(path, &found, &|copy| copy.into()));
+            brought.insert(Arc::clone(name), with_copies.map_err(wrong)?);
         }
         Ok(Arc::new(brought))
     }
 
     /// A value with everything that is elsewhere brought here. The copies are everybody's: `place` gives the path that the value holds
-    /// in the place of one.
+    /// in the place of one. Keys of maps are looked up by what the document calls them, unless its version `has_whole_keys`.
     ///
     /// # Errors
     /// The first file that cannot be had.
-    pub(crate) fn bring_value(&self, value: Value, place: &dyn Fn(&str) -> Arc<str>) -> Result<Value, String> {
-        let found = self.bring_files(&mut [&value].into_iter());
+    pub(crate) fn bring_value(&self, value: Value, has_whole_keys: bool, place: &dyn Fn(&str) -> Arc<str>) -> Result<Value, String> {
+        let map = if has_whole_keys { inputs::map_files } else { inputs::map_files_except_keys };
+        let mut urls = IndexSet::new();
+        let noted = map(&value, &mut |path: &Arc<str>, _| {
+            if self.knows(path) {
+                urls.insert(Arc::clone(path));
+            }
+            Ok(Some(Arc::clone(path)))
+        });
+        let found = self.bring_urls(urls);
         if found.is_empty() {
-            return Ok(value);
+            return noted;
         }
-        with_brought(&value, &found, place).map_err(|(path, why)| format!("file `{path}` {why}"))
+        map(&value, &mut |path: &Arc<str>, _| in_place(path, &found, place).map_err(|(path, why)| format!("file `{path}` {why}")))
+    }
+
+    fn knows(&self, path: &str) -> bool {
+        is_remote(path) && self.fetch.as_ref().is_some_and(|fetch| fetch.knows(path))
     }
 
     fn bring_files(&self, values: &mut dyn Iterator<Item = &Value>) -> Brought {
-        let Some(fetch) = self.fetch.as_deref() else { return Brought::new() };
         let mut urls: IndexSet<Arc<str>> = IndexSet::new();
         let mut note = |path: &Arc<str>, _: bool| {
-            if is_remote(path) && fetch.knows(path) {
+            if self.knows(path) {
                 urls.insert(Arc::clone(path));
             }
         };
         values.for_each(|value| inputs::files(value, &mut note));
-        if urls.is_empty() {
-            return Brought::new();
-        }
+        self.bring_urls(urls)
+    }
+
+    fn bring_urls(&self, urls: IndexSet<Arc<str>>) -> Brought {
+        let Some(fetch) = self.fetch.as_deref().filter(|_| !urls.is_empty()) else { return Brought::new() };
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
         bring_all(fetch, &urls, self.on_behalf.as_deref())
     }
 }
 
-/// A value with the copies of files in their places. The error is a file that cannot be had, and why.
-fn with_brought(value: &Value, found: &Brought, place: &dyn Fn(&str) -> Arc<str>) -> Result<Value, (Arc<str>, String)> {
-    inputs::map_files(value, &mut |path: &Arc<str>, _| match found.get(path) {
+/// What stands for a path of a value: a copy that was brought, in its place. The error is a file that cannot be had, and why.
+fn in_place(path: &Arc<str>, found: &Brought, place: &dyn Fn(&str) -> Arc<str>) -> Result<Option<Arc<str>>, (Arc<str>, String)> {
+    match found.get(path) {
         None => Ok(Some(Arc::clone(path))),
         Some(Ok(local)) => Ok(Some(place(&local.to_string_lossy()))),
         Some(Err(why)) => Err((Arc::clone(path), why.clone())),
-    })
+    }
 }
 
 #[cfg(test)]

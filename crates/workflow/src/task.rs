@@ -348,7 +348,8 @@ impl TaskFrame {
     /// The value of an input or declaration with its files where the command will find them.
     fn placed(&self, decl: &Decl, span: Span, value: Value, ty: &Type) -> Result<Value, Failure> {
         // The cache is shared: a command gets a name of its own for what was brought, input or not.
-        let bring = || self.host.remote.bring_value(value, &|copy| self.host.localize(copy));
+        let has_whole_keys = self.module.document.version >= Version::V1_3;
+        let bring = || self.host.remote.bring_value(value, has_whole_keys, &|copy| self.host.localize(copy));
         let value = bring().map_err(|message| self.failure_at(span, format!("`{}`: {message}", decl.name.text)))?;
         let absent = |value: &Value, required: bool| {
             self.absent_beside(value, ty, required).map_err(|absence| self.not_brought(decl, span, &absence))
@@ -596,6 +597,23 @@ mod tests {
                 let original = kept.join("ref.fa").to_str().unwrap().into();
                 assert_eq!(frame.host.files(), [(Arc::from(&*command), original)], "{version} {declaration}");
             }
+        }
+    }
+
+    #[test]
+    fn keys_of_maps_are_what_the_document_calls_them() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "x").unwrap();
+        for version in ["1.0", "1.2"] {
+            let text = format!(
+                "version {version}\ntask t {{ Map[File, File] m = {{\"http://x/a\": \"http://x/a\"}} command <<<~{{m[\"http://x/a\"]}}>>> }}"
+            );
+            let mut frame = frame(&text, &dir.path().join("call"));
+            frame.host.remote = Remote { fetch: Some(Arc::new(Kept(dir.path().to_owned()))), ..Remote::default() };
+            frame.settle().unwrap();
+            let command = frame.command().unwrap();
+            assert!(Path::new(&command).starts_with(dir.path().join("call/inputs")), "{version}: {command}");
+            assert_eq!(frame.host.files().len(), 1);
         }
     }
 
