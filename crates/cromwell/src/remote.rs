@@ -3,14 +3,14 @@
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use batchyard_workflow::{
-    fetch::{Fetch, Unfound},
+    fetch::{Beside, Fetch, Unfound},
     identity::{mtime_ns, text_hash},
 };
 
@@ -18,29 +18,46 @@ use batchyard_workflow::{
 const ANSWER: Duration = Duration::from_secs(30);
 /// Tries when the network fails.
 const TRIES: u32 = 3;
-/// Folder of texts that say which folder of the web a folder here stands for.
+/// Ending of the folder of texts that say which folder of the web a folder here stands for.
 const PLACES: &str = ".places";
+/// Folder of marks, beside the files.
+const MARKS: &str = ".marks";
+/// What files on their way are called, before a number.
+const PART: &str = ".part-";
+/// Longest name of a file here; a longer one is cut.
+const MAX_NAME_CHARS: usize = 200;
 /// Pause before a further try.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps what was fetched below a folder: `<hash of the URL's folder>/<file name>`, so that an index is found beside its file.
 /// The server's mark of its state lies in a folder of its own.
+///
+/// Which folder of the web each of them stands for is noted outside of what is shown to jobs, for the server alone: a query may be a secret,
+/// and what lies beside a file is fetched from there.
 #[derive(Clone, Debug)]
 pub struct Downloads {
     folder: PathBuf,
+    places: PathBuf,
+    /// The folder under its true name, once that was asked for.
+    canonical: OnceLock<PathBuf>,
 }
 
 impl Downloads {
     /// Downloads below this folder, which is made when it is needed.
     pub fn new(folder: PathBuf) -> Self {
-        Downloads { folder }
+        let mut places = folder.clone().into_os_string();
+        places.push(PLACES);
+        Downloads { folder, places: places.into(), canonical: OnceLock::new() }
     }
 
     fn bring(&self, url: &str) -> Result<PathBuf, Trouble> {
         let name = file_name(url);
+        if name == MARKS || name.starts_with(PART) {
+            return Err(Trouble::Final(format!("cannot be fetched: `{name}` is a name that this program uses itself")));
+        }
         let place = folder_of(url);
         let folder = self.folder.join(text_hash(&place));
-        let (file, mark) = (folder.join(&name), folder.join(".marks").join(&name));
+        let (file, mark) = (folder.join(&name), folder.join(MARKS).join(&name));
         let known = fs::read_to_string(&mark).ok().filter(|mark| is_as_left(&file, mark));
         let config = ureq::Agent::config_builder().timeout_recv_response(Some(ANSWER)).timeout_connect(Some(ANSWER)).build();
         let mut request = ureq::Agent::new_with_config(config).get(url);
@@ -62,7 +79,7 @@ impl Downloads {
         let state = state.or_else(|| header("last-modified").map(|at| format!("If-Modified-Since\n{at}")));
         fs::create_dir_all(&folder).map_err(kept)?;
         // A file that others may use already is replaced as a whole, never written into.
-        let part = folder.join(format!(".part-{}", batchyard_model::RunId::random()));
+        let part = folder.join(format!("{PART}{}", batchyard_model::RunId::random()));
         let received = receive(&mut response, &part).map_err(|error| Trouble::Passing(format!("cannot be fetched: {error}")));
         if let Err(trouble) = received {
             let _ = fs::remove_file(&part);
@@ -82,15 +99,31 @@ impl Downloads {
 impl Downloads {
     /// Notes which folder of the web a folder here stands for, unless that is known.
     fn note(&self, place: &str) -> io::Result<()> {
-        let places = self.folder.join(PLACES);
-        let file = places.join(text_hash(place));
-        if file.exists() {
+        let file = self.places.join(text_hash(place));
+        // One that was written by halves is written again.
+        if fs::read_to_string(&file).is_ok_and(|known| known == place) {
             return Ok(());
         }
-        fs::create_dir_all(&places)?;
-        let part = places.join(format!(".part-{}", batchyard_model::RunId::random()));
-        fs::write(&part, place)?;
-        fs::rename(part, file)
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.places)?;
+        let part = self.places.join(format!("{PART}{}", batchyard_model::RunId::random()));
+        let written = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
+        let kept = written.and_then(|mut written| written.write_all(place.as_bytes())).and_then(|()| fs::rename(&part, file));
+        kept.inspect_err(|_| drop(fs::remove_file(&part)))
+    }
+
+    /// The folder of the web that a folder here stands for.
+    fn place(&self, folder: &Path) -> Option<String> {
+        let hash = folder.file_name()?.to_str()?;
+        fs::read_to_string(self.places.join(hash)).ok().filter(|place| text_hash(place) == hash)
+    }
+
+    fn is_own(&self, folder: &Path) -> bool {
+        let canonical = || match self.canonical.get() {
+            Some(known) => Some(known),
+            // It is there as soon as a file in it is.
+            None => self.folder.canonicalize().ok().map(|found| self.canonical.get_or_init(|| found)),
+        };
+        folder == self.folder || canonical().is_some_and(|canonical| folder == canonical)
     }
 
     /// Fetches with further tries where they may help.
@@ -134,8 +167,11 @@ impl Fetch for Everywhere {
         }
     }
 
-    fn beside(&self, file: &Path, name: &str) -> Option<String> {
-        self.web.beside(file, name).or_else(|| self.objects.as_ref()?.beside(file, name))
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        match (self.web.beside(file, name), &self.objects) {
+            (Beside::Here, Some(objects)) => objects.beside(file, name),
+            (found, _) => found,
+        }
     }
 
     fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
@@ -183,11 +219,15 @@ impl Fetch for Downloads {
         self.insist(url).map_err(Trouble::unfound)
     }
 
-    fn beside(&self, file: &Path, name: &str) -> Option<String> {
-        let is_own = |folder: &Path| folder == self.folder || self.folder.canonicalize().is_ok_and(|own| folder == own);
-        let folder = file.parent().filter(|folder| folder.parent().is_some_and(is_own))?;
-        let place = fs::read_to_string(self.folder.join(PLACES).join(folder.file_name()?)).ok()?;
-        sibling(&place, name)
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        let Some(folder) = file.parent().filter(|folder| folder.parent().is_some_and(|parent| self.is_own(parent))) else {
+            return Beside::Here;
+        };
+        // Of a name that was cut nobody knows what others are made of it.
+        let is_whole = |name: &str| name.chars().count() < MAX_NAME_CHARS;
+        let own = file.file_name().and_then(|own| own.to_str());
+        let place = self.place(folder).filter(|_| is_whole(name) && own.is_some_and(is_whole));
+        place.and_then(|place| sibling(&place, name)).map_or(Beside::Unknown, Beside::At)
     }
 }
 
@@ -269,7 +309,7 @@ fn file_name(url: &str) -> String {
     let name = path.split_once('/').map_or("", |(_, rest)| rest).rsplit('/').next().unwrap_or("");
     match name {
         "" | "." | ".." => "file".into(),
-        name => name.chars().filter(|c| !c.is_control()).take(200).collect(),
+        name => name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect(),
     }
 }
 
@@ -327,7 +367,7 @@ mod tests {
         let answer = |text: &str| format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 3\r\nConnection: close\r\n\r\n{text}");
         let answers: Vec<&'static str> = ["bam", "bai", "oth"].iter().map(|text| &*answer(text).leak()).collect();
         let (url, _served) = server(answers);
-        let downloads = Downloads::new(dir.path().into());
+        let downloads = Downloads::new(dir.path().join("downloads"));
         let fetch = |path: &str| downloads.fetch(&format!("{url}{path}"), None).unwrap();
         let (file, index, other) = (fetch("/a/x.bam"), fetch("/a/x.bam.bai"), fetch("/b/x.bam"));
         assert_eq!(file.parent(), index.parent());
@@ -340,12 +380,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
         let (url, _served) = server(vec![answer, answer, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
-        let downloads = Downloads::new(dir.path().into());
+        let downloads = Downloads::new(dir.path().join("downloads"));
         let beside = |path: &str, name: &str| downloads.beside(&downloads.fetch(&format!("{url}{path}"), None).unwrap(), name);
-        assert_eq!(beside("/a/x.bam", "x.bai"), Some(format!("{url}/a/x.bai")));
-        assert_eq!(beside("/a/x.bam?key=1/2", "x y"), Some(format!("{url}/a/x%20y?key=1/2")));
-        assert_eq!(downloads.beside(Path::new("/elsewhere/x.bam"), "x.bai"), None);
-        assert_eq!(downloads.beside(&dir.path().join("none/x.bam"), "x.bai"), None);
+        assert_eq!(beside("/a/x.bam", "x.bai"), Beside::At(format!("{url}/a/x.bai")));
+        assert_eq!(beside("/a/x.bam?key=1/2", "x y"), Beside::At(format!("{url}/a/x%20y?key=1/2")));
+        assert_eq!(downloads.beside(Path::new("/elsewhere/x.bam"), "x.bai"), Beside::Here);
+        assert_eq!(downloads.beside(&dir.path().join("downloads/none/x.bam"), "x.bai"), Beside::Unknown);
         assert_eq!(sibling("https://", "x"), None);
         assert_eq!(sibling("https://h/a", ".."), None);
         let unfound = downloads.find(&format!("{url}/a/x.bai"), None).unwrap_err();
@@ -363,10 +403,46 @@ mod tests {
         let busy = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
         let (url, _served) = server(vec![busy, answer, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
-        let downloads = Downloads::new(dir.path().into());
+        let downloads = Downloads::new(dir.path().join("downloads"));
         assert!(downloads.find(&format!("{url}/x"), None).is_ok(), "who has no time is asked again");
         let unfound = downloads.find(&format!("{url}/y"), None).unwrap_err();
         assert_eq!(unfound, Unfound { why: "cannot be fetched: the server answers 401".into(), is_absent: false });
+    }
+
+    #[test]
+    fn where_files_come_from_is_noted_for_the_server_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let answer = "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+        let same = "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n";
+        let (url, _served) = server(vec![answer, same]);
+        let downloads = Downloads::new(dir.path().join("downloads"));
+        let fetch = || downloads.fetch(&format!("{url}/x.bam?key=secret"), None).unwrap();
+        let file = fetch();
+        let places = dir.path().join("downloads.places");
+        let place = places.join(file.parent().unwrap().file_name().unwrap());
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!((mode(&places), mode(&place)), (0o700, 0o600));
+        // As after a loss of power, and as somebody who wants another file to be taken.
+        fs::write(&place, "").unwrap();
+        assert_eq!(downloads.beside(&file, "x.bai"), Beside::Unknown);
+        fs::write(&place, "https://elsewhere/x.bam?key=secret").unwrap();
+        assert_eq!(downloads.beside(&file, "x.bai"), Beside::Unknown);
+        fetch();
+        assert_eq!(downloads.beside(&file, "x.bai"), Beside::At(format!("{url}/x.bai?key=secret")));
+    }
+
+    #[test]
+    fn names_that_are_used_here_or_are_cut_have_nothing_beside_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";
+        let (url, _served) = server(vec![answer]);
+        let downloads = Downloads::new(dir.path().join("downloads"));
+        for name in [".marks", ".part-1"] {
+            let unfound = downloads.find(&format!("{url}/{name}"), None).unwrap_err();
+            assert!(!unfound.is_absent && unfound.why.contains("uses itself"), "{unfound:?}");
+        }
+        let cut = downloads.fetch(&format!("{url}/{}.bam", "x".repeat(MAX_NAME_CHARS)), None).unwrap();
+        assert_eq!(downloads.beside(&cut, "x.bai"), Beside::Unknown);
     }
 
     #[test]
@@ -374,7 +450,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (url, _served) = server(vec!["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
         assert_eq!(
-            Downloads::new(dir.path().into()).fetch(&format!("{url}/x"), None).unwrap_err(),
+            Downloads::new(dir.path().join("downloads")).fetch(&format!("{url}/x"), None).unwrap_err(),
             "cannot be fetched: the server answers 404"
         );
         assert_eq!(file_name("https://h"), "file");

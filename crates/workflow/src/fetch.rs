@@ -32,6 +32,17 @@ pub struct Unfound {
     pub is_absent: bool,
 }
 
+/// What lies beside a file of this machine, under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// What lies beside it here: it was not brought.
+    Here,
+    /// Nobody can say: it was brought, but not from where, or not under the name that it has there.
+    Unknown,
+    /// What is behind this URL, if anything is.
+    At(String),
+}
+
 /// Brings files from other places to this machine.
 pub trait Fetch: fmt::Debug {
     /// Whether it can be asked for what is behind a URL.
@@ -54,10 +65,9 @@ pub trait Fetch: fmt::Debug {
         self.fetch(url, on_behalf).map_err(|why| Unfound { why, is_absent: false })
     }
 
-    /// The URL of what lies under a name beside the place from which a file of this machine was brought; `None` for a file that was
-    /// not brought.
-    fn beside(&self, _file: &Path, _name: &str) -> Option<String> {
-        None
+    /// Where that is which has a name beside a file of this machine, as far as that was brought.
+    fn beside(&self, _file: &Path, _name: &str) -> Beside {
+        Beside::Here
     }
 
     /// The same for one run, where that makes a difference: what it brings stays here until the run has ended.
@@ -158,8 +168,8 @@ impl Remote {
     }
 
     /// See [`Fetch::beside`].
-    pub(crate) fn beside(&self, file: &Path, name: &str) -> Option<String> {
-        self.fetch.as_ref()?.beside(file, name)
+    pub(crate) fn beside(&self, file: &Path, name: &str) -> Beside {
+        self.fetch.as_ref().map_or(Beside::Here, |fetch| fetch.beside(file, name))
     }
 
     /// Brings what may be behind these URLs.
