@@ -6,6 +6,7 @@ use std::{
     cell::RefCell,
     fs, io,
     io::Read,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,7 +17,7 @@ use batchyard_wdl::{
     module::{self, Module},
     types::Type,
     value::Value,
-    version::Version,
+    version::{Dialect, Version},
 };
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_128;
@@ -47,53 +48,90 @@ pub fn mend_of(error: &NoPath) -> &'static str {
     }
 }
 
-/// The value of a declaration with the paths it means. In 1.2 `place` makes of what lies beside the document (see
-/// [`Module::beside`]) what the value holds, and `kind` says what other paths lead to; from 1.3 on `created` does both with every
-/// path.
+/// What a look at a path tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nobody looks: the path is known already, or it may not be looked at.
+    Spared,
+    /// There is nothing.
+    Nothing,
+    /// What is there.
+    Kind(PathKind),
+}
+
+impl From<Option<PathKind>> for Look {
+    fn from(found: Option<PathKind>) -> Self {
+        found.map_or(Look::Nothing, Look::Kind)
+    }
+}
+
+/// Where paths of declarations count from.
+pub struct Ground<'a> {
+    /// The document.
+    pub module: &'a Module,
+    /// Whose rules count.
+    pub dialect: Dialect,
+    /// In 1.2: what a value holds for what lies beside the document (see [`Module::beside`]).
+    pub place: &'a dyn Fn(&Path) -> Arc<str>,
+    /// In 1.2: what other paths lead to.
+    pub look: &'a dyn Fn(&str) -> Look,
+    /// From 1.3 on: the whole path of anything, and what is there.
+    pub created: &'a dyn Fn(&str) -> Option<(Arc<str>, PathKind)>,
+}
+
+/// The value of a declaration with the paths it means.
 ///
 /// # Errors
 /// A path that leads to the wrong kind; from 1.3 on also one that does not exist where the type is not optional.
-pub fn settled(
-    module: &Module,
-    value: &Value,
-    ty: &Type,
-    created: impl Fn(&str) -> Option<(Arc<str>, PathKind)>,
-    (place, kind): (impl Fn(&Path) -> Arc<str>, impl Fn(&str) -> Option<PathKind>),
-) -> Result<Value, NoPath> {
-    match module.document.version {
+pub fn settled(value: &Value, ty: &Type, ground: &Ground<'_>) -> Result<Value, NoPath> {
+    match ground.module.document.version {
         Version::Draft2 | Version::V1_0 | Version::V1_1 => Ok(value.clone()),
         Version::V1_2 => inputs::map_files_as_far_as_known(value, ty, &mut |path, directory| {
             if is_remote(path) {
                 return Ok(Some(Arc::clone(path)));
             }
-            let beside = module.beside(path);
-            let Some(found) = beside.as_deref().map_or_else(|| kind(path), kind_of) else { return Ok(None) };
-            is_meant(path, found, directory)?;
-            Ok(Some(beside.map_or_else(|| Arc::clone(path), |beside| place(&beside))))
+            if let Some(beside) = ground.module.beside(path) {
+                let Some(found) = kind_of(&beside) else { return Ok(None) };
+                ground.check(path, found, directory)?;
+                return Ok(Some((ground.place)(&beside)));
+            }
+            match (ground.look)(path) {
+                Look::Nothing => return Ok(None),
+                // A relative one may be what the command makes: what the working directory of this program has is another thing.
+                Look::Kind(found) if Path::new(local_path(path)).is_absolute() => ground.check(path, found, directory)?,
+                Look::Kind(_) | Look::Spared => {}
+            }
+            Ok(Some(Arc::clone(path)))
         }),
         Version::V1_3 => inputs::map_files_typed(value, ty, &mut |path, directory| {
             if is_remote(path) {
                 return Ok(Some(Arc::clone(path)));
             }
-            let Some((whole, found)) = created(path) else { return Ok(None) };
-            is_meant(path, found, directory).map(|()| Some(whole))
+            let Some((whole, found)) = (ground.created)(path) else { return Ok(None) };
+            ground.check(path, found, directory).map(|()| Some(whole))
         }),
     }
 }
 
-/// Whether a path leads to what its type says.
-fn is_meant(path: &str, found: PathKind, directory: bool) -> Result<(), String> {
-    match (found, directory) {
-        (PathKind::Directory, false) => Err(format!("`{path}` is a directory, not a file")),
-        (PathKind::File, true) => Err(format!("`{path}` is a file, not a directory")),
-        _ => Ok(()),
+impl Ground<'_> {
+    /// Whether a path leads to what its type says.
+    fn check(&self, path: &str, found: PathKind, directory: bool) -> Result<(), String> {
+        match (found, directory) {
+            // Cromwell takes a directory for a file.
+            (PathKind::Directory, false) if self.dialect == Dialect::Specification => Err(format!("`{path}` is a directory, not a file")),
+            (PathKind::File, true) => Err(format!("`{path}` is a file, not a directory")),
+            _ => Ok(()),
+        }
     }
 }
 
 /// Whether two paths, as far as they lead anywhere, lead to the same.
 fn is_same(a: Option<PathBuf>, b: Option<PathBuf>) -> bool {
-    let real = |path: PathBuf| path.canonicalize().ok();
-    a.and_then(real).zip(b.and_then(real)).is_some_and(|(a, b)| a == b)
+    let Some((a, b)) = a.zip(b) else { return false };
+    // That is cheaper to ask for than a path without links, and different for most pairs.
+    let id = |path: &Path| fs::metadata(path).map(|about| (about.dev(), about.ino())).ok();
+    let is_one = id(&a).is_some_and(|a| id(&b) == Some(a));
+    is_one && a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a))
 }
 
 /// Whether a path is a URL of something that is not on this machine.
@@ -222,6 +260,7 @@ impl Host for WorkflowHost {
         size_of(&self.local(path)?)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
+        self.permit().ok()?;
         kind_of(&self.local(path).ok()?)
     }
     fn same_path(&self, module: &Module, a: &str, b: &str) -> bool {
@@ -229,7 +268,7 @@ impl Host for WorkflowHost {
             let local = local_path(path);
             if module.is_beside(local) { module.found(local) } else { (!is_remote(local)).then(|| local.into()) }
         };
-        is_same(found(a), found(b))
+        self.reads_files && is_same(found(a), found(b))
     }
     fn glob(&self, _: &str) -> io::Result<Vec<Arc<str>>> {
         Err(only_in_outputs("glob"))

@@ -27,7 +27,7 @@ use crate::{
     attributes::{is_requirement, prevail},
     documents::Failure,
     frame::outputs_object,
-    host::{TaskHost, mend_of, settled},
+    host::{Ground, TaskHost, mend_of, settled},
     runtime::Runtime,
 };
 
@@ -358,7 +358,9 @@ impl TaskFrame {
         absent(&value, false)?;
         let created = |path: &str| self.host.created(&self.module, path);
         let place = |path: &Path| self.host.localize(&path.to_string_lossy());
-        let settled = settled(&self.module, &value, ty, created, (place, |path: &str| self.host.exists(path))).map_err(|e| {
+        let look = |path: &str| self.host.exists(path).into();
+        let ground = Ground { module: &self.module, dialect: self.dialect, place: &place, look: &look, created: &created };
+        let settled = settled(&value, ty, &ground).map_err(|e| {
             let unknown = || self.failure_at(span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
             absent(&value, true).map_or_else(|failure| failure, |()| unknown())
         })?;
@@ -565,6 +567,13 @@ mod tests {
             let failure = run("1.2", declaration, "").unwrap_err();
             assert!(failure.message.contains(wrong), "{failure:?}");
         }
+        // The working directory of the tests has a folder of this name: it is no business of the task.
+        run("1.2", "File a = \"src\"", "String name = basename(a)").unwrap();
+        let directory = |dialect: Dialect| {
+            let text = format!("version 1.2\ntask t {{ File a = \"{}\" command <<< >>> }}", folder.join("set").display());
+            TaskFrame { dialect, ..frame(&text, &folder.join("call")) }.settle().is_ok()
+        };
+        assert_eq!([Dialect::Cromwell, Dialect::Specification].map(directory), [true, false]);
         let spelled = "File a = \"set/a.txt\" Boolean same = a == \"set/../set/./a.txt\" && a == \"set/a.txt\" && a != \"set\"";
         assert_eq!(run("1.2", spelled, "Boolean said = same").unwrap().1, [Value::Boolean(true)]);
         assert_eq!(run("1.1", "File a = \"set/a.txt\"", "Boolean said = a == \"set/./a.txt\"").unwrap().1, [Value::Boolean(false)]);
