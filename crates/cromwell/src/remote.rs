@@ -16,6 +16,8 @@ use batchyard_workflow::{
 
 /// Time until a server answers.
 const ANSWER: Duration = Duration::from_secs(30);
+/// Time in which something of a file must come, however long all of it takes.
+const STALL: Duration = Duration::from_secs(60);
 /// Tries when the network fails.
 const TRIES: u32 = 3;
 /// Ending of the folder of texts that say which folder of the web a folder here stands for.
@@ -38,6 +40,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Downloads {
     folder: PathBuf,
     places: PathBuf,
+    stall: Duration,
     /// The folder under its true name, once that was asked for.
     canonical: OnceLock<PathBuf>,
 }
@@ -47,7 +50,7 @@ impl Downloads {
     pub fn new(folder: PathBuf) -> Self {
         let mut places = folder.clone().into_os_string();
         places.push(PLACES);
-        Downloads { folder, places: places.into(), canonical: OnceLock::new() }
+        Downloads { folder, places: places.into(), stall: STALL, canonical: OnceLock::new() }
     }
 
     fn bring(&self, url: &str) -> Result<PathBuf, Trouble> {
@@ -59,7 +62,8 @@ impl Downloads {
         let folder = self.folder.join(text_hash(&place));
         let (file, mark) = (folder.join(&name), folder.join(MARKS).join(&name));
         let known = fs::read_to_string(&mark).ok().filter(|mark| is_as_left(&file, mark));
-        let config = ureq::Agent::config_builder().timeout_recv_response(Some(ANSWER)).timeout_connect(Some(ANSWER)).build();
+        let config = ureq::Agent::config_builder().timeout_recv_response(Some(ANSWER)).timeout_connect(Some(ANSWER));
+        let config = config.timeout_per_read(Some(self.stall)).build();
         let mut request = ureq::Agent::new_with_config(config).get(url);
         let asked = known.as_deref().and_then(|mark| mark.split_once('\n'));
         if let Some((name, rest)) = asked {
@@ -443,6 +447,26 @@ mod tests {
         }
         let cut = downloads.fetch(&format!("{url}/{}.bam", "x".repeat(MAX_NAME_CHARS)), None).unwrap();
         assert_eq!(downloads.beside(&cut, "x.bai"), Beside::Unknown);
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            let mut open = Vec::new();
+            for stream in listener.incoming().map_while(Result::ok) {
+                let mut stream = stream;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+                open.push(stream);
+            }
+        });
+        let downloads = Downloads { stall: Duration::from_millis(100), ..Downloads::new(dir.path().join("downloads")) };
+        let begun = std::time::Instant::now();
+        let unfound = downloads.find(&url, None).unwrap_err();
+        assert!(!unfound.is_absent && begun.elapsed() < ANSWER, "{unfound:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
     path::{Component, Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -125,6 +125,33 @@ fn at_once<T: Send>(urls: &[Arc<str>], bring: impl Fn(&str) -> T + Sync) -> Hash
     brought.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether somebody has the time to wait for what is brought.
+#[derive(Clone, Debug, Default)]
+pub struct Patience(Option<Arc<AtomicBool>>);
+
+impl Patience {
+    /// Of somebody who must not wait, but remembers that he would have had to.
+    pub fn none() -> Self {
+        Patience(Some(Arc::default()))
+    }
+
+    /// Whether something may be brought now.
+    pub(crate) fn allows(&self) -> bool {
+        self.0.as_ref().is_none_or(|is_missed| {
+            is_missed.store(true, Ordering::Relaxed);
+            false
+        })
+    }
+
+    /// Whether something was not brought that was needed: whatever was made without it is worth nothing.
+    pub fn was_missed(&self) -> bool {
+        self.0.as_ref().is_some_and(|is_missed| is_missed.load(Ordering::Relaxed))
+    }
+}
+
+/// Why nothing is brought for somebody without patience.
+const LATER: &str = "is not brought yet";
+
 /// Who brings the files of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Remote {
@@ -193,7 +220,10 @@ impl Remote {
     }
 
     /// The same for whoever reads it.
-    pub(crate) fn readable(&self, path: &str) -> Option<io::Result<PathBuf>> {
+    pub(crate) fn readable(&self, path: &str, patience: &Patience) -> Option<io::Result<PathBuf>> {
+        if self.knows(path) && !patience.allows() {
+            return Some(Err(io::Error::other(format!("`{path}` {LATER}"))));
+        }
         self.local(path).map(|found| found.map_err(|why| io::Error::other(format!("`{path}` {why}"))))
     }
 
@@ -201,8 +231,12 @@ impl Remote {
     ///
     /// # Errors
     /// The first file that cannot be had.
-    pub(crate) fn bring(&self, inputs: &Arc<IndexMap<Arc<str>, Value>>) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
-        let found = self.bring_files(&mut inputs.values());
+    pub(crate) fn bring(
+        &self,
+        inputs: &Arc<IndexMap<Arc<str>, Value>>,
+        patience: &Patience,
+    ) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
+        let found = self.bring_files(&mut inputs.values(), patience);
         if found.is_empty() {
             return Ok(Arc::clone(inputs));
         }
@@ -220,7 +254,12 @@ impl Remote {
     ///
     /// # Errors
     /// The first file that cannot be had.
-    pub(crate) fn bring_value(&self, value: Value, has_whole_keys: bool, place: &dyn Fn(&str) -> Arc<str>) -> Result<Value, String> {
+    pub(crate) fn bring_value(
+        &self,
+        value: Value,
+        has_whole_keys: bool,
+        (place, patience): (&dyn Fn(&str) -> Arc<str>, &Patience),
+    ) -> Result<Value, String> {
         let map = if has_whole_keys { inputs::map_files } else { inputs::map_files_except_keys };
         let mut urls = IndexSet::new();
         let noted = map(&value, &mut |path: &Arc<str>, _| {
@@ -229,7 +268,7 @@ impl Remote {
             }
             Ok(Some(Arc::clone(path)))
         });
-        let found = self.bring_urls(urls);
+        let found = self.bring_urls(urls, patience);
         if found.is_empty() {
             return noted;
         }
@@ -240,7 +279,7 @@ impl Remote {
         is_remote(path) && self.fetch.as_ref().is_some_and(|fetch| fetch.knows(path))
     }
 
-    fn bring_files(&self, values: &mut dyn Iterator<Item = &Value>) -> Brought {
+    fn bring_files(&self, values: &mut dyn Iterator<Item = &Value>, patience: &Patience) -> Brought {
         let mut urls: IndexSet<Arc<str>> = IndexSet::new();
         let mut note = |path: &Arc<str>, _: bool| {
             if self.knows(path) {
@@ -248,11 +287,14 @@ impl Remote {
             }
         };
         values.for_each(|value| inputs::files(value, &mut note));
-        self.bring_urls(urls)
+        self.bring_urls(urls, patience)
     }
 
-    fn bring_urls(&self, urls: IndexSet<Arc<str>>) -> Brought {
+    fn bring_urls(&self, urls: IndexSet<Arc<str>>, patience: &Patience) -> Brought {
         let Some(fetch) = self.fetch.as_deref().filter(|_| !urls.is_empty()) else { return Brought::new() };
+        if !patience.allows() {
+            return urls.into_iter().map(|url| (url, Err(LATER.into()))).collect();
+        }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
         bring_all(fetch, &urls, self.on_behalf.as_deref())
     }
@@ -292,9 +334,14 @@ mod tests {
             let file = |name: &&str| Value::file(format!("http://x/{name}"));
             Arc::new(IndexMap::from([(Arc::from("fs"), Value::array(names.iter().map(file).collect()))]))
         };
-        let brought = remote.bring(&inputs(&["a", "b", "a"])).unwrap();
+        let patience = Patience::none();
+        assert!(remote.bring(&inputs(&["a", "b"]), &patience).is_err() && patience.was_missed(), "who cannot wait is told");
+        let patience = Patience::none();
+        assert!(remote.bring(&inputs(&[]), &patience).is_ok() && !patience.was_missed());
+        let endless = Patience::default();
+        let brought = remote.bring(&inputs(&["a", "b", "a"]), &endless).unwrap();
         assert_eq!(brought["fs"], Value::array(["/kept/a", "/kept/b", "/kept/a"].map(Value::file).into()));
-        let failure = remote.bring(&inputs(&["a", "bad"])).unwrap_err();
+        let failure = remote.bring(&inputs(&["a", "bad"]), &endless).unwrap_err();
         assert_eq!(failure.message, "file `http://x/bad` of input `fs` is gone");
     }
 }

@@ -23,7 +23,7 @@ use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
-    fetch::{Reader, Remote},
+    fetch::{Patience, Reader, Remote},
     glob, layout,
     limits::{Limits, ReadBytes},
     memory::Memory,
@@ -227,7 +227,7 @@ impl WorkflowHost {
     }
 
     fn local(&self, path: &str) -> io::Result<PathBuf> {
-        self.remote.readable(path).unwrap_or_else(|| Ok(local_path(path).into()))
+        self.remote.readable(path, &Patience::default()).unwrap_or_else(|| Ok(local_path(path).into()))
     }
 
     /// The whole path of what an expression of this document names, and what is there, see [`settled`].
@@ -306,6 +306,8 @@ pub struct TaskHost {
     pub has_neighbours: bool,
     /// Who brings what is elsewhere, and what lies beside it there.
     pub remote: Remote,
+    /// Whether expressions may wait for what is brought.
+    pub patience: Patience,
     /// What was looked for beside something that was brought, by the path that the task knows.
     brought: RefCell<neighbours::Found>,
     /// What expressions have learnt before the command from files that are not values, by what was asked.
@@ -331,6 +333,7 @@ impl TaskHost {
             memory: Arc::default(),
             has_neighbours: false,
             remote: Remote::default(),
+            patience: Patience::default(),
             brought: RefCell::default(),
             learnt: RefCell::default(),
             listed_globs: false,

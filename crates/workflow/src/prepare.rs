@@ -1,8 +1,10 @@
 //! Gets calls ready on threads of their own: runtime attributes, identity, and the look-up of an earlier result.
 //!
 //! Look-ups are done for many calls in one query ([`reuse`]): while a batch is worked on the next one gathers. Calls whose image
-//! has to be asked for wait aside ([`images`]), so that no thread waits for a registry.
+//! has to be asked for wait aside ([`images`]), so that no thread waits for a registry, and those for which something is brought are
+//! prepared on threads that may wait ([`aside`]).
 
+mod aside;
 mod images;
 mod reuse;
 
@@ -31,6 +33,7 @@ use crate::{
     digests::{Answer, name::ImageName},
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
+    fetch::Patience,
     identity::{Hashing, Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
@@ -83,6 +86,8 @@ pub struct Preparation {
     pub look_up: bool,
     /// What its image is, once that was asked for.
     pub told: Option<(ImageName, Answer)>,
+    /// Whether whoever prepares it may wait for what is brought.
+    pub may_wait: bool,
 }
 
 /// Why a call is not ready.
@@ -91,6 +96,8 @@ enum Halt {
     Failed(Failure),
     /// The digest of its image must be asked for.
     Image(ImageName),
+    /// Something has to be brought, which may take its time.
+    Wait,
 }
 
 impl From<Failure> for Halt {
@@ -144,6 +151,8 @@ struct Shared {
     /// Batches worked on at once.
     workers: usize,
     queue: Mutex<Queue>,
+    /// Those that wait for what is brought, on threads of their own.
+    aside: aside::Aside,
 }
 
 /// A task, kept so that its address stays its own, and its parts.
@@ -159,7 +168,7 @@ impl Preparer {
     /// Prepares with this many threads.
     pub fn new(workers: usize, store: Arc<Store>) -> Self {
         let pool = Pool::new("prepare", workers, STACK_BYTES);
-        Preparer { shared: Arc::new(Shared { store, pool, workers, queue: Mutex::default() }) }
+        Preparer { shared: Arc::new(Shared { store, pool, workers, queue: Mutex::default(), aside: aside::Aside::new() }) }
     }
 
     /// Gets a call ready; its engine is told how that went.
@@ -199,35 +208,67 @@ impl Shared {
     }
 
     fn batch(self: &Arc<Self>, batch: Vec<Preparation>) {
-        let mut ready: Vec<(Preparation, Result<Prepared, Failure>)> = Vec::with_capacity(batch.len());
+        let mut ready = Vec::with_capacity(batch.len());
         for preparation in batch {
-            let result = match guarded(|| Ok(self.one(&preparation))) {
-                Ok(Err(Halt::Image(image))) => {
-                    self.ask_for(image, preparation);
-                    continue;
-                }
-                Ok(Err(Halt::Failed(failure))) | Err(failure) => Err(failure),
-                Ok(Ok(prepared)) => Ok(prepared),
-            };
-            ready.push((preparation, result));
+            if let Some(one) = self.tried(preparation) {
+                ready.push(one);
+            }
         }
+        self.answer(ready);
+    }
+
+    /// What becomes of a call, unless it has to wait for something: it goes elsewhere then.
+    fn tried(self: &Arc<Self>, preparation: Preparation) -> Option<(Preparation, Result<Prepared, Failure>)> {
+        let result = match guarded(|| Ok(self.one(&preparation))) {
+            Ok(Err(Halt::Image(image))) => {
+                self.ask_for(image, preparation);
+                return None;
+            }
+            Ok(Err(Halt::Wait)) => {
+                self.put_aside(preparation);
+                return None;
+            }
+            Ok(Err(Halt::Failed(failure))) | Err(failure) => Err(failure),
+            Ok(Ok(prepared)) => Ok(prepared),
+        };
+        if result.as_ref().is_ok_and(|prepared| prepared.identity.is_some()) {
+            return Some((preparation, result));
+        }
+        // There is nothing to look up: it does not wait for the others.
+        tell(&preparation, result);
+        None
+    }
+
+    fn answer(&self, mut ready: Vec<(Preparation, Result<Prepared, Failure>)>) {
         self.look_up(&mut ready);
         for (preparation, result) in ready {
-            // An engine that is gone (after a panic of ours) needs no answer.
-            let _ = preparation.context.reply.send(Message::Prepared(preparation.number, Box::new(result)));
+            tell(&preparation, result);
         }
     }
 
     fn one(&self, preparation: &Preparation) -> Result<Prepared, Halt> {
+        let patience = if preparation.may_wait { Patience::default() } else { Patience::none() };
+        let result = self.prepared(preparation, &patience);
+        if patience.was_missed() {
+            return Err(Halt::Wait);
+        }
+        let mut prepared = result?;
+        prepared.frame.host.patience = Patience::default();
+        Ok(prepared)
+    }
+
+    fn prepared(&self, preparation: &Preparation, patience: &Patience) -> Result<Prepared, Halt> {
         let Preparation { context, module, task, call_dir, .. } = preparation;
         let settings = &context.settings;
-        let inputs = settings.remote.bring(&preparation.inputs).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
+        let inputs =
+            settings.remote.bring(&preparation.inputs, patience).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
         let version = module.document.version;
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit(&settings.limits);
         frame.host.has_neighbours = settings.remote.on_behalf.is_none();
         frame.host.remote.clone_from(&settings.remote);
+        frame.host.patience.clone_from(patience);
         frame.host.reader.clone_from(&settings.remote.reader);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
@@ -387,6 +428,11 @@ impl Shared {
         known.insert(Arc::as_ptr(task) as usize, (Arc::clone(task), Arc::clone(&parts)));
         parts
     }
+}
+
+/// Tells an engine what became of a call. One that is gone (after a panic of ours) needs no answer.
+fn tell(preparation: &Preparation, result: Result<Prepared, Failure>) {
+    let _ = preparation.context.reply.send(Message::Prepared(preparation.number, Box::new(result)));
 }
 
 /// The outputs of a recorded call.

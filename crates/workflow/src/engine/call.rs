@@ -98,6 +98,7 @@ impl Engine<'_> {
             call_dir: call.call_dir.clone(),
             look_up,
             told: None,
+            may_wait: false,
         });
     }
 

@@ -92,7 +92,7 @@ impl TaskHost {
     fn bring(&self, mut wanted: Vec<(Arc<str>, Arc<str>)>) {
         wanted.retain(|(path, _)| !self.brought.borrow().contains_key(path));
         let urls: IndexSet<Arc<str>> = wanted.iter().map(|(_, url)| Arc::clone(url)).collect();
-        if urls.is_empty() {
+        if urls.is_empty() || !self.patience.allows() {
             return;
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
@@ -120,7 +120,7 @@ impl TaskHost {
 
     /// The place of a file on this machine, to read it.
     pub(super) fn readable(&self, path: &str) -> io::Result<PathBuf> {
-        if let Some(brought) = self.remote.readable(path) {
+        if let Some(brought) = self.remote.readable(path, &self.patience) {
             return brought;
         }
         let place = self.resolve(path);

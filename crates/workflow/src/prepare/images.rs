@@ -186,7 +186,7 @@ impl Shared {
 
     fn tell(self: &Arc<Self>, image: &ImageName, answer: &Answer, calls: Vec<Preparation>) {
         for call in calls {
-            self.add(Preparation { told: Some((image.clone(), answer.clone())), ..call });
+            self.add(Preparation { told: Some((image.clone(), answer.clone())), may_wait: false, ..call });
         }
     }
 }
