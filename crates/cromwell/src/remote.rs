@@ -1,5 +1,7 @@
 //! Files from the web: fetched once, kept, and asked for again only whether they have changed.
 
+mod memo;
+
 use std::{
     fs::{self, File},
     io::{self, BufWriter, Write},
@@ -13,6 +15,8 @@ use batchyard_workflow::{
     fetch::{Beside, Fetch, Unfound},
     identity::{mtime_ns, text_hash},
 };
+
+use self::memo::Memo;
 
 /// Time until a server answers.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -147,9 +151,18 @@ impl Downloads {
 #[derive(Debug)]
 pub struct Everywhere {
     /// The web.
-    pub web: Downloads,
+    web: Downloads,
     /// Object stores.
-    pub objects: Option<Arc<dyn Fetch + Send + Sync>>,
+    objects: Option<Arc<dyn Fetch + Send + Sync>>,
+    /// What a run knows already.
+    memo: Option<Memo>,
+}
+
+impl Everywhere {
+    /// The web, and object stores if there are any.
+    pub fn new(web: Downloads, objects: Option<Arc<dyn Fetch + Send + Sync>>) -> Self {
+        Everywhere { web, objects, memo: None }
+    }
 }
 
 impl Fetch for Everywhere {
@@ -165,9 +178,13 @@ impl Fetch for Everywhere {
     }
 
     fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
-        match self.objects.as_ref().filter(|objects| objects.knows(url)) {
+        let find = || match self.objects.as_ref().filter(|objects| objects.knows(url)) {
             Some(objects) => objects.find(url, on_behalf),
             None => self.web.find(url, on_behalf),
+        };
+        match &self.memo {
+            Some(memo) => memo.find(url, find),
+            None => find(),
         }
     }
 
@@ -179,8 +196,8 @@ impl Fetch for Everywhere {
     }
 
     fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
-        let objects = self.objects.as_ref()?.for_run()?;
-        Some(Arc::new(Everywhere { web: self.web.clone(), objects: Some(objects) }))
+        let objects = self.objects.as_ref().map(|objects| objects.for_run().unwrap_or_else(|| Arc::clone(objects)));
+        Some(Arc::new(Everywhere { web: self.web.clone(), objects, memo: Some(Memo::default()) }))
     }
 
     fn needs(&self, file: &Path) -> Result<(), String> {
