@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -17,6 +18,9 @@ fn site(files: Vec<(&'static str, &'static str)>) -> (String, Arc<Mutex<Vec<Stri
     let files = files.into_iter().map(|(path, text)| (path.to_owned(), (200, text.to_owned()))).collect();
     changing_site(Arc::new(Mutex::new(files)))
 }
+
+/// The status of a file whose server takes its time, until it has another.
+const SLOW: u16 = 102;
 
 /// Status and text of each file that a server has.
 type Files = Arc<Mutex<HashMap<String, (u16, String)>>>;
@@ -37,7 +41,11 @@ fn changing_site(files: Files) -> (String, Arc<Mutex<Vec<String>>>) {
             let known = head.iter().find_map(|line| line.strip_prefix("if-none-match: ").or_else(|| line.strip_prefix("If-None-Match: ")));
             log.lock().unwrap().push(format!("{path}{}", if known.is_some() { " again" } else { "" }));
             let tag = |text: &str| format!("\"{:x}\"", BuildHasherDefault::<DefaultHasher>::default().hash_one(text));
-            let (status, text) = files.lock().unwrap().get(&path).cloned().unwrap_or((404, String::new()));
+            let held = || files.lock().unwrap().get(&path).cloned().unwrap_or((404, String::new()));
+            while held().0 == SLOW {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let (status, text) = held();
             let answer = if known.is_some_and(|known| status == 200 && known == tag(&text)) {
                 "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_owned()
             } else {
@@ -207,6 +215,38 @@ fn what_lies_beside_a_file_counts_for_the_cache() {
             assert!(yard.call(&["show", "last"]).out.contains("cached"), "{name}: {content}");
         }
     }
+}
+
+#[test]
+fn a_slow_place_holds_up_nobody_who_needs_nothing_of_it() {
+    let files = Files::default();
+    let put = |name: &str, status: u16, text: &str| {
+        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
+    };
+    let (address, _) = changing_site(Arc::clone(&files));
+    let yard = Yard::new();
+    let names = ["a.bam", "b.bam", "c.bam", "d.bam"];
+    names.iter().for_each(|name| put(name, 200, "reads\n"));
+    names.iter().for_each(|name| put(&format!("{name}.bai"), SLOW, ""));
+    let done = yard.path("done");
+    let text = "version 1.1\nworkflow w { input { Array[File] bams } scatter (bam in bams) { call slow { input: bam = bam } } call quick\n\
+        output { Array[String] said = slow.said } }\n\
+        task slow { input { File bam File index = bam + \".bai\" } command <<< cat ~{index} >>> output { String said = read_string(stdout()) } }\n\
+        task quick { command <<< touch DONE >>> output { Int n = 0 } }\n";
+    yard.write("w.wdl", &text.replace("DONE", done.to_str().unwrap()));
+    let bams: Vec<String> = names.iter().map(|name| format!("{address}/data/{name}")).collect();
+    yard.write("inputs.json", &json!({"w.bams": bams}).to_string());
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| yard.outputs(&["run", "w.wdl", "-i", "inputs.json"]));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !done.exists() && Instant::now() < deadline && !run.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let was_done = done.exists();
+        names.iter().for_each(|name| put(&format!("{name}.bai"), 200, "index\n"));
+        assert_eq!(run.join().unwrap()["w.said"], json!(["index"; 4]));
+        assert!(was_done, "a call without files waited for the indexes of others");
+    });
 }
 
 #[test]
