@@ -304,8 +304,8 @@ pub struct TaskHost {
     memory: Arc<Memory>,
     /// Whether what lies beside an original of this machine may be put in place with it: its owner may read all that is there.
     pub has_neighbours: bool,
-    /// Who brings what is elsewhere, and what lies beside it there.
-    pub remote: Remote,
+    /// Who brings what is elsewhere, and what lies beside it there; and whose rights expressions have.
+    pub remote: Arc<Remote>,
     /// Whether expressions may wait for what is brought.
     pub patience: Patience,
     /// What was looked for beside something that was brought, by the path that the task knows.
@@ -316,8 +316,6 @@ pub struct TaskHost {
     pub listed_globs: bool,
     /// Whether links that lead nowhere are among the matches of globs.
     pub dangling_globs: bool,
-    /// Whose rights expressions have, where those are not the engine's own.
-    pub reader: Option<Reader>,
 }
 
 impl TaskHost {
@@ -332,13 +330,12 @@ impl TaskHost {
             read_bytes: ReadBytes::default(),
             memory: Arc::default(),
             has_neighbours: false,
-            remote: Remote::default(),
+            remote: Arc::default(),
             patience: Patience::default(),
             brought: RefCell::default(),
             learnt: RefCell::default(),
             listed_globs: false,
             dangling_globs: false,
-            reader: None,
         }
     }
 
@@ -452,7 +449,7 @@ impl Host for TaskHost {
         self.memory.limit()
     }
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let content = read_limited(&self.readable(path)?, limit, self.reader.as_ref(), &self.memory)?;
+        let content = read_limited(&self.readable(path)?, limit, self.remote.reader.as_ref(), &self.memory)?;
         self.learn("content", path, || format!("xxh3 {:032x}", xxh3_128(&content)));
         Ok(content)
     }

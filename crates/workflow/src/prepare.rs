@@ -33,7 +33,7 @@ use crate::{
     digests::{Answer, name::ImageName},
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
-    fetch::Patience,
+    fetch::{Patience, Remote},
     identity::{Hashing, Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
@@ -50,6 +50,8 @@ const BATCH: usize = 64;
 pub struct PrepareContext {
     /// How its runs are carried out.
     pub settings: Arc<Settings>,
+    /// Who brings what is elsewhere, as the settings say.
+    pub remote: Arc<Remote>,
     /// What it knows of files.
     pub identities: Identities,
     /// Where it listens.
@@ -267,9 +269,8 @@ impl Shared {
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit(&settings.limits);
         frame.host.has_neighbours = settings.remote.on_behalf.is_none();
-        frame.host.remote.clone_from(&settings.remote);
+        frame.host.remote = Arc::clone(&context.remote);
         frame.host.patience.clone_from(patience);
-        frame.host.reader.clone_from(&settings.remote.reader);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
             let mut attributes = frame.attributes(&settings.default_attributes, &preparation.overrides)?;

@@ -65,6 +65,10 @@ impl TaskHost {
     fn neighbour<'p>(&self, path: &'p str) -> Option<(Arc<str>, &'p str)> {
         let (folder, name) = path.rsplit_once('/')?;
         let localized = self.localized.borrow();
+        // What was localized lies in the directory of the attempt.
+        if !Path::new(folder).starts_with(&self.call_dir) {
+            return None;
+        }
         if self.finished || name.is_empty() || localized.contains_key(path) {
             return None;
         }
@@ -75,6 +79,9 @@ impl TaskHost {
     /// Brings what the files of a value lie at that were made of localized ones, where those were brought from elsewhere: several
     /// at once.
     pub fn bring_neighbours(&self, value: &Value) {
+        if self.remote.fetch.is_none() {
+            return;
+        }
         let mut wanted = Vec::new();
         inputs::files(value, &mut |path, directory| {
             let neighbour = if directory { None } else { self.neighbour(path) };
@@ -106,6 +113,11 @@ impl TaskHost {
             };
             brought.insert(path, result);
         }
+    }
+
+    /// Whether nothing was looked for beside what was brought, as in most tasks.
+    pub fn is_without_neighbours(&self) -> bool {
+        self.brought.borrow().is_empty()
     }
 
     /// Why something is not there that was looked for beside a file that was brought.
@@ -189,7 +201,8 @@ mod tests {
         }
         let mut host = TaskHost::new(&dir.path().join("call"));
         host.has_neighbours = true;
-        host.remote = Remote { fetch: Some(Arc::new(Site(dir.path().join("site")))), on_behalf: Some("ann".into()), reader: None };
+        let site = Arc::new(Site(dir.path().join("site")));
+        host.remote = Arc::new(Remote { fetch: Some(site), on_behalf: Some("ann".into()), reader: None });
         let brought = host.localize(dir.path().join("site/a.bam").to_str().unwrap());
         let own = host.localize(dir.path().join("here/b.bam").to_str().unwrap());
         let folder = brought.rsplit_once('/').unwrap().0.to_owned();
