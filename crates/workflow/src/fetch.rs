@@ -258,7 +258,8 @@ impl Remote {
         &self,
         value: Value,
         has_whole_keys: bool,
-        (place, patience): (&dyn Fn(&str) -> Arc<str>, &Patience),
+        place: &dyn Fn(&str) -> Arc<str>,
+        patience: &Patience,
     ) -> Result<Value, String> {
         let map = if has_whole_keys { inputs::map_files } else { inputs::map_files_except_keys };
         let mut urls = IndexSet::new();

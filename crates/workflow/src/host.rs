@@ -65,6 +65,9 @@ impl From<Option<PathKind>> for Look {
     }
 }
 
+/// A whole path, and what is there.
+pub type Created = (Arc<str>, PathKind);
+
 /// Where paths of declarations count from.
 pub struct Ground<'a> {
     /// The document.
@@ -76,7 +79,7 @@ pub struct Ground<'a> {
     /// In 1.2: what other paths lead to.
     pub look: &'a dyn Fn(&str) -> Look,
     /// From 1.3 on: the whole path of anything, and what is there.
-    pub created: &'a dyn Fn(&str) -> Option<(Arc<str>, PathKind)>,
+    pub created: &'a dyn Fn(&str) -> Option<Created>,
 }
 
 /// The value of a declaration with the paths it means.
@@ -231,7 +234,7 @@ impl WorkflowHost {
     }
 
     /// The whole path of what an expression of this document names, and what is there, see [`settled`].
-    pub fn created(&self, module: &Module, path: &str) -> Option<(Arc<str>, PathKind)> {
+    pub fn created(&self, module: &Module, path: &str) -> Option<Created> {
         let local = local_path(path);
         let whole = if module.is_beside(local) { module.found(local) } else { module::whole(Path::new(local)) }?;
         Some((whole.to_string_lossy().into(), kind_of(&whole)?))
@@ -419,7 +422,7 @@ impl TaskHost {
 
     /// Before the command: the path at which the task will find what an expression of this document names, and what that is,
     /// see [`settled`].
-    pub fn created(&self, module: &Module, path: &str) -> Option<(Arc<str>, PathKind)> {
+    pub fn created(&self, module: &Module, path: &str) -> Option<Created> {
         let local = local_path(path);
         if Path::new(local).starts_with(&self.call_dir) {
             let path: Arc<str> = module::clean(Path::new(local)).to_string_lossy().into();

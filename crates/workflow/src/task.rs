@@ -349,8 +349,8 @@ impl TaskFrame {
     fn placed(&self, decl: &Decl, span: Span, value: Value, ty: &Type) -> Result<Value, Failure> {
         // The cache is shared: a command gets a name of its own for what was brought, input or not.
         let has_whole_keys = self.module.document.version >= Version::V1_3;
-        let in_place: (&dyn Fn(&str) -> Arc<str>, _) = (&|copy| self.host.localize(copy), &self.host.patience);
-        let bring = || self.host.remote.bring_value(value, has_whole_keys, in_place);
+        let place = |copy: &str| self.host.localize(copy);
+        let bring = || self.host.remote.bring_value(value, has_whole_keys, &place, &self.host.patience);
         let value = bring().map_err(|message| self.failure_at(span, format!("`{}`: {message}", decl.name.text)))?;
         let absent = |value: &Value, required: bool| {
             self.absent_beside(value, ty, required).map_err(|absence| self.not_brought(decl, span, &absence))
