@@ -79,34 +79,57 @@ impl Downloads {
         })?;
         let kept = |error: io::Error| Trouble::Final(format!("cannot be kept in `{}`: {error}", folder.display()));
         if response.status().as_u16() == 304 {
-            self.note(&place).map_err(kept)?;
+            self.note(&place);
+            if let Some((name, value)) = asked.filter(|(_, rest)| rest.lines().nth(1).is_none()) {
+                // It was kept by a version that did not tell whether it was changed.
+                stamp(&file).and_then(|stamp| write_mark(&mark, &format!("{name}\n{value}\n{stamp}"))).map_err(kept)?;
+            }
             return Ok(file);
         }
+        self.keep(&mut response, &place, (&folder, &file, &mark))?;
+        Ok(file)
+    }
+
+    /// Keeps what a server sends, and its state.
+    fn keep(
+        &self,
+        response: &mut ureq::http::Response<ureq::Body>,
+        place: &str,
+        (folder, file, mark): (&Path, &Path, &Path),
+    ) -> Result<(), Trouble> {
+        let kept = |error: io::Error| Trouble::Final(format!("cannot be kept in `{}`: {error}", folder.display()));
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let state = header("etag").map(|tag| format!("If-None-Match\n{tag}"));
         let state = state.or_else(|| header("last-modified").map(|at| format!("If-Modified-Since\n{at}")));
-        fs::create_dir_all(&folder).map_err(kept)?;
+        fs::create_dir_all(folder).map_err(kept)?;
+        self.note(place);
         // A file that others may use already is replaced as a whole, never written into.
         let part = folder.join(format!("{PART}{}", batchyard_model::RunId::random()));
-        let received = receive(&mut response, &part).map_err(|error| Trouble::Passing(format!("cannot be fetched: {error}")));
+        let received = receive(response, &part).map_err(|error| Trouble::Passing(format!("cannot be fetched: {error}")));
         if let Err(trouble) = received {
             let _ = fs::remove_file(&part);
             return Err(trouble);
         }
-        fs::rename(&part, &file).map_err(kept)?;
-        self.note(&place).map_err(kept)?;
+        // Of this file and no other: somebody else may put another one there at the same time.
+        let stamp = stamp(&part).map_err(kept)?;
+        fs::rename(&part, file).map_err(kept)?;
         match state {
-            Some(state) => stamp(&file).and_then(|stamp| write_mark(&mark, &format!("{state}\n{stamp}"))).map_err(kept)?,
+            Some(state) => write_mark(mark, &format!("{state}\n{stamp}")).map_err(kept),
             // Without a mark it is fetched again the next time.
-            None => drop(fs::remove_file(&mark)),
+            None => {
+                let _ = fs::remove_file(mark);
+                Ok(())
+            }
         }
-        Ok(file)
     }
-}
 
-impl Downloads {
-    /// Notes which folder of the web a folder here stands for, unless that is known.
-    fn note(&self, place: &str) -> io::Result<()> {
+    /// Notes which folder of the web a folder here stands for, unless that is known. Where that fails (the notes are another user's) the
+    /// file is as good, and who looks for what lies beside it is told that nobody knows.
+    fn note(&self, place: &str) {
+        let _ = self.write_note(place);
+    }
+
+    fn write_note(&self, place: &str) -> io::Result<()> {
         let file = self.places.join(text_hash(place));
         // One that was written by halves is written again.
         if fs::read_to_string(&file).is_ok_and(|known| known == place) {
@@ -373,6 +396,9 @@ mod tests {
         let file = downloads.fetch(&url, None).unwrap();
         assert!(file.ends_with("reads.fq.gz"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "abc");
+        // As a version has left it that knew nothing of changes.
+        let mark = file.parent().unwrap().join(MARKS).join("reads.fq.gz");
+        fs::write(&mark, "If-None-Match\n\"one\"").unwrap();
         assert_eq!(downloads.fetch(&url, None).unwrap(), file);
         fs::write(&file, "abc and more").unwrap();
         assert_eq!(fs::read_to_string(downloads.fetch(&url, None).unwrap()).unwrap(), "abc", "what was changed here is fetched again");

@@ -152,7 +152,8 @@ impl Cache {
         let address = Address::object(url)?;
         let (file, mark_path) = self.places(&address)?;
         let mut mark = self.noted(&file, &mark_path)?;
-        self.note_place(&address).map_err(RemoteError::file("keep", &mark_path))?;
+        // Where that fails the file is as good, and who looks for what lies beside it is told that nobody knows.
+        let _ = self.note_place(&address);
         let state = self.state(&address, &self.stores.stat(url)?);
         // A task that runs as the server's own user could have written to what it got a second name of.
         if stamp(&file).is_ok_and(|stamp| read(&mut mark).is_ok_and(|kept| kept == state + &stamp)) {
