@@ -6,16 +6,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
-use batchyard_batch::instance::{Access, access::ADMIN};
+use batchyard_batch::instance::{Access, PlaceError, access::ADMIN};
 use batchyard_objects::{
     ObjectError, Objects, Put, Record,
     folder::{place, stamp},
-    remote::{Address, Cache, RemoteError, Scheme},
+    remote::{self, Address, Cache, RemoteError, Scheme},
 };
-use batchyard_workflow::fetch::{Fetch, Unfound};
+use batchyard_workflow::fetch::{Beside, Fetch, Unfound};
 
 /// Object stores as files.
 #[derive(Debug)]
@@ -33,8 +33,17 @@ pub struct StoredFiles {
 /// it, never to what is stored; a copy that was changed is not used for later tasks.
 #[derive(Clone, Debug)]
 pub struct EmbeddedFiles {
-    pub objects: Objects,
-    pub folder: PathBuf,
+    objects: Objects,
+    folder: PathBuf,
+    /// The folder under its true name, once that was asked for.
+    canonical: OnceLock<PathBuf>,
+}
+
+impl EmbeddedFiles {
+    /// Copies below this folder, which is made when it is needed.
+    pub fn new(objects: Objects, folder: PathBuf) -> Self {
+        EmbeddedFiles { objects, folder, canonical: OnceLock::new() }
+    }
 }
 
 impl Fetch for StoredFiles {
@@ -56,7 +65,10 @@ impl Fetch for StoredFiles {
         let rights = on_behalf.map(account_of);
         if let Some(embedded) = self.embedded_for(&address) {
             if let Some((account, admin)) = rights {
-                self.access(embedded, account, admin).read(url).map_err(|e| absent(e.to_string()))?;
+                self.access(embedded, account, admin).read(url).map_err(|error| match error {
+                    PlaceError::Refused { .. } => absent(error.to_string()),
+                    error => unknown(error.to_string()),
+                })?;
             }
             return embedded.file(&address.bucket, &address.key);
         }
@@ -65,8 +77,15 @@ impl Fetch for StoredFiles {
         self.cache.file(url).map_err(failed)
     }
 
-    fn beside(&self, file: &Path, name: &str) -> Option<String> {
-        self.embedded.as_ref().and_then(|embedded| embedded.beside(file, name)).or_else(|| self.cache.beside(file, name))
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        match self.embedded.as_ref().map(|embedded| embedded.beside(file, name)) {
+            None | Some(Beside::Here) => match self.cache.beside(file, name) {
+                remote::Beside::NoCopy => Beside::Here,
+                remote::Beside::Unknown => Beside::Unknown,
+                remote::Beside::At(url) => Beside::At(url),
+            },
+            Some(found) => found,
+        }
     }
 
     fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
@@ -154,13 +173,20 @@ impl EmbeddedFiles {
         Ok(file)
     }
 
-    /// The URL of an object whose name is this beside that of which a file is the copy.
-    fn beside(&self, file: &Path, name: &str) -> Option<String> {
-        let own = self.folder.canonicalize().ok();
-        let below = file.strip_prefix(&self.folder).ok().or_else(|| file.strip_prefix(own?).ok())?;
-        let folder = below.parent()?.to_str().filter(|folder| !folder.is_empty())?;
-        place(name).filter(|path| path.components().count() == 1)?;
-        Some(format!("{}://{folder}/{name}", Scheme::Oss.name()))
+    /// What object has a name beside that of which a file is the copy.
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        let canonical = || match self.canonical.get() {
+            Some(known) => Some(known),
+            // It is there as soon as a copy is.
+            None => self.folder.canonicalize().ok().map(|found| self.canonical.get_or_init(|| found)),
+        };
+        let below = file.strip_prefix(&self.folder).ok().or_else(|| file.strip_prefix(canonical()?).ok());
+        let folder = below.and_then(|below| below.parent()?.to_str()).filter(|folder| !folder.is_empty());
+        match (folder, place(name).is_some_and(|path| path.components().count() == 1)) {
+            (None, _) => Beside::Here,
+            (Some(_), false) => Beside::Unknown,
+            (Some(folder), true) => Beside::At(format!("{}://{folder}/{name}", Scheme::Oss.name())),
+        }
     }
 
     /// Others may be using the former copy, so it is replaced as a whole.

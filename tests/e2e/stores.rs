@@ -208,8 +208,22 @@ fn workflows_of_the_command_line(other: &Other) {
                   output { String said = read_string(stdout()) } }";
     yard.write("beside.wdl", &beside.replace("END", "bai"));
     let bam = format!("bam={}", other.url("in/a.bam"));
+    let was_cached = || yard.call(&["show", "last"]).out.contains("cached");
     assert_eq!(yard.outputs(&["run", "beside.wdl", &bam])["t.said"], "index");
+    assert!(!was_cached());
     assert_eq!(yard.outputs(&["run", "beside.wdl", &bam])["t.said"], "index");
+    assert!(was_cached(), "the same index, and no earlier result");
+    other.put("in/a.bam.bai", b"another\n");
+    assert_eq!(yard.outputs(&["run", "beside.wdl", &bam])["t.said"], "another");
+    assert!(!was_cached(), "another index, and an earlier result");
+    // What the command makes as long as it is not there.
+    let made = "version 1.1\ntask t { input { File bam } File sum = bam + \".sum\" command <<< [ -e ~{sum} ] || echo made > ~{sum}; cat ~{sum} >>>\n\
+                output { String said = read_string(stdout()) } }";
+    yard.write("made.wdl", made);
+    assert_eq!(yard.outputs(&["run", "made.wdl", &bam])["t.said"], "made");
+    assert_eq!((yard.outputs(&["run", "made.wdl", &bam])["t.said"].clone(), was_cached()), (json!("made"), true));
+    other.put("in/a.bam.sum", b"given\n");
+    assert_eq!((yard.outputs(&["run", "made.wdl", &bam])["t.said"].clone(), was_cached()), (json!("given"), false));
     yard.write("beside.wdl", &beside.replace("END", "csi"));
     let failed = yard.call(&["run", "beside.wdl", &bam]);
     assert!(failed.code == 1 && failed.err.contains(&other.url("in/a.bam.csi")), "{}", failed.err);

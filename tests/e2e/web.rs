@@ -1,9 +1,12 @@
 //! Documents and inputs that lie on the web: a server of this test.
 
 use std::{
+    collections::HashMap,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -12,6 +15,18 @@ use crate::{http::Server, yard::Yard};
 
 /// Serves these files, each with a mark of its state; returns the address and what was asked for.
 fn site(files: Vec<(&'static str, &'static str)>) -> (String, Arc<Mutex<Vec<String>>>) {
+    let files = files.into_iter().map(|(path, text)| (path.to_owned(), (200, text.to_owned()))).collect();
+    changing_site(Arc::new(Mutex::new(files)))
+}
+
+/// The status of a file whose server takes its time, until it has another.
+const SLOW: u16 = 102;
+
+/// Status and text of each file that a server has.
+type Files = Arc<Mutex<HashMap<String, (u16, String)>>>;
+
+/// The same with files that change.
+fn changing_site(files: Files) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -23,14 +38,19 @@ fn site(files: Vec<(&'static str, &'static str)>) -> (String, Arc<Mutex<Vec<Stri
             let lines = BufReader::new(stream.try_clone().unwrap()).lines();
             let head: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
             let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
-            let known = head.iter().any(|line| line.to_lowercase().starts_with("if-none-match"));
-            log.lock().unwrap().push(format!("{path}{}", if known { " again" } else { "" }));
-            let answer = match files.iter().find(|(name, _)| *name == path) {
-                Some(_) if known => "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_owned(),
-                Some((_, text)) => {
-                    format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}", text.len())
-                }
-                None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+            let known = head.iter().find_map(|line| line.strip_prefix("if-none-match: ").or_else(|| line.strip_prefix("If-None-Match: ")));
+            log.lock().unwrap().push(format!("{path}{}", if known.is_some() { " again" } else { "" }));
+            let tag = |text: &str| format!("\"{:x}\"", BuildHasherDefault::<DefaultHasher>::default().hash_one(text));
+            let held = || files.lock().unwrap().get(&path).cloned().unwrap_or((404, String::new()));
+            while held().0 == SLOW {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let (status, text) = held();
+            let answer = if known.is_some_and(|known| status == 200 && known == tag(&text)) {
+                "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_owned()
+            } else {
+                let (tag, length) = (tag(&text), text.len());
+                format!("HTTP/1.1 {status} Said\r\nETag: {tag}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{text}")
             };
             // A client that has gone away has what it wanted.
             let _ = stream.write_all(answer.as_bytes());
@@ -126,6 +146,11 @@ fn what_lies_beside_a_file_is_fetched_when_a_task_names_it() {
     refused("bam.bai");
     task("1.1", "input { File bam File? index = bam + \".bai\" } File made = bam + \".csi\"", "echo made > ~{made}; cat ~{made}");
     assert_eq!(yard.outputs(&["run", "t.wdl", &input("c.bam")])["t.lines"], json!(["made"]), "the command may make it itself");
+    yard.write(
+        "t.wdl",
+        "task t { File bam File made = bam + \".csi\" command { echo made > ${made}; cat ${made} } output { Array[String] lines = read_lines(stdout()) } }",
+    );
+    assert_eq!(yard.outputs(&["run", "t.wdl", &input("c.bam")])["t.lines"], json!(["made"]), "also in draft-2, which has no private ones");
     task("1.3", "input { File bam File? index = bam + \".bai\" }", "echo ~{defined(index)}");
     assert_eq!(yard.outputs(&["run", "t.wdl", &input("c.bam")])["t.lines"], json!(["false"]));
     for version in ["1.0", "1.3"] {
@@ -133,9 +158,95 @@ fn what_lies_beside_a_file_is_fetched_when_a_task_names_it() {
         task(version, &defaults.replace("HERE", &address), "cat ~{bam} ~{index}; echo ~{sum}");
         assert_eq!(yard.outputs(&["run", "t.wdl"])["t.lines"], json!(["reads", "index", "sum"]), "the task names it itself: {version}");
     }
+    for version in ["1.0", "1.1", "1.2", "1.3"] {
+        task(version, &format!("File bam = \"{address}/data/a.bam\""), "cat ~{bam} && echo ~{bam} && echo more >> ~{bam} || :");
+        let lines = yard.outputs(&["run", "t.wdl"])["t.lines"].clone();
+        let place = lines[1].as_str().unwrap();
+        assert!(lines[0] == "reads" && place.contains("/inputs/") && !place.contains("/downloads/"), "{version}: {lines}");
+    }
     task("1.1", &format!("input {{ File bam = \"{address}/data/none\" }}"), "cat ~{bam}");
     let failed = yard.call(&["run", "t.wdl"]);
     assert!(failed.code == 1 && failed.err.contains("/data/none` cannot be fetched: the server answers 404"), "{}", failed.err);
+}
+
+/// An earlier result is taken only while everything beside the file that the task has named or read is the same.
+#[test]
+fn what_lies_beside_a_file_counts_for_the_cache() {
+    let files = Files::default();
+    let put = |name: &str, status: u16, text: &str| {
+        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
+    };
+    let (address, _) = changing_site(Arc::clone(&files));
+    let yard = Yard::new();
+    put("a.bam", 200, "reads\n");
+    let run = |name: &str| yard.outputs(&["run", &format!("{name}.wdl"), &format!("bam={address}/data/a.bam")])["t.said"].clone();
+    let task = |name: &str, declarations: &str, command: &str| {
+        let text =
+            format!("version 1.1\ntask t {{ {declarations} command <<< {command} >>> output {{ String said = read_string(stdout()) }} }}");
+        yard.write(&format!("{name}.wdl"), &text);
+    };
+    let show = "if [ -e ~{bam}.bai ]; then cat ~{bam}.bai; else echo none; fi";
+    let tasks = [
+        ("optional", "input { File bam File? index = bam + \".bai\" }", show),
+        ("private", "input { File bam } File index = bam + \".bai\"", show),
+        ("several", "input { File bam } Array[File?] indexes = [bam + \".csi\", bam + \".bai\"]", show),
+    ];
+    for (name, declarations, command) in tasks {
+        task(name, declarations, command);
+        put("a.bam.bai", 404, "");
+        assert_eq!((run(name), run(name)), (json!("none"), json!("none")), "{name}");
+        assert!(yard.call(&["show", "last"]).out.contains("cached"), "{name}: what is surely not there is the same");
+        put("a.bam.bai", 503, "");
+        let failed = yard.call(&["run", &format!("{name}.wdl"), &format!("bam={address}/data/a.bam")]);
+        assert!(failed.code == 1 && failed.err.contains("a.bam.bai` cannot be fetched"), "{name}: {}", failed.err);
+        for content in ["index", "other"] {
+            put("a.bam.bai", 200, content);
+            assert_eq!((run(name), run(name)), (json!(content), json!(content)), "{name}");
+            assert!(yard.call(&["show", "last"]).out.contains("cached"), "{name}: {content}");
+        }
+    }
+    let sum = "read_string(sub(bam, \"bam$\", \"md5\"))";
+    task("declared", &format!("input {{ File bam }} String sum = {sum}"), "echo ~{sum}");
+    task("placed", "input { File bam }", &format!("echo ~{{{sum}}}"));
+    for name in ["declared", "placed"] {
+        for content in ["one", "two"] {
+            put("a.md5", 200, content);
+            assert_eq!((run(name), run(name)), (json!(content), json!(content)), "{name}");
+            assert!(yard.call(&["show", "last"]).out.contains("cached"), "{name}: {content}");
+        }
+    }
+}
+
+#[test]
+fn a_slow_place_holds_up_nobody_who_needs_nothing_of_it() {
+    let files = Files::default();
+    let put = |name: &str, status: u16, text: &str| {
+        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
+    };
+    let (address, _) = changing_site(Arc::clone(&files));
+    let yard = Yard::new();
+    let names = ["a.bam", "b.bam", "c.bam", "d.bam"];
+    names.iter().for_each(|name| put(name, 200, "reads\n"));
+    names.iter().for_each(|name| put(&format!("{name}.bai"), SLOW, ""));
+    let done = yard.path("done");
+    let text = "version 1.1\nworkflow w { input { Array[File] bams } scatter (bam in bams) { call slow { input: bam = bam } } call quick\n\
+        output { Array[String] said = slow.said } }\n\
+        task slow { input { File bam File index = bam + \".bai\" } command <<< cat ~{index} >>> output { String said = read_string(stdout()) } }\n\
+        task quick { command <<< touch DONE >>> output { Int n = 0 } }\n";
+    yard.write("w.wdl", &text.replace("DONE", done.to_str().unwrap()));
+    let bams: Vec<String> = names.iter().map(|name| format!("{address}/data/{name}")).collect();
+    yard.write("inputs.json", &json!({"w.bams": bams}).to_string());
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| yard.outputs(&["run", "w.wdl", "-i", "inputs.json"]));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !done.exists() && Instant::now() < deadline && !run.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let was_done = done.exists();
+        names.iter().for_each(|name| put(&format!("{name}.bai"), 200, "index\n"));
+        assert_eq!(run.join().unwrap()["w.said"], json!(["index", "index", "index", "index"]));
+        assert!(was_done, "a call without files waited for the indexes of others");
+    });
 }
 
 #[test]

@@ -236,7 +236,7 @@ impl Attempt {
             }
         };
         for (to, from) in self.frame.host.files() {
-            if let Some(reader) = &self.frame.host.reader {
+            if let Some(reader) = &self.frame.host.remote.reader {
                 let denied = |error: std::io::Error| Failure::new(format!("the file `{from}` cannot be read: {error}"));
                 reader.check(Path::new(&*from)).map_err(denied)?;
             }

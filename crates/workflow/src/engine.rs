@@ -240,6 +240,7 @@ impl<'p> Engine<'p> {
         let settings = Arc::new(settings);
         let shared = Arc::new(PrepareContext {
             settings: Arc::clone(&settings),
+            remote: Arc::new(settings.remote.clone()),
             identities: Identities::new(Arc::clone(&machine.store)),
             reply: outbox.clone(),
             unwritten: Default::default(),

@@ -8,7 +8,7 @@ use std::{
     path::{Component, Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -30,6 +30,17 @@ pub struct Unfound {
     pub why: String,
     /// Whether its place has answered that there is no such thing for us; otherwise nobody knows.
     pub is_absent: bool,
+}
+
+/// What lies beside a file of this machine, under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// What lies beside it here: it was not brought.
+    Here,
+    /// Nobody can say: it was brought, but not from where, or not under the name that it has there.
+    Unknown,
+    /// What is behind this URL, if anything is.
+    At(String),
 }
 
 /// Brings files from other places to this machine.
@@ -54,10 +65,9 @@ pub trait Fetch: fmt::Debug {
         self.fetch(url, on_behalf).map_err(|why| Unfound { why, is_absent: false })
     }
 
-    /// The URL of what lies under a name beside the place from which a file of this machine was brought; `None` for a file that was
-    /// not brought.
-    fn beside(&self, _file: &Path, _name: &str) -> Option<String> {
-        None
+    /// Where that is which has a name beside a file of this machine, as far as that was brought.
+    fn beside(&self, _file: &Path, _name: &str) -> Beside {
+        Beside::Here
     }
 
     /// The same for one run, where that makes a difference: what it brings stays here until the run has ended.
@@ -114,6 +124,33 @@ fn at_once<T: Send>(urls: &[Arc<str>], bring: impl Fn(&str) -> T + Sync) -> Hash
     });
     brought.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Whether somebody has the time to wait for what is brought.
+#[derive(Clone, Debug, Default)]
+pub struct Patience(Option<Arc<AtomicBool>>);
+
+impl Patience {
+    /// Of somebody who must not wait, but remembers that he would have had to.
+    pub fn none() -> Self {
+        Patience(Some(Arc::default()))
+    }
+
+    /// Whether something may be brought now.
+    pub(crate) fn allows(&self) -> bool {
+        self.0.as_ref().is_none_or(|is_missed| {
+            is_missed.store(true, Ordering::Relaxed);
+            false
+        })
+    }
+
+    /// Whether something was not brought that was needed: whatever was made without it is worth nothing.
+    pub fn was_missed(&self) -> bool {
+        self.0.as_ref().is_some_and(|is_missed| is_missed.load(Ordering::Relaxed))
+    }
+}
+
+/// Why nothing is brought for somebody without patience.
+const LATER: &str = "is not brought yet";
 
 /// Who brings the files of a run.
 #[derive(Clone, Debug, Default)]
@@ -189,6 +226,12 @@ impl Fetch for Granting {
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
         self.fetch.fetch(url, on_behalf).inspect(|path| self.reader.grant(path))
     }
+    fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
+        self.fetch.find(url, on_behalf).inspect(|path| self.reader.grant(path))
+    }
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        self.fetch.beside(file, name)
+    }
     fn needs(&self, file: &Path) -> Result<(), String> {
         self.fetch.needs(file)
     }
@@ -219,8 +262,8 @@ impl Remote {
     }
 
     /// See [`Fetch::beside`].
-    pub(crate) fn beside(&self, file: &Path, name: &str) -> Option<String> {
-        self.fetch.as_ref()?.beside(file, name)
+    pub(crate) fn beside(&self, file: &Path, name: &str) -> Beside {
+        self.fetch.as_ref().map_or(Beside::Here, |fetch| fetch.beside(file, name))
     }
 
     /// Brings what may be behind these URLs.
@@ -244,7 +287,10 @@ impl Remote {
     }
 
     /// The same for whoever reads it.
-    pub(crate) fn readable(&self, path: &str) -> Option<io::Result<PathBuf>> {
+    pub(crate) fn readable(&self, path: &str, patience: &Patience) -> Option<io::Result<PathBuf>> {
+        if self.knows(path) && !patience.allows() {
+            return Some(Err(io::Error::other(format!("`{path}` {LATER}"))));
+        }
         self.local(path).map(|found| found.map_err(|why| io::Error::other(format!("`{path}` {why}"))))
     }
 
@@ -252,55 +298,83 @@ impl Remote {
     ///
     /// # Errors
     /// The first file that cannot be had.
-    pub(crate) fn bring(&self, inputs: &Arc<IndexMap<Arc<str>, Value>>) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
-        let found = self.bring_files(&mut inputs.values());
+    pub(crate) fn bring(
+        &self,
+        inputs: &Arc<IndexMap<Arc<str>, Value>>,
+        patience: &Patience,
+    ) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
+        let found = self.bring_files(&mut inputs.values(), patience);
         if found.is_empty() {
             return Ok(Arc::clone(inputs));
         }
         let mut brought = IndexMap::with_capacity(inputs.len());
         for (name, value) in inputs.iter() {
             let wrong = |(path, why)| Failure::new(format!("file `{path}` of input `{name}` {why}"));
-            brought.insert(Arc::clone(name), with_brought(value, &found).map_err(wrong)?);
+            let with_copies = inputs::map_files(value, &mut |path: &Arc<str>, _| in_place(path, &found, &|copy| copy.into()));
+            brought.insert(Arc::clone(name), with_copies.map_err(wrong)?);
         }
         Ok(Arc::new(brought))
     }
 
-    /// A value with everything that is elsewhere brought here.
+    /// A value with everything that is elsewhere brought here. The copies are everybody's: `place` gives the path that the value holds
+    /// in the place of one. Keys of maps are looked up by what the document calls them, unless its version `has_whole_keys`.
     ///
     /// # Errors
     /// The first file that cannot be had.
-    pub(crate) fn bring_value(&self, value: Value) -> Result<Value, String> {
-        let found = self.bring_files(&mut [&value].into_iter());
+    pub(crate) fn bring_value(
+        &self,
+        value: Value,
+        has_whole_keys: bool,
+        place: &dyn Fn(&str) -> Arc<str>,
+        patience: &Patience,
+    ) -> Result<Value, String> {
+        let map = if has_whole_keys { inputs::map_files } else { inputs::map_files_except_keys };
+        let mut urls = IndexSet::new();
+        let noted = map(&value, &mut |path: &Arc<str>, _| {
+            if self.knows(path) {
+                urls.insert(Arc::clone(path));
+            }
+            Ok(Some(Arc::clone(path)))
+        });
+        let found = self.bring_urls(urls, patience);
         if found.is_empty() {
-            return Ok(value);
+            return noted;
         }
-        with_brought(&value, &found).map_err(|(path, why)| format!("file `{path}` {why}"))
+        map(&value, &mut |path: &Arc<str>, _| in_place(path, &found, place).map_err(|(path, why)| format!("file `{path}` {why}")))
     }
 
-    fn bring_files(&self, values: &mut dyn Iterator<Item = &Value>) -> Brought {
-        let Some(fetch) = self.fetch.as_deref() else { return Brought::new() };
+    fn knows(&self, path: &str) -> bool {
+        is_remote(path) && self.fetch.as_ref().is_some_and(|fetch| fetch.knows(path))
+    }
+
+    fn bring_files(&self, values: &mut dyn Iterator<Item = &Value>, patience: &Patience) -> Brought {
         let mut urls: IndexSet<Arc<str>> = IndexSet::new();
         let mut note = |path: &Arc<str>, _: bool| {
-            if is_remote(path) && fetch.knows(path) {
+            if self.knows(path) {
                 urls.insert(Arc::clone(path));
             }
         };
         values.for_each(|value| inputs::files(value, &mut note));
-        if urls.is_empty() {
-            return Brought::new();
+        self.bring_urls(urls, patience)
+    }
+
+    fn bring_urls(&self, urls: IndexSet<Arc<str>>, patience: &Patience) -> Brought {
+        let Some(fetch) = self.fetch.as_deref().filter(|_| !urls.is_empty()) else { return Brought::new() };
+        if !patience.allows() {
+            return urls.into_iter().map(|url| (url, Err(LATER.into()))).collect();
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
         bring_all(fetch, &urls, self.on_behalf.as_deref())
     }
 }
 
-/// A value with the copies of files in their places. The error is a file that cannot be had, and why.
-fn with_brought(value: &Value, found: &Brought) -> Result<Value, (Arc<str>, String)> {
-    inputs::map_files(value, &mut |path: &Arc<str>, _| match found.get(path) {
+/// What stands for a path of a value: a copy that was brought, in its place. The error is a file that cannot be had, and why.
+fn in_place(path: &Arc<str>, found: &Brought, place: &dyn Fn(&str) -> Arc<str>) -> Result<Option<Arc<str>>, (Arc<str>, String)> {
+    match found.get(path) {
         None => Ok(Some(Arc::clone(path))),
-        Some(Ok(local)) => Ok(Some(local.to_string_lossy().into())),
+        Some(Ok(local)) => Ok(Some(place(&local.to_string_lossy()))),
         Some(Err(why)) => Err((Arc::clone(path), why.clone())),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -328,9 +402,14 @@ mod tests {
             let file = |name: &&str| Value::file(format!("http://x/{name}"));
             Arc::new(IndexMap::from([(Arc::from("fs"), Value::array(names.iter().map(file).collect()))]))
         };
-        let brought = remote.bring(&inputs(&["a", "b", "a"])).unwrap();
+        let patience = Patience::none();
+        assert!(remote.bring(&inputs(&["a", "b"]), &patience).is_err() && patience.was_missed(), "who cannot wait is told");
+        let patience = Patience::none();
+        assert!(remote.bring(&inputs(&[]), &patience).is_ok() && !patience.was_missed());
+        let endless = Patience::default();
+        let brought = remote.bring(&inputs(&["a", "b", "a"]), &endless).unwrap();
         assert_eq!(brought["fs"], Value::array(["/kept/a", "/kept/b", "/kept/a"].map(Value::file).into()));
-        let failure = remote.bring(&inputs(&["a", "bad"])).unwrap_err();
+        let failure = remote.bring(&inputs(&["a", "bad"]), &endless).unwrap_err();
         assert_eq!(failure.message, "file `http://x/bad` of input `fs` is gone");
     }
 }

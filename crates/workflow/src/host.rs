@@ -6,6 +6,7 @@ use std::{
     cell::RefCell,
     fs, io,
     io::Read,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,13 +17,13 @@ use batchyard_wdl::{
     module::{self, Module},
     types::Type,
     value::Value,
-    version::Version,
+    version::{Dialect, Version},
 };
 use indexmap::IndexMap;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
-    fetch::{Reader, Remote},
+    fetch::{Patience, Reader, Remote},
     glob, layout,
     limits::{Limits, ReadBytes},
     memory::Memory,
@@ -47,53 +48,93 @@ pub fn mend_of(error: &NoPath) -> &'static str {
     }
 }
 
-/// The value of a declaration with the paths it means. In 1.2 `place` makes of what lies beside the document (see
-/// [`Module::beside`]) what the value holds, and `kind` says what other paths lead to; from 1.3 on `created` does both with every
-/// path.
+/// What a look at a path tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nobody looks: the path is known already, or it may not be looked at.
+    Spared,
+    /// There is nothing.
+    Nothing,
+    /// What is there.
+    Kind(PathKind),
+}
+
+impl From<Option<PathKind>> for Look {
+    fn from(found: Option<PathKind>) -> Self {
+        found.map_or(Look::Nothing, Look::Kind)
+    }
+}
+
+/// A whole path, and what is there.
+pub type Created = (Arc<str>, PathKind);
+
+/// Where paths of declarations count from.
+pub struct Ground<'a> {
+    /// The document.
+    pub module: &'a Module,
+    /// Whose rules count.
+    pub dialect: Dialect,
+    /// In 1.2: what a value holds for what lies beside the document (see [`Module::beside`]).
+    pub place: &'a dyn Fn(&Path) -> Arc<str>,
+    /// In 1.2: what other paths lead to.
+    pub look: &'a dyn Fn(&str) -> Look,
+    /// From 1.3 on: the whole path of anything, and what is there.
+    pub created: &'a dyn Fn(&str) -> Option<Created>,
+}
+
+/// The value of a declaration with the paths it means.
 ///
 /// # Errors
 /// A path that leads to the wrong kind; from 1.3 on also one that does not exist where the type is not optional.
-pub fn settled(
-    module: &Module,
-    value: &Value,
-    ty: &Type,
-    created: impl Fn(&str) -> Option<(Arc<str>, PathKind)>,
-    (place, kind): (impl Fn(&Path) -> Arc<str>, impl Fn(&str) -> Option<PathKind>),
-) -> Result<Value, NoPath> {
-    match module.document.version {
+pub fn settled(value: &Value, ty: &Type, ground: &Ground<'_>) -> Result<Value, NoPath> {
+    match ground.module.document.version {
         Version::Draft2 | Version::V1_0 | Version::V1_1 => Ok(value.clone()),
         Version::V1_2 => inputs::map_files_as_far_as_known(value, ty, &mut |path, directory| {
             if is_remote(path) {
                 return Ok(Some(Arc::clone(path)));
             }
-            let beside = module.beside(path);
-            let Some(found) = beside.as_deref().map_or_else(|| kind(path), kind_of) else { return Ok(None) };
-            is_meant(path, found, directory)?;
-            Ok(Some(beside.map_or_else(|| Arc::clone(path), |beside| place(&beside))))
+            if let Some(beside) = ground.module.beside(path) {
+                let Some(found) = kind_of(&beside) else { return Ok(None) };
+                ground.check(path, found, directory)?;
+                return Ok(Some((ground.place)(&beside)));
+            }
+            match (ground.look)(path) {
+                Look::Nothing => return Ok(None),
+                // A relative one may be what the command makes: what the working directory of this program has is another thing.
+                Look::Kind(found) if Path::new(local_path(path)).is_absolute() => ground.check(path, found, directory)?,
+                Look::Kind(_) | Look::Spared => {}
+            }
+            Ok(Some(Arc::clone(path)))
         }),
         Version::V1_3 => inputs::map_files_typed(value, ty, &mut |path, directory| {
             if is_remote(path) {
                 return Ok(Some(Arc::clone(path)));
             }
-            let Some((whole, found)) = created(path) else { return Ok(None) };
-            is_meant(path, found, directory).map(|()| Some(whole))
+            let Some((whole, found)) = (ground.created)(path) else { return Ok(None) };
+            ground.check(path, found, directory).map(|()| Some(whole))
         }),
     }
 }
 
-/// Whether a path leads to what its type says.
-fn is_meant(path: &str, found: PathKind, directory: bool) -> Result<(), String> {
-    match (found, directory) {
-        (PathKind::Directory, false) => Err(format!("`{path}` is a directory, not a file")),
-        (PathKind::File, true) => Err(format!("`{path}` is a file, not a directory")),
-        _ => Ok(()),
+impl Ground<'_> {
+    /// Whether a path leads to what its type says.
+    fn check(&self, path: &str, found: PathKind, directory: bool) -> Result<(), String> {
+        match (found, directory) {
+            // Cromwell takes a directory for a file.
+            (PathKind::Directory, false) if self.dialect == Dialect::Specification => Err(format!("`{path}` is a directory, not a file")),
+            (PathKind::File, true) => Err(format!("`{path}` is a file, not a directory")),
+            _ => Ok(()),
+        }
     }
 }
 
 /// Whether two paths, as far as they lead anywhere, lead to the same.
 fn is_same(a: Option<PathBuf>, b: Option<PathBuf>) -> bool {
-    let real = |path: PathBuf| path.canonicalize().ok();
-    a.and_then(real).zip(b.and_then(real)).is_some_and(|(a, b)| a == b)
+    let Some((a, b)) = a.zip(b) else { return false };
+    // That is cheaper to ask for than a path without links, and different for most pairs.
+    let id = |path: &Path| fs::metadata(path).map(|about| (about.dev(), about.ino())).ok();
+    let is_one = id(&a).is_some_and(|a| id(&b) == Some(a));
+    is_one && a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a))
 }
 
 /// Whether a path is a URL of something that is not on this machine.
@@ -189,11 +230,11 @@ impl WorkflowHost {
     }
 
     fn local(&self, path: &str) -> io::Result<PathBuf> {
-        self.remote.readable(path).unwrap_or_else(|| Ok(local_path(path).into()))
+        self.remote.readable(path, &Patience::default()).unwrap_or_else(|| Ok(local_path(path).into()))
     }
 
     /// The whole path of what an expression of this document names, and what is there, see [`settled`].
-    pub fn created(&self, module: &Module, path: &str) -> Option<(Arc<str>, PathKind)> {
+    pub fn created(&self, module: &Module, path: &str) -> Option<Created> {
         let local = local_path(path);
         let whole = if module.is_beside(local) { module.found(local) } else { module::whole(Path::new(local)) }?;
         Some((whole.to_string_lossy().into(), kind_of(&whole)?))
@@ -226,6 +267,7 @@ impl Host for WorkflowHost {
         size_of(&self.local(path)?)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
+        self.permit().ok()?;
         kind_of(&self.local(path).ok()?)
     }
     fn same_path(&self, module: &Module, a: &str, b: &str) -> bool {
@@ -233,7 +275,7 @@ impl Host for WorkflowHost {
             let local = local_path(path);
             if module.is_beside(local) { module.found(local) } else { (!is_remote(local)).then(|| local.into()) }
         };
-        is_same(found(a), found(b))
+        self.reads_files && is_same(found(a), found(b))
     }
     fn glob(&self, _: &str) -> io::Result<Vec<Arc<str>>> {
         Err(only_in_outputs("glob"))
@@ -269,16 +311,18 @@ pub struct TaskHost {
     memory: Arc<Memory>,
     /// Whether what lies beside an original of this machine may be put in place with it: its owner may read all that is there.
     pub has_neighbours: bool,
-    /// Who brings what is elsewhere, and what lies beside it there.
-    pub remote: Remote,
+    /// Who brings what is elsewhere, and what lies beside it there; and whose rights expressions have.
+    pub remote: Arc<Remote>,
+    /// Whether expressions may wait for what is brought.
+    pub patience: Patience,
     /// What was looked for beside something that was brought, by the path that the task knows.
     brought: RefCell<neighbours::Found>,
+    /// What expressions have learnt before the command from files that are not values, by what was asked.
+    learnt: RefCell<IndexMap<String, String>>,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
     /// Whether links that lead nowhere are among the matches of globs.
     pub dangling_globs: bool,
-    /// Whose rights expressions have, where those are not the engine's own.
-    pub reader: Option<Reader>,
 }
 
 impl TaskHost {
@@ -293,11 +337,12 @@ impl TaskHost {
             read_bytes: ReadBytes::default(),
             memory: Arc::default(),
             has_neighbours: false,
-            remote: Remote::default(),
+            remote: Arc::default(),
+            patience: Patience::default(),
             brought: RefCell::default(),
+            learnt: RefCell::default(),
             listed_globs: false,
             dangling_globs: false,
-            reader: None,
         }
     }
 
@@ -381,7 +426,7 @@ impl TaskHost {
 
     /// Before the command: the path at which the task will find what an expression of this document names, and what that is,
     /// see [`settled`].
-    pub fn created(&self, module: &Module, path: &str) -> Option<(Arc<str>, PathKind)> {
+    pub fn created(&self, module: &Module, path: &str) -> Option<Created> {
         let local = local_path(path);
         if Path::new(local).starts_with(&self.call_dir) {
             let path: Arc<str> = module::clean(Path::new(local)).to_string_lossy().into();
@@ -411,7 +456,9 @@ impl Host for TaskHost {
         self.memory.limit()
     }
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        read_limited(&self.readable(path)?, limit, self.reader.as_ref(), &self.memory)
+        let content = read_limited(&self.readable(path)?, limit, self.remote.reader.as_ref(), &self.memory)?;
+        self.learn("content", path, || format!("xxh3 {:032x}", xxh3_128(&content)));
+        Ok(content)
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)
@@ -420,7 +467,9 @@ impl Host for TaskHost {
         write_named(&self.execution_dir, function, content)
     }
     fn size(&self, path: &str) -> io::Result<u64> {
-        size_of(&self.readable(path)?)
+        let size = size_of(&self.readable(path)?)?;
+        self.learn("size", path, || size.to_string());
+        Ok(size)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
         kind_of(&self.resolve(path))
@@ -461,6 +510,19 @@ impl Host for TaskHost {
 }
 
 impl TaskHost {
+    /// Remembers what an expression has learnt of a file, unless that is put in place and so a value, or the attempt's own.
+    fn learn(&self, what: &str, path: &str, learnt: impl FnOnce() -> String) {
+        let local = local_path(path);
+        if !self.finished && self.original(local).is_none() && !Path::new(local).starts_with(&self.execution_dir) {
+            self.learnt.borrow_mut().entry(format!("{what} of {local}")).or_insert_with(learnt);
+        }
+    }
+
+    /// What expressions have learnt before the command from files that are not values, in the order in which they have asked.
+    pub fn learnt(&self) -> Vec<String> {
+        self.learnt.borrow().values().cloned().collect()
+    }
+
     fn stream(&self, name: &str) -> io::Result<Arc<str>> {
         if !self.finished {
             return Err(only_in_outputs(name));

@@ -1,7 +1,10 @@
 //! The values of one attempt of a task: inputs, declarations and outputs, each computed when first asked for.
 
+mod named;
+
 use std::{
     cell::RefCell,
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -24,7 +27,7 @@ use crate::{
     attributes::{is_requirement, prevail},
     documents::Failure,
     frame::outputs_object,
-    host::{TaskHost, mend_of, settled},
+    host::{Ground, TaskHost, mend_of, settled},
     runtime::Runtime,
 };
 
@@ -37,6 +40,8 @@ pub struct TaskFrame {
     /// The files it may touch.
     pub host: TaskHost,
     values: RefCell<IndexMap<Arc<str>, Value>>,
+    /// Names of the inputs that were given.
+    given: HashSet<Arc<str>>,
     /// Names being evaluated, to notice a declaration that needs itself.
     open: RefCell<Vec<Arc<str>>>,
     /// The first failure inside a name's evaluation; the expression that used the name knows less about it.
@@ -66,6 +71,7 @@ impl TaskFrame {
             dialect,
             host,
             values: RefCell::new(values),
+            given: inputs.keys().cloned().collect(),
             open: RefCell::default(),
             failure: RefCell::default(),
             previous: None,
@@ -127,27 +133,6 @@ impl TaskFrame {
             self.declared(decl)?;
         }
         Ok(())
-    }
-
-    /// Whether the value of a declaration may hold paths of files.
-    pub fn may_name_files(&self, decl: &Decl) -> bool {
-        self.ty(decl).is_ok_and(|ty| ty.names_files())
-    }
-
-    /// The value of a declaration as it was before files were put in place. `None` when it has no value yet, and when it names what
-    /// this attempt itself has written: that follows from the rest.
-    pub fn unplaced(&self, decl: &Decl) -> Option<Value> {
-        let expr = decl.value.as_ref()?;
-        if expr.calls(&|name| name.starts_with("write_")) {
-            return None;
-        }
-        let value = self.get(&decl.name.text);
-        self.failure.borrow_mut().take();
-        let original = &mut |path: &Arc<str>, _| {
-            let original = self.host.original(path).unwrap_or_else(|| Arc::clone(path));
-            if Path::new(&*original).starts_with(self.host.call_dir()) { Err(()) } else { Ok(Some(original)) }
-        };
-        inputs::map_files(&value?, original).ok()
     }
 
     /// Environment variables that the task declares (1.2): name and text.
@@ -351,30 +336,7 @@ impl TaskFrame {
         self.evaluator().ask_for_copy(&value, expr.span).map_err(|e| self.failed(&e))?;
         let value = coerce::coerce(&value, &ty, self.dialect)
             .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
-        let value = if self.finished {
-            self.without_missing(value, &ty)
-        } else {
-            let bring = || self.host.remote.bring_value(value);
-            let value = bring().map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
-            let absent =
-                |required: bool| self.absent_beside(&value, &ty, required).map_err(|absence| self.not_brought(decl, expr.span, &absence));
-            self.host.bring_neighbours(&value);
-            absent(false)?;
-            let created = |path: &str| self.host.created(&self.module, path);
-            let place = |path: &Path| self.host.localize(&path.to_string_lossy());
-            settled(&self.module, &value, &ty, created, (place, |path: &str| self.host.exists(path))).map_err(|e| {
-                let unknown = || self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
-                absent(true).map_or_else(|failure| failure, |()| unknown())
-            })?
-        };
-        let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
-        let value = if input { localize(&self.host, &value) } else { value };
-        if input {
-            self.absent_beside(&value, &ty, true).map_err(|absence| self.not_brought(decl, expr.span, &absence))?;
-        }
-        if !self.finished && !input {
-            inputs::files(&value, &mut |path, _| self.host.bring_beside(path));
-        }
+        let value = if self.finished { self.without_missing(value, &ty) } else { self.placed(decl, expr.span, value, &ty)? };
         // An output that bears the name of an input hides it for callers alone: inside the task the name stays the input's.
         if self.finished && self.is_declared(&decl.name.text) && self.values.borrow().contains_key(&decl.name.text) {
             return Ok(value);
@@ -383,9 +345,42 @@ impl TaskFrame {
         Ok(value)
     }
 
+    /// The value of an input or declaration with its files where the command will find them.
+    fn placed(&self, decl: &Decl, span: Span, value: Value, ty: &Type) -> Result<Value, Failure> {
+        // The cache is shared: a command gets a name of its own for what was brought, input or not.
+        let has_whole_keys = self.module.document.version >= Version::V1_3;
+        let place = |copy: &str| self.host.localize(copy);
+        let bring = || self.host.remote.bring_value(value, has_whole_keys, &place, &self.host.patience);
+        let value = bring().map_err(|message| self.failure_at(span, format!("`{}`: {message}", decl.name.text)))?;
+        let absent = |value: &Value, required: bool| {
+            self.absent_beside(value, ty, required).map_err(|absence| self.not_brought(decl, span, &absence))
+        };
+        self.host.bring_neighbours(&value);
+        absent(&value, false)?;
+        let created = |path: &str| self.host.created(&self.module, path);
+        let place = |path: &Path| self.host.localize(&path.to_string_lossy());
+        let look = |path: &str| self.host.exists(path).into();
+        let ground = Ground { module: &self.module, dialect: self.dialect, place: &place, look: &look, created: &created };
+        let settled = settled(&value, ty, &ground).map_err(|e| {
+            let unknown = || self.failure_at(span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
+            absent(&value, true).map_or_else(|failure| failure, |()| unknown())
+        })?;
+        if !self.task.inputs.iter().any(|input| input.name.text == decl.name.text) {
+            inputs::files(&settled, &mut |path, _| self.host.bring_beside(path));
+            return Ok(settled);
+        }
+        let value = localize(&self.host, &settled);
+        // In draft-2 every declaration is an input: it may be what the command makes.
+        absent(&value, self.module.document.version != Version::Draft2)?;
+        Ok(value)
+    }
+
     /// Looks for a file of a value that is not there beside what was brought. `required` is that of an input, which the command
     /// reads; what else is declared it may make itself, unless it is not known whether it is there.
     fn absent_beside(&self, value: &Value, ty: &Type, required: bool) -> Result<(), String> {
+        if self.host.is_without_neighbours() {
+            return Ok(());
+        }
         let checked = inputs::map_files_typed(value, ty, &mut |path, _| match self.host.absence(path) {
             Some(absence) if !absence.is_sure => Err(absence.message),
             Some(_) if required => Ok(None),
@@ -480,6 +475,7 @@ mod tests {
     use batchyard_wdl::load::{self, MemoryLoader};
 
     use super::*;
+    use crate::fetch::{Fetch, Remote};
 
     fn frame(text: &str, call_dir: &Path) -> TaskFrame {
         let module = load::load("t.wdl", &MemoryLoader::default().with("t.wdl", text)).unwrap().module;
@@ -575,9 +571,63 @@ mod tests {
             let failure = run("1.2", declaration, "").unwrap_err();
             assert!(failure.message.contains(wrong), "{failure:?}");
         }
+        // The working directory of the tests has a folder of this name: it is no business of the task.
+        run("1.2", "File a = \"src\"", "String name = basename(a)").unwrap();
+        let directory = |dialect: Dialect| {
+            let text = format!("version 1.2\ntask t {{ File a = \"{}\" command <<< >>> }}", folder.join("set").display());
+            TaskFrame { dialect, ..frame(&text, &folder.join("call")) }.settle().is_ok()
+        };
+        assert_eq!([Dialect::Cromwell, Dialect::Specification].map(directory), [true, false]);
         let spelled = "File a = \"set/a.txt\" Boolean same = a == \"set/../set/./a.txt\" && a == \"set/a.txt\" && a != \"set\"";
         assert_eq!(run("1.2", spelled, "Boolean said = same").unwrap().1, [Value::Boolean(true)]);
         assert_eq!(run("1.1", "File a = \"set/a.txt\"", "Boolean said = a == \"set/./a.txt\"").unwrap().1, [Value::Boolean(false)]);
+    }
+
+    /// Keeps a copy of everything in a folder.
+    #[derive(Debug)]
+    struct Kept(PathBuf);
+
+    impl Fetch for Kept {
+        fn fetch(&self, url: &str, _: Option<&str>) -> Result<PathBuf, String> {
+            Ok(self.0.join(url.rsplit('/').next().unwrap()))
+        }
+    }
+
+    #[test]
+    fn what_a_task_names_at_a_url_is_put_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("kept");
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("ref.fa"), "x").unwrap();
+        for version in ["1.0", "1.1", "1.2", "1.3"] {
+            for declaration in ["File a = \"http://x/ref.fa\"", "input { File a = \"http://x/ref.fa\" }"] {
+                let text = format!("version {version}\ntask t {{ {declaration} Array[File?] b = [a] command <<<~{{a}}>>> }}");
+                let mut frame = frame(&text, &dir.path().join("call"));
+                frame.host.remote = Arc::new(Remote { fetch: Some(Arc::new(Kept(kept.clone()))), ..Remote::default() });
+                frame.settle().unwrap();
+                let command = frame.command().unwrap();
+                assert!(Path::new(&command).starts_with(dir.path().join("call/inputs")), "{version}: {command}");
+                let original = kept.join("ref.fa").to_str().unwrap().into();
+                assert_eq!(frame.host.files(), [(Arc::from(&*command), original)], "{version} {declaration}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_maps_are_what_the_document_calls_them() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "x").unwrap();
+        for version in ["1.0", "1.2"] {
+            let text = format!(
+                "version {version}\ntask t {{ Map[File, File] m = {{\"http://x/a\": \"http://x/a\"}} command <<<~{{m[\"http://x/a\"]}}>>> }}"
+            );
+            let mut frame = frame(&text, &dir.path().join("call"));
+            frame.host.remote = Arc::new(Remote { fetch: Some(Arc::new(Kept(dir.path().to_owned()))), ..Remote::default() });
+            frame.settle().unwrap();
+            let command = frame.command().unwrap();
+            assert!(Path::new(&command).starts_with(dir.path().join("call/inputs")), "{version}: {command}");
+            assert_eq!(frame.host.files().len(), 1);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod expiry;
 mod lease;
+mod places;
 
 use std::{
     fmt,
@@ -14,15 +15,17 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
 use rustix::fs::{FlockOperation, flock};
-use sha2::{Digest, Sha256};
 
-pub use self::expiry::{Bounds, Removed};
 use self::lease::{Lease, Leases};
+pub use self::{
+    expiry::{Bounds, Removed},
+    places::Beside,
+};
 use super::{Address, RemoteError, Stat, Stores};
 use crate::folder::{place, stamp};
 
@@ -40,6 +43,8 @@ const MAX_MARK: u64 = 8 << 10;
 pub struct Cache {
     stores: Stores,
     folder: PathBuf,
+    /// The folder under its true name, once that was asked for.
+    canonical: OnceLock<PathBuf>,
     names: Option<Names>,
     wanted: Option<Wanted>,
     bounds: Bounds,
@@ -63,7 +68,7 @@ impl Cache {
     /// A cache below a folder, which is made when it is needed.
     pub fn new(stores: Stores, folder: PathBuf) -> Cache {
         let leases = Arc::new(Leases::new(folder.clone()));
-        Cache { stores, folder, names: None, wanted: None, bounds: Bounds::default(), leases, lease: None }
+        Cache { stores, folder, canonical: OnceLock::new(), names: None, wanted: None, bounds: Bounds::default(), leases, lease: None }
     }
 
     /// The same that keeps no more than this; see [`Cache::forget_unused`].
@@ -142,37 +147,17 @@ impl Cache {
         Ok(mark)
     }
 
-    /// The URL of an object whose name is this beside that of which a file is the copy; `None` for a file that is none of this cache.
-    pub fn beside(&self, file: &Path, name: &str) -> Option<String> {
-        let is_own = |folder: &Path| folder == self.folder || self.folder.canonicalize().is_ok_and(|own| folder == own);
-        let folder = file.parent().filter(|folder| folder.parent().is_some_and(is_own))?;
-        let mut mark = File::open(folder.join(MARKS).join(file.file_name()?)).ok()?;
-        // While it is brought anew the mark says nothing.
-        flock(&mark, FlockOperation::LockShared).ok()?;
-        let text = read(&mut mark).ok()?;
-        let (_, url) = text.rsplit_once('\n').filter(|(_, url)| Address::is_meant(url))?;
-        place(name).filter(|path| path.components().count() == 1)?;
-        Some(format!("{}/{name}", url.rsplit_once('/')?.0))
-    }
-
     /// The file, and whether it had to be brought.
     fn up_to_date(&self, url: &str) -> Result<(PathBuf, bool), RemoteError> {
         let address = Address::object(url)?;
         let (file, mark_path) = self.places(&address)?;
         let mut mark = self.noted(&file, &mark_path)?;
+        // Where that fails the file is as good, and who looks for what lies beside it is told that nobody knows.
+        let _ = self.note_place(&address);
         let state = self.state(&address, &self.stores.stat(url)?);
         // A task that runs as the server's own user could have written to what it got a second name of.
-        let url = format!("\n{address}");
-        if let (Ok(stamp), Ok(kept)) = (stamp(&file), read(&mut mark)) {
-            let current = state + &stamp;
-            if kept == current {
-                // It was brought by a version that did not note from where.
-                write(&mut mark, &(current + &url)).map_err(RemoteError::file("keep", &mark_path))?;
-                return Ok((file, false));
-            }
-            if kept == current + &url {
-                return Ok((file, false));
-            }
+        if stamp(&file).is_ok_and(|stamp| read(&mut mark).is_ok_and(|kept| kept == state + &stamp)) {
+            return Ok((file, false));
         }
         let parts = self.folder.join(PARTS);
         fs::create_dir_all(&parts).map_err(RemoteError::file("make", &parts))?;
@@ -182,7 +167,7 @@ impl Cache {
         let part = parts.join(uuid::Uuid::new_v4().simple().to_string());
         let stat = self.stores.fetch(&address, &part, &file, self.wanted.as_ref())?;
         let stamp = stamp(&file).map_err(RemoteError::file("read", &file))?;
-        write(&mut mark, &(self.state(&address, &stat) + &stamp + &url)).map_err(RemoteError::file("keep", &mark_path))?;
+        write(&mut mark, &(self.state(&address, &stat) + &stamp)).map_err(RemoteError::file("keep", &mark_path))?;
         Ok((file, true))
     }
 
@@ -205,12 +190,10 @@ impl Cache {
 
     /// Where an object lies here, and its mark.
     fn places(&self, address: &Address) -> Result<(PathBuf, PathBuf), RemoteError> {
-        let (folder, name) = address.key.rsplit_once('/').unwrap_or(("", &address.key));
+        let name = address.key.rsplit_once('/').map_or(&*address.key, |(_, name)| name);
         let name = place(name).filter(|name| name.as_os_str() != MARKS);
         let name = name.ok_or_else(|| RemoteError::NoFileName { url: address.to_string(), key: address.key.clone() })?;
-        let whole = format!("{}://{}/{folder}", address.scheme.name(), address.bucket);
-        let hash = hex::encode(Sha256::digest(whole).get(..16).unwrap_or_default());
-        let folder = self.folder.join(hash);
+        let folder = self.folder.join(places::hash_of(&places::whole(address)));
         Ok((folder.join(&name), folder.join(MARKS).join(name)))
     }
 

@@ -150,15 +150,7 @@ fn what_is_kept_is_brought_again_when_it_has_changed() {
     let (before, index) = (inode(&first), cache.file("oss://data/in/r.bam.bai").unwrap());
     assert_eq!((first.parent(), index.file_name().unwrap().to_str()), (index.parent(), Some("r.bam.bai")));
     assert_eq!(inode(&cache.file("oss://data/in/r.bam").unwrap()), before);
-    assert_eq!(cache.beside(&first, "r.bai").as_deref(), Some("oss://data/in/r.bai"));
-    assert_eq!([cache.beside(&first, ".."), cache.beside(&folder.join("r.bam"), "r.bai")], [None, None]);
-    // A mark of a version that did not note from where an object came.
     let mark = first.parent().unwrap().join(".marks/r.bam");
-    let noted = fs::read_to_string(&mark).unwrap();
-    fs::write(&mark, noted.rsplit_once('\n').unwrap().0).unwrap();
-    assert_eq!(cache.beside(&first, "r.bai"), None);
-    assert_eq!(inode(&cache.file("oss://data/in/r.bam").unwrap()), before);
-    assert_eq!(fs::read_to_string(&mark).unwrap(), noted);
     // A reader of the former file keeps it.
     let link = yard.dir.path().join("link");
     cache.link_file("oss://data/in/r.bam", &link).unwrap();
@@ -170,6 +162,32 @@ fn what_is_kept_is_brought_again_when_it_has_changed() {
     fs::write(&first, "half").unwrap();
     assert_eq!(fs::read_to_string(cache.file("oss://data/in/r.bam").unwrap()).unwrap(), "other reads");
     assert!(cache.file("oss://data/in/.marks").is_err() && cache.file("oss://data/in/none").unwrap_err().is_missing());
+}
+
+#[test]
+fn what_lies_beside_a_copy_has_the_url_beside_that_of_its_object() {
+    let yard = Yard::new();
+    let (stores, folder) = yard.folder_store();
+    let cache = Cache::new(stores, yard.dir.path().join("cache"));
+    fs::write(folder.join("r.bam"), "reads").unwrap();
+    let copy = cache.file("oss://data/in/r.bam").unwrap();
+    let index = Beside::At("oss://data/in/r.bai".into());
+    assert_eq!(cache.beside(&copy, "r.bai"), index);
+    assert_eq!([cache.beside(&copy, ".."), cache.beside(&folder.join("r.bam"), "r.bai")], [Beside::Unknown, Beside::NoCopy]);
+    // Neither a copy that is being brought nor one whose mark is lost is without a place.
+    let mark = fs::OpenOptions::new().write(true).open(copy.parent().unwrap().join(".marks/r.bam")).unwrap();
+    rustix::fs::flock(&mark, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    mark.set_len(0).unwrap();
+    assert_eq!(cache.beside(&copy, "r.bai"), index);
+    drop(mark);
+    // What was written by halves is written again, and a place of somebody else's is none.
+    let place = yard.dir.path().join("cache/.places").join(copy.parent().unwrap().file_name().unwrap());
+    for text in ["", "oss://other/in"] {
+        fs::write(&place, text).unwrap();
+        assert_eq!(cache.beside(&copy, "r.bai"), Beside::Unknown);
+        cache.file("oss://data/in/r.bam").unwrap();
+        assert_eq!(cache.beside(&copy, "r.bai"), index);
+    }
 }
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -103,6 +103,7 @@ impl Engine<'_> {
             look_up,
             left: call.left.clone(),
             told: call.told.take(),
+            may_wait: false,
         });
     }
 

@@ -11,6 +11,7 @@ use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexSet;
 
 use super::{TaskHost, local_path};
+use crate::fetch::Beside;
 
 /// What was looked for beside something that was brought: the copy, or why there is none.
 pub(super) type Found = HashMap<Arc<str>, Result<Arc<str>, Absence>>;
@@ -37,22 +38,37 @@ impl TaskHost {
     pub(super) fn beside(&self, path: &str) -> Option<Arc<str>> {
         let (neighbour, name) = self.neighbour(path)?;
         match self.remote.beside(Path::new(&*neighbour), name) {
-            Some(url) => {
+            Beside::At(url) => {
                 self.bring(vec![(path.into(), url.into())]);
                 self.brought.borrow().get(path)?.clone().ok()
             }
-            None if self.has_neighbours => {
+            Beside::Unknown => {
+                self.note_unknown(path, &neighbour);
+                None
+            }
+            Beside::Here if self.has_neighbours => {
                 let original = format!("{}/{name}", neighbour.rsplit_once('/')?.0);
                 fs::metadata(&original).is_ok().then(|| original.into())
             }
-            None => None,
+            Beside::Here => None,
         }
+    }
+
+    /// What others have brought is not taken for what lies beside a file that was brought from nobody knows where.
+    fn note_unknown(&self, path: &str, neighbour: &str) {
+        let name = neighbour.rsplit_once('/').map_or(neighbour, |(_, name)| name);
+        let message = format!("`{path}` cannot be looked for: it is not known what lies beside `{name}` where that was brought from");
+        self.brought.borrow_mut().entry(path.into()).or_insert(Err(Absence { message, is_sure: false }));
     }
 
     /// The original beside which that of a path would lie, and the name it would have there. `None` for a path that has one.
     fn neighbour<'p>(&self, path: &'p str) -> Option<(Arc<str>, &'p str)> {
         let (folder, name) = path.rsplit_once('/')?;
         let localized = self.localized.borrow();
+        // What was localized lies in the directory of the attempt.
+        if !Path::new(folder).starts_with(&self.call_dir) {
+            return None;
+        }
         if self.finished || name.is_empty() || localized.contains_key(path) {
             return None;
         }
@@ -63,11 +79,17 @@ impl TaskHost {
     /// Brings what the files of a value lie at that were made of localized ones, where those were brought from elsewhere: several
     /// at once.
     pub fn bring_neighbours(&self, value: &Value) {
+        if self.remote.fetch.is_none() {
+            return;
+        }
         let mut wanted = Vec::new();
         inputs::files(value, &mut |path, directory| {
             let neighbour = if directory { None } else { self.neighbour(path) };
-            if let Some(url) = neighbour.and_then(|(file, name)| self.remote.beside(Path::new(&*file), name)) {
-                wanted.push((Arc::clone(path), url.into()));
+            let Some((file, name)) = neighbour else { return };
+            match self.remote.beside(Path::new(&*file), name) {
+                Beside::At(url) => wanted.push((Arc::clone(path), url.into())),
+                Beside::Unknown => self.note_unknown(path, &file),
+                Beside::Here => {}
             }
         });
         self.bring(wanted);
@@ -77,7 +99,7 @@ impl TaskHost {
     fn bring(&self, mut wanted: Vec<(Arc<str>, Arc<str>)>) {
         wanted.retain(|(path, _)| !self.brought.borrow().contains_key(path));
         let urls: IndexSet<Arc<str>> = wanted.iter().map(|(_, url)| Arc::clone(url)).collect();
-        if urls.is_empty() {
+        if urls.is_empty() || !self.patience.allows() {
             return;
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
@@ -93,14 +115,24 @@ impl TaskHost {
         }
     }
 
+    /// Whether nothing was looked for beside what was brought, as in most tasks.
+    pub fn is_without_neighbours(&self) -> bool {
+        self.brought.borrow().is_empty()
+    }
+
     /// Why something is not there that was looked for beside a file that was brought.
     pub fn absence(&self, path: &str) -> Option<Absence> {
         self.brought.borrow().get(path)?.clone().err()
     }
 
+    /// Whether everything that was looked for has a sure answer.
+    pub fn is_sure(&self) -> bool {
+        self.brought.borrow().values().all(|found| found.as_ref().err().is_none_or(|absence| absence.is_sure))
+    }
+
     /// The place of a file on this machine, to read it.
     pub(super) fn readable(&self, path: &str) -> io::Result<PathBuf> {
-        if let Some(brought) = self.remote.readable(path) {
+        if let Some(brought) = self.remote.readable(path, &self.patience) {
             return brought;
         }
         let place = self.resolve(path);
@@ -113,7 +145,7 @@ impl TaskHost {
 
 #[cfg(test)]
 mod tests {
-    use batchyard_wdl::eval::Host;
+    use batchyard_wdl::eval::{Host, PathKind};
 
     use super::*;
     use crate::fetch::{Fetch, Remote, Unfound};
@@ -150,36 +182,50 @@ mod tests {
                 _ => Err(Unfound { why: "is not there".into(), is_absent: true }),
             }
         }
-        fn beside(&self, file: &Path, name: &str) -> Option<String> {
-            file.starts_with(&self.0).then(|| format!("http://x/{name}"))
+        fn beside(&self, file: &Path, name: &str) -> Beside {
+            match file.starts_with(&self.0) {
+                true if name == "lost" => Beside::Unknown,
+                true => Beside::At(format!("http://x/{name}")),
+                false => Beside::Here,
+            }
         }
     }
 
     #[test]
     fn what_lies_beside_a_file_that_was_brought_is_brought_from_there() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["site/a.bam", "site/other.bai", "here/b.bam", "here/b.bam.bai"] {
+        for name in ["site/a.bam", "site/other.bai", "site/lost", "here/b.bam", "here/b.bam.bai"] {
             let path = dir.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
         }
-        let mut host = TaskHost::new(Path::new("/run/call-x"));
-        host.remote = Remote { fetch: Some(Arc::new(Site(dir.path().join("site")))), on_behalf: Some("ann".into()), reader: None };
+        let mut host = TaskHost::new(&dir.path().join("call"));
+        host.has_neighbours = true;
+        let site = Arc::new(Site(dir.path().join("site")));
+        host.remote = Arc::new(Remote { fetch: Some(site), on_behalf: Some("ann".into()), reader: None });
         let brought = host.localize(dir.path().join("site/a.bam").to_str().unwrap());
         let own = host.localize(dir.path().join("here/b.bam").to_str().unwrap());
         let folder = brought.rsplit_once('/').unwrap().0.to_owned();
-        let names = ["a.bam.bai", "other.bai", "busy"].map(|name| format!("{folder}/{name}"));
+        let names = ["a.bam.bai", "other.bai", "busy", "lost"].map(|name| format!("{folder}/{name}"));
         host.bring_neighbours(&Value::array(names.iter().map(|path| Value::file(path.as_str())).collect()));
         names.iter().for_each(|path| host.bring_beside(path));
         host.bring_beside(&format!("{own}.bai"));
         let files = host.files();
-        assert_eq!(files.len(), 3, "what others have brought, or lies beside a file of this machine, is not taken: {files:?}");
+        assert_eq!(files.len(), 4, "what others have brought is not taken: {files:?}");
         assert_eq!(host.original(&names[0]).as_deref(), dir.path().join("site/index/a.bam.bai").to_str());
         let absence = |name: &str, is_sure: bool| Some(Absence { message: format!("`http://x/{name}"), is_sure });
         let known = |path: &str| host.absence(path).map(|a| Absence { message: a.message.split("` ").next().unwrap().into(), ..a });
         assert_eq!([known(&names[1]), known(&names[2])], [absence("other.bai", true), absence("busy", false)]);
         let told = host.read(&names[1], 10).unwrap_err().to_string();
         assert_eq!(told, "`http://x/other.bai` is not there");
-        assert_eq!(host.exists(&names[1]), None);
+        assert_eq!(host.absence(&names[3]).map(|absence| absence.is_sure), Some(false), "nobody knows from where it was brought");
+        assert!(!host.is_sure());
+        // Once the folder is there: what the command finds is what was put in place, not what the cache holds.
+        fs::create_dir_all(&folder).unwrap();
+        assert_eq!(names.each_ref().map(|path| host.exists(path)), [None; 4]);
+        fs::create_dir_all(dir.path().join("site/index")).unwrap();
+        fs::write(dir.path().join("site/index/a.bam.bai"), "index").unwrap();
+        fs::write(&names[1], "made").unwrap();
+        assert_eq!(names.each_ref().map(|path| host.exists(path)), [Some(PathKind::File), Some(PathKind::File), None, None]);
     }
 }

@@ -183,7 +183,7 @@ impl Shared {
     pub(super) fn ask_for(self: &Arc<Self>, image: ImageName, preparation: Preparation) {
         let (context, root) = (Arc::clone(&preparation.context), preparation.root);
         let call = Aside { number: preparation.number, look_up: preparation.look_up };
-        let told = |answer: Answer| Preparation { told: Some((image.clone(), answer)), ..preparation };
+        let told = |answer: Answer| Preparation { told: Some((image.clone(), answer)), may_wait: false, ..preparation };
         let mut state = context.images.lock();
         if state.ended.contains(&root) {
             drop(state);

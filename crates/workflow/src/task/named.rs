@@ -1,0 +1,174 @@
+//! What a task names and reads itself, for the identity of a call: its inputs do not tell it.
+
+use std::{path::Path, sync::Arc};
+
+use batchyard_wdl::{
+    ast::{Decl, Expr, ExprKind, StringPart},
+    inputs,
+    value::Value,
+};
+
+use super::TaskFrame;
+use crate::documents::Failure;
+
+/// Stands for a file that is not there when a call is looked up: no file has this path.
+const NOT_THERE: &str = "";
+
+impl TaskFrame {
+    /// Whether the value of a declaration may hold paths of files.
+    pub fn may_name_files(&self, decl: &Decl) -> bool {
+        self.ty(decl).is_ok_and(|ty| ty.names_files())
+    }
+
+    /// The value of a declaration as it was before files were put in place; what is not there has an empty path. `None` when it has no
+    /// value yet, and when it names what this attempt itself writes: that follows from the rest.
+    ///
+    /// # Errors
+    /// It has none, now at least.
+    pub fn unplaced(&self, decl: &Decl) -> Result<Option<Value>, Failure> {
+        let Some(expr) = &decl.value else { return Ok(None) };
+        if self.writes(expr, &mut Vec::new()) {
+            return Ok(None);
+        }
+        let value = self.value_of(decl)?;
+        let mapped = inputs::map_files(&value, &mut |path: &Arc<str>, _| {
+            let original = self.host.original(path).unwrap_or_else(|| Arc::clone(path));
+            let is_own = Path::new(&*original).starts_with(self.host.call_dir());
+            Ok::<_, std::convert::Infallible>(Some(if is_own { NOT_THERE.into() } else { original }))
+        });
+        match mapped {
+            Ok(value) => Ok(Some(value)),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Computes what reads files that are not values themselves, in declarations and in the command. [`crate::host::TaskHost::learnt`]
+    /// tells what was read.
+    ///
+    /// # Errors
+    /// The first one that has no value, now at least.
+    pub fn read_ahead(&self) -> Result<(), Failure> {
+        let of_task = |expr: &Expr| self.reads(expr) && !self.writes(expr, &mut Vec::new());
+        for decl in self.task.inputs.iter().chain(&self.task.decls) {
+            if decl.value.as_ref().is_some_and(of_task) {
+                self.value_of(decl)?;
+            }
+        }
+        for part in &self.task.command.parts {
+            if matches!(part, StringPart::Placeholder(placeholder) if of_task(&placeholder.expr)) {
+                self.render(std::slice::from_ref(part))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn value_of(&self, decl: &Decl) -> Result<Value, Failure> {
+        if let Some(value) = self.values.borrow().get(&decl.name.text) {
+            return Ok(value.clone());
+        }
+        self.failure.borrow_mut().take();
+        self.declared(decl)
+    }
+
+    /// Whether an expression reads, or asks for the size of, anything but a file that has a name: such a file counts itself.
+    fn reads(&self, expr: &Expr) -> bool {
+        expr.holds(&|inner| match &inner.kind {
+            ExprKind::Call(name, arguments) if name.text.starts_with("read_") || &*name.text == "size" => {
+                !arguments.first().is_some_and(|file| self.is_named_file(file))
+            }
+            _ => false,
+        })
+    }
+
+    fn is_named_file(&self, expr: &Expr) -> bool {
+        let ExprKind::Ident(name) = &expr.kind else { return false };
+        self.declaration(name).is_some_and(|decl| self.may_name_files(decl))
+    }
+
+    /// Whether a value holds what this attempt writes, by itself or by a name.
+    fn writes(&self, expr: &Expr, seen: &mut Vec<Arc<str>>) -> bool {
+        if expr.calls(&|name| name.starts_with("write_")) {
+            return true;
+        }
+        let mut names = Vec::new();
+        expr.names(&mut |name| names.push(Arc::clone(name)));
+        names.into_iter().any(|name| {
+            if seen.contains(&name) {
+                return false;
+            }
+            seen.push(Arc::clone(&name));
+            // One that was given holds nothing of the kind.
+            let default = self.declaration(&name).filter(|_| !self.given.contains(&name)).and_then(|decl| decl.value.as_ref());
+            default.is_some_and(|value| self.writes(value, seen))
+        })
+    }
+
+    fn declaration(&self, name: &str) -> Option<&Decl> {
+        self.task.inputs.iter().chain(&self.task.decls).find(|decl| &*decl.name.text == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use batchyard_wdl::{
+        load::{self, MemoryLoader},
+        version::Dialect,
+    };
+    use indexmap::IndexMap;
+
+    use super::*;
+
+    /// A task whose input `bam` is a file of a folder.
+    fn frame(dir: &Path, declarations: &str, command: &str) -> TaskFrame {
+        let text = format!("version 1.1\ntask t {{ input {{ File bam }} {declarations} command <<<{command}>>> }}");
+        let module = load::load("t.wdl", &MemoryLoader::default().with("t.wdl", &text)).unwrap().module;
+        let task = Arc::clone(module.document.tasks.first().unwrap());
+        let bam = Value::file(dir.join("a.bam").to_str().unwrap());
+        let mut frame = TaskFrame::new(&module, &task, Dialect::Specification, &dir.join("call"), &IndexMap::from([("bam".into(), bam)]));
+        frame.host.has_neighbours = true;
+        frame
+    }
+
+    #[test]
+    fn one_file_that_is_not_there_hides_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.bam", "a.bam.bai"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let indexes = "Array[File?] indexes = [bam + \".bai\", bam + \".csi\"]";
+        let frame = frame(dir.path(), &format!("{indexes} File list = write_lines([\"a\"]) File again = list"), "");
+        let named: Vec<_> = frame.task.decls.iter().map(|decl| frame.unplaced(decl).unwrap()).collect();
+        let there = Value::file(dir.path().join("a.bam.bai").to_str().unwrap());
+        assert_eq!(named, [Some(Value::array(vec![there, Value::file(NOT_THERE)])), None, None], "what it writes follows from the rest");
+        assert!(!dir.path().join("call/execution").exists(), "and is not written yet");
+    }
+
+    #[test]
+    fn what_is_read_beside_a_file_is_learnt_before_the_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        write("a.bam", "x");
+        write("a.md5", "sum");
+        let learnt = |declarations: &str, command: &str| {
+            let frame = frame(dir.path(), declarations, command);
+            frame.read_ahead().map(|()| frame.host.learnt())
+        };
+        for (declarations, command) in [
+            ("String sum = read_string(sub(bam, \"bam$\", \"md5\"))", ""),
+            ("String path = sub(bam, \"bam$\", \"md5\") String sum = read_string(path)", ""),
+            ("", "~{read_string(sub(bam, \"bam$\", \"md5\"))}"),
+            ("Float bytes = size(sub(bam, \"bam$\", \"md5\"))", ""),
+        ] {
+            write("a.md5", "sum");
+            let before = learnt(declarations, command).unwrap();
+            assert_eq!((before.len(), &learnt(declarations, command).unwrap()), (1, &before), "{declarations}");
+            write("a.md5", "other");
+            assert_ne!(learnt(declarations, command).unwrap(), before, "{declarations}");
+        }
+        assert!(learnt("String sum = read_string(bam) Float bytes = size(bam)", "~{read_string(bam)}").unwrap().is_empty());
+        assert!(learnt("File list = write_lines([\"a\"]) Array[String] lines = read_lines(list)", "").unwrap().is_empty());
+        assert!(learnt("String sum = read_string(bam + \".none\")", "").is_err());
+    }
+}
