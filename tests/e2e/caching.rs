@@ -152,6 +152,27 @@ fn a_twin_that_comes_at_once_takes_the_result() {
 }
 
 #[test]
+fn equal_calls_that_ran_at_the_same_time_take_each_its_own_result() {
+    let yard = Yard::new();
+    let (there, both) = (yard.path("there"), "[ $(ls | wc -l) -ge 2 ]");
+    std::fs::create_dir(&there).unwrap();
+    let wdl = format!(
+        "version 1.0\nworkflow w {{ call t as first call t as second call use as a {{ input: f = first.out, n = 1 }}\n\
+           call use as b {{ input: f = second.out, n = 2 }} call use as c {{ input: f = first.out, n = 3 }} }}\n\
+         task t {{ command <<< cd {}; mktemp -p .; until {both}; do sleep 0.02; done; echo $$ >>> output {{ File out = stdout() }} }}\n\
+         task use {{ input {{ File f Int n }} command <<< cat ~{{f}}; echo ~{{n}} >>> output {{ File out = stdout() }} }}",
+        there.display()
+    );
+    yard.write("w.wdl", &wdl);
+    for is_cached in [false, true, true] {
+        yard.outputs(&["run", "w.wdl"]);
+        let mut calls = cached(&yard);
+        calls.sort();
+        assert_eq!(calls, ["a", "b", "c", "first", "second"].map(|call| (call.to_owned(), is_cached)));
+    }
+}
+
+#[test]
 fn a_file_that_a_task_changed_in_place_is_another_input() {
     let yard = Yard::new();
     let wdl = "version 1.0\nworkflow w {\n  call make\n  call read as before { input: f = make.out, ready = \"\" }\n\

@@ -475,6 +475,11 @@ pub fn record_maker(id: &CallId) -> String {
     format!("{}/{}/{}/{}", id.run, id.call, id.shard, id.attempt)
 }
 
+/// The run of a maker, see [`record_maker`].
+fn run_of_maker(maker: &str) -> Option<RunId> {
+    maker.split('/').next()?.parse().ok()
+}
+
 /// Attributes that a provider sets for tasks that are silent about them.
 fn add_defaults(provider: &Provider, attributes: &mut IndexMap<String, Value>) {
     for (name, value) in &provider.definition().default_runtime_attributes {

@@ -2,15 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
+use batchyard_model::{CallId, CallState};
 use batchyard_runner::stage::{self, Strategy};
 use batchyard_store::{CallRecord, Write};
 use batchyard_wdl::inputs;
 use indexmap::IndexMap;
 
-use super::{Hit, Outputs, Preparation, Prepared, Shared, guarded, record_maker};
+use super::{Hit, Outputs, Preparation, Prepared, Shared, guarded, record_maker, run_of_maker};
 use crate::{
     clock::Clock,
-    documents::Failure,
+    documents::{EndDoc, Failure},
     stamps::{stamp, stamp_of},
 };
 
@@ -43,9 +44,10 @@ impl Shared {
         }
     }
 
-    /// The newest result that can be taken, if one of the first few can.
+    /// The result of the same call in the run of the newest one, or else the newest that can be taken, if one of the first few can.
     fn first_usable(&self, preparation: &Preparation, key: &str, newest: &CallRecord, strategies: &[Strategy]) -> Option<Hit> {
-        if let Some(hit) = self.reuse(preparation, newest, strategies) {
+        let own = self.of_same_call(preparation, key, newest);
+        if let Some(hit) = own.iter().chain([newest]).find_map(|record| self.reuse(preparation, record, strategies)) {
             return Some(hit);
         }
         let tries = preparation.context.settings.limits.result_tries.min(MOST_TRIES);
@@ -53,6 +55,24 @@ impl Shared {
         let older = self.store.list_cached(key, tries).unwrap_or_default();
         let others = older.iter().filter(|record| record.id != newest.id).take(tries.saturating_sub(1) as usize);
         others.into_iter().find_map(|record| self.reuse(preparation, record, strategies))
+    }
+
+    /// The result that the same call has in the run that the newest result is from, or that made it. Of equal calls of one workflow each
+    /// takes its own: what follows from it is known by the execution that made it.
+    fn of_same_call(&self, preparation: &Preparation, key: &str, newest: &CallRecord) -> Option<CallRecord> {
+        let CallId { run, call, shard, .. } = &preparation.id;
+        if newest.id.run != *run && (&newest.id.call, &newest.id.shard) == (call, shard) {
+            return None;
+        }
+        let end: Option<EndDoc> = newest.end_doc.as_deref().and_then(|end| serde_json::from_str(end).ok());
+        let maker = end.and_then(|end| run_of_maker(&end.maker));
+        let earlier = [Some(newest.id.run), maker.filter(|maker| *maker != newest.id.run)];
+        earlier.into_iter().flatten().filter(|earlier| earlier != run).find_map(|earlier| {
+            // Without an answer the newest does as well.
+            let record = self.store.latest_attempt(earlier, call, shard).ok()??;
+            let is_one = record.reusable && record.state == CallState::Done && record.cache_key.as_deref() == Some(key);
+            is_one.then_some(record)
+        })
     }
 
     /// Takes the outputs of an earlier call, if all its files are still what it left.
