@@ -159,7 +159,8 @@ fn equal_calls_that_ran_at_the_same_time_take_each_its_own_result() {
     let wdl = format!(
         "version 1.0\nworkflow w {{ call t as first call t as second call use as a {{ input: f = first.out, n = 1 }}\n\
            call use as b {{ input: f = second.out, n = 2 }} call use as c {{ input: f = first.out, n = 3 }} }}\n\
-         task t {{ command <<< cd {}; mktemp -p .; until {both}; do sleep 0.02; done; echo $$ >>> output {{ File out = stdout() }} }}\n\
+         task t {{ command <<< cd {}; mktemp -p .; until {both}; do sleep 0.02; done; echo $$ >>> output {{ File out = stdout() }}\n\
+           runtime {{ cpu: 0.5 }} }}\n\
          task use {{ input {{ File f Int n }} command <<< cat ~{{f}}; echo ~{{n}} >>> output {{ File out = stdout() }} }}",
         there.display()
     );

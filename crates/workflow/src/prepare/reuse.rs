@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use batchyard_model::{CallId, CallState};
+use batchyard_model::{CallId, CallState, RunId};
 use batchyard_runner::stage::{self, Strategy};
 use batchyard_store::{CallRecord, Write};
 use batchyard_wdl::inputs;
@@ -58,20 +58,24 @@ impl Shared {
     }
 
     /// The result that the same call has in the run that the newest result is from, or that made it. Of equal calls of one workflow each
-    /// takes its own: what follows from it is known by the execution that made it.
+    /// takes its own: what follows from it is known by the execution that made it. (Equal calls of scattered sub-workflows have one name
+    /// in many runs, and take the newest.)
     fn of_same_call(&self, preparation: &Preparation, key: &str, newest: &CallRecord) -> Option<CallRecord> {
         let CallId { run, call, shard, .. } = &preparation.id;
         if newest.id.run != *run && (&newest.id.call, &newest.id.shard) == (call, shard) {
             return None;
         }
-        let end: Option<EndDoc> = newest.end_doc.as_deref().and_then(|end| serde_json::from_str(end).ok());
-        let maker = end.and_then(|end| run_of_maker(&end.maker));
-        let earlier = [Some(newest.id.run), maker.filter(|maker| *maker != newest.id.run)];
-        earlier.into_iter().flatten().filter(|earlier| earlier != run).find_map(|earlier| {
+        let in_run = |earlier: RunId| {
             // Without an answer the newest does as well.
             let record = self.store.latest_attempt(earlier, call, shard).ok()??;
             let is_one = record.reusable && record.state == CallState::Done && record.cache_key.as_deref() == Some(key);
             is_one.then_some(record)
+        };
+        let of_newest = if newest.id.run == *run { None } else { in_run(newest.id.run) };
+        of_newest.or_else(|| {
+            let end: EndDoc = serde_json::from_str(newest.end_doc.as_deref()?).ok()?;
+            let maker = run_of_maker(&end.maker).filter(|maker| ![*run, newest.id.run].contains(maker))?;
+            in_run(maker)
         })
     }
 
