@@ -62,13 +62,16 @@ class Server:
         """Submits a workflow and waits for its end; returns its id and the wall time in milliseconds."""
         begun = time.monotonic()
         run = self.submit(document, inputs)
+        # One connection and a pause: a client that asks all the time takes the cores from what it measures.
+        connection = http.client.HTTPConnection(self.address, timeout=600)
         while True:
-            state = json.loads(self.ask("GET", "/api/workflows/v1/%s/status" % run)[2])["status"]
+            connection.request("GET", "/api/workflows/v1/%s/status" % run)
+            state = json.loads(connection.getresponse().read())["status"]
             if state == "Succeeded":
                 return run, (time.monotonic() - begun) * 1000
             if state in ("Failed", "Aborted"):
                 raise SystemExit("a workflow ended as " + state)
-            time.sleep(0.01)
+            time.sleep(0.02)
 
     def end(self):
         self.process.terminate()
