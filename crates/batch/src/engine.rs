@@ -18,7 +18,7 @@ use std::{
 };
 
 use batchyard_core::{
-    Action, Berth, Event, Machine, Need,
+    Action, Berth, Event, Go, Machine, Need,
     gate::{Seat as Place, Word},
 };
 use batchyard_crash as crash;
@@ -293,31 +293,18 @@ impl Engine {
         under_way.staged = true;
         let control = Arc::clone(&under_way.control);
         let Some(attempt) = self.waiting.remove(&number) else { return };
-        let (go, wait) = mpsc::sync_channel::<()>(1);
-        self.gate.staged(number, go);
+        self.gate.expect(number);
         let (outbox, gate) = (self.outbox.clone(), Arc::clone(&self.gate));
         let tell = move |message| {
             // Without an engine nobody wants to know.
             let _ = outbox.send(message);
         };
-        let work = move || {
-            let ran = match attempt.prepare(&control) {
-                // Nobody sends when it was withdrawn.
-                Ok(ready) => match wait.recv() {
-                    Ok(()) => {
-                        crash::place("instance may run");
-                        ready.run(&control)
-                    }
-                    Err(mpsc::RecvError) => return,
-                },
-                Err(end) => Ran { end, logs: None },
-            };
-            let Ran { end, logs } = ran;
+        let done = move |Ran { end, logs }: Ran| {
             if !end.is_success() {
                 tell(Message::Ended(number, Box::new(end)));
                 return;
             }
-            let (started, left) = gate.released(number);
+            let (started, left) = gate.released(number, if logs.is_some() { Go::aside } else { Go::here });
             crash::place("next let go");
             let Some(logs) = logs else {
                 tell(Message::Succeeded(number, Box::new(end), started, left));
@@ -327,6 +314,17 @@ impl Engine {
             let patience = if started.is_empty() { Duration::ZERO } else { COMPANY };
             tell(Message::LetGo(started, left));
             tell(Message::Ended(number, Box::new(logs.keep(end, patience))));
+        };
+        let (gate, pool) = (Arc::clone(&self.gate), self.parts.machine.workers.clone());
+        let work = move || match attempt.prepare(&control) {
+            Ok(ready) => {
+                let run = move || {
+                    crash::place("instance may run");
+                    done(ready.run(&control));
+                };
+                gate.ready(number, Go::new(&pool, run));
+            }
+            Err(end) => done(Ran { end, logs: None }),
         };
         if let Err(error) = self.parts.machine.workers.run(work) {
             let end = End::failed("InternalError", format!("no thread for this instance: {error}"));

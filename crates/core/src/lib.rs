@@ -7,7 +7,7 @@ pub mod machine;
 pub mod pool;
 pub mod yard;
 
-pub use gate::{Gate, Seat, Word};
+pub use gate::{Gate, Go, Seat, Word};
 pub use machine::Machine;
 pub use pool::Pool;
 pub use yard::{Action, Berth, Event, Need, Yard};

@@ -2,6 +2,7 @@
 //! idle threads are used again.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -9,7 +10,19 @@ use std::{
     thread,
 };
 
-type Work = Box<dyn FnOnce() + Send>;
+/// What a thread of a pool does.
+pub(crate) type Work = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    /// What this thread does as soon as it is done with what it does now; only threads of pools have a place for that.
+    static NEXT: RefCell<Option<Next>> = const { RefCell::new(None) };
+}
+
+struct Next {
+    /// The pool, to compare with.
+    pool: *const Shared,
+    work: Option<Work>,
+}
 
 /// A pool of threads. Dropping it lets the queued work finish, without waiting for it.
 #[derive(Clone)]
@@ -44,8 +57,31 @@ impl Pool {
     /// # Errors
     /// When there is no thread at all and none can be made; the work is then dropped.
     pub fn run(&self, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        self.queue(Box::new(work))
+    }
+
+    /// Does work on this thread, as soon as it is done with what it does now, if it is one of the pool's: nobody has to be woken. On
+    /// other threads, and for a second one, the same as [`Pool::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn run_next(&self, work: Work) -> io::Result<()> {
+        let mut work = Some(work);
+        NEXT.with_borrow_mut(|next| {
+            if let Some(next) = next.as_mut().filter(|next| next.pool == Arc::as_ptr(&self.shared) && next.work.is_none()) {
+                next.work = work.take();
+            }
+        });
+        work.map_or(Ok(()), |work| self.queue(work))
+    }
+
+    /// See [`Pool::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn queue(&self, work: Work) -> io::Result<()> {
         let mut state = self.shared.lock();
-        state.queue.push_back(Box::new(work));
+        state.queue.push_back(work);
         if state.idle >= state.queue.len() || state.threads >= self.shared.limit {
             // Whoever is woken may take the core at once, and needs the lock.
             drop(state);
@@ -75,12 +111,17 @@ impl Shared {
     }
 
     fn serve(&self) {
+        NEXT.set(Some(Next { pool: std::ptr::from_ref(self), work: None }));
         let mut state = self.lock();
         loop {
-            if let Some(work) = state.queue.pop_front() {
+            if let Some(first) = state.queue.pop_front() {
                 drop(state);
-                // A panic has been printed by its hook; the thread goes on with other people's work.
-                let _ = catch_unwind(AssertUnwindSafe(work));
+                let mut work = Some(first);
+                while let Some(now) = work {
+                    // A panic has been printed by its hook; the thread goes on with other people's work.
+                    let _ = catch_unwind(AssertUnwindSafe(now));
+                    work = NEXT.with_borrow_mut(|next| next.as_mut()?.work.take());
+                }
                 state = self.lock();
             } else {
                 state.idle += 1;
@@ -110,5 +151,29 @@ mod tests {
         assert_eq!(got.len(), 100);
         let threads: std::collections::HashSet<_> = got.iter().map(|(_, t)| *t).collect();
         assert!(threads.len() <= 3);
+    }
+
+    #[test]
+    fn what_follows_is_done_by_the_same_thread() {
+        let (pool, other) = (Pool::new("test", 3, 1 << 20), Pool::new("other", 1, 1 << 20));
+        let (sender, receiver) = mpsc::channel();
+        let tell = |sender: &mpsc::Sender<_>, name: &'static str| {
+            let sender = sender.clone();
+            Box::new(move || sender.send((name, thread::current().id())).unwrap())
+        };
+        let (own, mine) = (pool.clone(), sender.clone());
+        let first = move || {
+            own.run_next(tell(&mine, "next")).unwrap();
+            own.run_next(tell(&mine, "second")).unwrap();
+            other.run_next(tell(&mine, "of another pool")).unwrap();
+            tell(&mine, "first")();
+            panic!("the thread survives it");
+        };
+        pool.run(first).unwrap();
+        pool.run_next(tell(&sender, "of no pool")).unwrap();
+        let by: std::collections::HashMap<_, _> = (0..5).map(|_| receiver.recv().unwrap()).collect();
+        assert_eq!(by["first"], by["next"]);
+        assert_ne!(by["first"], by["of another pool"]);
+        assert!(by.contains_key("second") && by["of no pool"] != thread::current().id());
     }
 }

@@ -1,13 +1,11 @@
 //! The life of a task call from its preparation on: queue, attempts, retries, end. How it begins is in [`begin`](super::begin).
 
-use std::{
-    collections::HashSet,
-    fs,
-    path::PathBuf,
-    sync::{Arc, mpsc},
-};
+use std::{collections::HashSet, fs, path::PathBuf, sync::Arc};
 
-use batchyard_core::yard::{Event as YardEvent, Need};
+use batchyard_core::{
+    Go, Pool,
+    yard::{Event as YardEvent, Need},
+};
 use batchyard_crash as crash;
 use batchyard_model::{CallId, CallState, RunId, state::call::CallEvent};
 use batchyard_runner::{Control, EndedBy};
@@ -230,10 +228,9 @@ impl Engine<'_> {
         let memory_mib = self.settings.grown_memory(prepared.runtime.memory_mib.unwrap_or(0), call.memory_failures);
         let start = start_doc(call, &prepared, &self.settings);
         let gate = Arc::clone(&self.gate);
-        let (go, wait) = mpsc::sync_channel::<()>(1);
         let elsewhere = prepared.place.mode() == Mode::Dispatched;
         call.staged = Some(start);
-        self.gate.staged(number, go);
+        self.gate.expect(number);
         let attempt = Attempt {
             frame: prepared.frame,
             runtime: prepared.runtime,
@@ -259,24 +256,28 @@ impl Engine<'_> {
         let done = move |end: End| {
             // A failure is the engine's to weigh before anything else starts; a success makes room at once.
             if end.result.is_ok() {
-                let (started, left) = gate.released(number);
+                let (started, left) = gate.released(number, Go::here);
                 tell(super::Message::Succeeded(number, Box::new(end), started, left));
             } else {
                 tell(super::Message::Ended(number, Box::new(end)));
             }
         };
-        let work = move || match guarded(|| Ok(attempt.stage(&settings, &control))) {
-            // Nobody sends when the call was withdrawn.
-            Ok(Ok(staged)) => {
-                if wait.recv().is_ok() {
-                    if let Some(pace) = pace {
-                        pace.wait(&control);
-                    }
-                    staged.run(&control, done);
+        let seat = Arc::clone(&self.gate);
+        let work = move |pool: &Pool| {
+            let end = match guarded(|| Ok(attempt.stage(&settings, &control))) {
+                Ok(Ok(staged)) => {
+                    let run = move || {
+                        if let Some(pace) = pace {
+                            pace.wait(&control);
+                        }
+                        staged.run(&control, done);
+                    };
+                    return seat.ready(number, Go::new(pool, run));
                 }
-            }
-            Ok(Err(end)) => done(*end),
-            Err(failure) => done(End::failed(Failed::for_good(failure))),
+                Ok(Err(end)) => *end,
+                Err(failure) => End::failed(Failed::for_good(failure)),
+            };
+            done(end);
         };
         // Jobs that run elsewhere need no thread of their own while they run, so a few get them on their way.
         let workers = if elsewhere {
@@ -284,7 +285,8 @@ impl Engine<'_> {
         } else {
             &self.machine.workers
         };
-        if let Err(error) = workers.run(work) {
+        let pool = workers.clone();
+        if let Err(error) = workers.run(move || work(&pool)) {
             let failure = Failure::new(format!("no thread for this call: {error}")).hint("fewer at once with `--jobs N`");
             let _ = self.outbox.send(super::Message::Ended(number, Box::new(End::failed(Failed::for_good(failure)))));
         }
