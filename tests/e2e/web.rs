@@ -219,6 +219,16 @@ fn what_lies_beside_a_file_counts_for_the_cache() {
 
 #[test]
 fn a_slow_place_holds_up_nobody_who_needs_nothing_of_it() {
+    quick_while_slow("");
+}
+
+/// The same for calls whose results are not looked up: what they need is brought before they get cores all the same.
+#[test]
+fn a_slow_place_takes_no_cores_from_others() {
+    quick_while_slow("meta { volatile: true }");
+}
+
+fn quick_while_slow(more: &str) {
     let files = Files::default();
     let put = |name: &str, status: u16, text: &str| {
         files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
@@ -229,11 +239,12 @@ fn a_slow_place_holds_up_nobody_who_needs_nothing_of_it() {
     names.iter().for_each(|name| put(name, 200, "reads\n"));
     names.iter().for_each(|name| put(&format!("{name}.bai"), SLOW, ""));
     let done = yard.path("done");
-    let text = "version 1.1\nworkflow w { input { Array[File] bams } scatter (bam in bams) { call slow { input: bam = bam } } call quick\n\
+    let text = "version 1.1\nworkflow w { input { Array[File] bams } scatter (bam in bams) { call slow { input: bam = bam } }\n\
+        call quick as first call quick { input: after = first.n }\n\
         output { Array[String] said = slow.said } }\n\
-        task slow { input { File bam File index = bam + \".bai\" } command <<< cat ~{index} >>> output { String said = read_string(stdout()) } }\n\
-        task quick { command <<< touch DONE >>> output { Int n = 0 } }\n";
-    yard.write("w.wdl", &text.replace("DONE", done.to_str().unwrap()));
+        task slow { MORE input { File bam File index = bam + \".bai\" } command <<< cat ~{index} >>> output { String said = read_string(stdout()) } }\n\
+        task quick { input { Int after = -1 } command <<< [ ~{after} = -1 ] || touch DONE >>> output { Int n = 0 } }\n";
+    yard.write("w.wdl", &text.replace("MORE", more).replace("DONE", done.to_str().unwrap()));
     let bams: Vec<String> = names.iter().map(|name| format!("{address}/data/{name}")).collect();
     yard.write("inputs.json", &json!({"w.bams": bams}).to_string());
     std::thread::scope(|scope| {

@@ -309,6 +309,12 @@ impl Shared {
         };
         let is_known = place.image.as_ref().is_none_or(|image| image.unknown.is_none());
         let cacheable = preparation.look_up && is_known && !is_volatile(task) && (settings.read_cache || settings.write_cache);
+        frame.bind_task_variable(&preparation.id.to_string(), preparation.id.attempt, Some(&runtime), None);
+        if frame.host.remote.fetch.is_some() && (preparation.may_wait || !cacheable) {
+            // What has to be brought is brought before the call gets cores. What cannot be had now is not asked for again then; who may
+            // not wait learns only that he would have to.
+            frame.reach_ahead().or_else(|failure| if preparation.may_wait { Err(failure) } else { Ok(()) })?;
+        }
         let identity = if cacheable { self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)? } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
     }
@@ -385,7 +391,6 @@ impl Shared {
             })?;
             parts.insert(format!("input {name}"), text);
         }
-        frame.bind_task_variable(&preparation.id.to_string(), preparation.id.attempt, Some(runtime), None);
         let Some(named) = self.named(preparation, frame, inputs, hashing) else { return Ok(None) };
         parts.extend(named);
         preparation.context.settings.secrets.cover_parts(&mut parts, attributes);

@@ -42,6 +42,19 @@ impl TaskFrame {
         }
     }
 
+    /// Computes what names files or reads them, so that all that has to be brought for it is here, but for what follows from what this
+    /// attempt itself writes.
+    ///
+    /// # Errors
+    /// The first one that has no value, now at least.
+    pub fn reach_ahead(&self) -> Result<(), Failure> {
+        let mut reached = Ok(());
+        for decl in self.task.inputs.iter().chain(&self.task.decls).filter(|decl| decl.value.is_some() && self.may_name_files(decl)) {
+            reached = reached.and(self.unplaced(decl).map(drop));
+        }
+        reached.and(self.read_ahead())
+    }
+
     /// Computes what reads files that are not values themselves, in declarations and in the command. [`crate::host::TaskHost::learnt`]
     /// tells what was read.
     ///
