@@ -77,6 +77,19 @@ impl Fetch for StoredFiles {
         self.cache.file(url).map_err(failed)
     }
 
+    fn kept(&self, url: &str, on_behalf: Option<&str>) -> Option<PathBuf> {
+        let address = Address::object(url).ok()?;
+        let rights = on_behalf.map(account_of);
+        let Some(embedded) = self.embedded_for(&address) else {
+            self.cache.allow(url, restricted(&rights), false).ok()?;
+            return self.cache.kept(&address);
+        };
+        if let Some((account, admin)) = rights {
+            self.access(embedded, account, admin).read(url).ok()?;
+        }
+        Some(embedded.folder.join(&address.bucket).join(place(&address.key)?)).filter(|file| file.is_file())
+    }
+
     fn beside(&self, file: &Path, name: &str) -> Beside {
         match self.embedded.as_ref().map(|embedded| embedded.beside(file, name)) {
             None | Some(Beside::Here) => match self.cache.beside(file, name) {

@@ -11,7 +11,10 @@ use std::{
 
 use serde_json::json;
 
-use crate::{http::Server, yard::Yard};
+use crate::{
+    http::Server,
+    yard::{Yard, wait_for},
+};
 
 /// Serves these files, each with a mark of its state; returns the address and what was asked for.
 fn site(files: Vec<(&'static str, &'static str)>) -> (String, Arc<Mutex<Vec<String>>>) {
@@ -258,6 +261,53 @@ fn quick_while_slow(more: &str) {
         assert_eq!(run.join().unwrap()["w.said"], json!(["index", "index", "index", "index"]));
         assert!(was_done, "a call without files waited for the indexes of others");
     });
+}
+
+/// What a task was brought lies there: who takes it up asks nobody for it, and starts nothing again.
+#[test]
+fn a_task_that_has_begun_needs_no_place_any_more() {
+    let files = Files::default();
+    let put = |name: &str, status: u16, text: &str| {
+        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
+    };
+    let (address, _) = changing_site(Arc::clone(&files));
+    for (status, forgets, goes_on) in [(503, "", true), (404, "", false), (503, "downloads.places", true), (404, "a.bam.bai", false)] {
+        for name in ["a.bam", "a.bam.bai", "a.md5", "ref.fa"] {
+            put(name, 200, name);
+        }
+        let yard = Yard::new();
+        let declared = "input { File bam File index = bam + \".bai\" File? none = bam + \".none\" String log }\n\
+            File ref = \"SITE/data/ref.fa\" String sum = read_string(sub(bam, \"bam$\", \"md5\"))";
+        let text = "version 1.3\ntask t { DECLARED command <<< echo x >> ~{log}.begun; while [ ! -e ~{log}.go ]; do sleep 0.05; done\n\
+            cat ~{index} ~{ref}; echo ~{sum} ~{none} >>> output { String said = read_string(stdout()) } }";
+        yard.write("t.wdl", &text.replace("DECLARED", declared).replace("SITE", &address));
+        let log = yard.path("log").display().to_string();
+        let mut child = yard.start(&["run", "t.wdl", "-d", "run", &format!("bam={address}/data/a.bam"), &format!("log={log}")]);
+        wait_for("the task", || yard.path("log.begun").exists() || child.try_wait().unwrap().is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for name in ["a.bam", "a.bam.bai", "a.md5", "ref.fa"] {
+            put(name, status, "");
+        }
+        if forgets == "downloads.places" {
+            std::fs::remove_dir_all(yard.path("home").join(forgets)).unwrap();
+        } else {
+            let folders = std::fs::read_dir(yard.path("home/downloads")).unwrap();
+            folders.for_each(|folder| drop(std::fs::remove_file(folder.unwrap().path().join(forgets))));
+        }
+        if !goes_on {
+            yard.write("log.go", "");
+            wait_for("its end", || yard.path("run/call-t/execution/rc").exists());
+        }
+        let mut child = yard.start(&["resume", "last"]);
+        wait_for("who takes it up", || !yard.read("background.err").is_empty() || child.try_wait().unwrap().is_some());
+        yard.write("log.go", "");
+        wait_for("the run", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{status} {forgets}: {}", yard.read("background.err"));
+        let said = yard.show("last")["outputs"]["t.said"].clone();
+        assert_eq!(said, "a.bam.bairef.faa.md5", "{status} {forgets}");
+        assert_eq!(yard.read("log.begun"), "x\n", "{status} {forgets}: it was started once");
+    }
 }
 
 #[test]

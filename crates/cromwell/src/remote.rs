@@ -59,7 +59,7 @@ impl Downloads {
 
     fn bring(&self, url: &str) -> Result<PathBuf, Trouble> {
         let name = file_name(url);
-        if name == MARKS || name.starts_with(PART) {
+        if is_own_name(&name) {
             return Err(Trouble::Final(format!("cannot be fetched: `{name}` is a name that this program uses itself")));
         }
         let place = folder_of(url);
@@ -211,6 +211,13 @@ impl Fetch for Everywhere {
         }
     }
 
+    fn kept(&self, url: &str, on_behalf: Option<&str>) -> Option<PathBuf> {
+        match self.objects.as_ref().filter(|objects| objects.knows(url)) {
+            Some(objects) => objects.kept(url, on_behalf),
+            None => self.web.kept(url, on_behalf),
+        }
+    }
+
     fn beside(&self, file: &Path, name: &str) -> Beside {
         match (self.web.beside(file, name), &self.objects) {
             (Beside::Here, Some(objects)) => objects.beside(file, name),
@@ -261,6 +268,11 @@ impl Fetch for Downloads {
 
     fn find(&self, url: &str, _: Option<&str>) -> Result<PathBuf, Unfound> {
         self.insist(url).map_err(Trouble::unfound)
+    }
+
+    fn kept(&self, url: &str, _: Option<&str>) -> Option<PathBuf> {
+        let name = Some(file_name(url)).filter(|name| !is_own_name(name))?;
+        Some(self.folder.join(text_hash(&folder_of(url))).join(name)).filter(|file| file.is_file())
     }
 
     fn beside(&self, file: &Path, name: &str) -> Beside {
@@ -344,6 +356,11 @@ fn sibling(place: &str, name: &str) -> Option<String> {
     }
     url.push_str(query);
     Some(url)
+}
+
+/// Whether this program uses a name itself beside the files.
+fn is_own_name(name: &str) -> bool {
+    name == MARKS || name.starts_with(PART)
 }
 
 /// The name of the file behind a URL; task commands look at its ending.

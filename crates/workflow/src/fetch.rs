@@ -65,6 +65,11 @@ pub trait Fetch: fmt::Debug {
         self.fetch(url, on_behalf).map_err(|why| Unfound { why, is_absent: false })
     }
 
+    /// The copy that was last brought of what is behind a URL, whatever is there by now: nobody is asked.
+    fn kept(&self, _url: &str, _on_behalf: Option<&str>) -> Option<PathBuf> {
+        None
+    }
+
     /// Where that is which has a name beside a file of this machine, as far as that was brought.
     fn beside(&self, _file: &Path, _name: &str) -> Beside {
         Beside::Here
@@ -229,6 +234,9 @@ impl Fetch for Granting {
     fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
         self.fetch.find(url, on_behalf).inspect(|path| self.reader.grant(path))
     }
+    fn kept(&self, url: &str, on_behalf: Option<&str>) -> Option<PathBuf> {
+        self.fetch.kept(url, on_behalf).inspect(|path| self.reader.grant(path))
+    }
     fn beside(&self, file: &Path, name: &str) -> Beside {
         self.fetch.beside(file, name)
     }
@@ -243,7 +251,29 @@ impl Fetch for Granting {
     }
 }
 
+/// Asks nobody: what an attempt that has begun was brought is here.
+#[derive(Debug)]
+struct Earlier(Arc<dyn Fetch + Send + Sync>);
+
+impl Fetch for Earlier {
+    fn knows(&self, url: &str) -> bool {
+        self.0.knows(url)
+    }
+    fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
+        self.0.kept(url, on_behalf).ok_or_else(|| "is not kept here any more".to_owned())
+    }
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        self.0.beside(file, name)
+    }
+}
+
 impl Remote {
+    /// The same for an attempt that has begun under an earlier engine: its files were brought then, and nobody is asked again.
+    pub(crate) fn of_earlier(&self) -> Self {
+        let fetch = self.fetch.as_ref().map(|fetch| Arc::new(Earlier(Arc::clone(fetch))) as _);
+        Remote { fetch, ..self.clone() }
+    }
+
     /// The same for one run, see [`Fetch::for_run`].
     #[must_use]
     pub fn for_run(self) -> Self {

@@ -315,6 +315,8 @@ pub struct TaskHost {
     pub remote: Arc<Remote>,
     /// Whether expressions may wait for what is brought.
     pub patience: Patience,
+    /// Whether the attempt has begun under an earlier engine, and goes on or has ended: what was put in place for it counts.
+    pub has_begun: bool,
     /// What was looked for beside something that was brought, by the path that the task knows.
     brought: RefCell<neighbours::Found>,
     /// What expressions have learnt before the command from files that are not values, by what was asked.
@@ -339,6 +341,7 @@ impl TaskHost {
             has_neighbours: false,
             remote: Arc::default(),
             patience: Patience::default(),
+            has_begun: false,
             brought: RefCell::default(),
             learnt: RefCell::default(),
             listed_globs: false,

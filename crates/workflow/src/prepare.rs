@@ -18,6 +18,7 @@ use std::{
 
 use batchyard_core::Pool;
 use batchyard_model::{CallId, RunId};
+use batchyard_runner::Trace;
 use batchyard_store::{CallRecord, Store, Write};
 use batchyard_wdl::{
     ast::{MetaValue, Task},
@@ -90,6 +91,8 @@ pub struct Preparation {
     pub look_up: bool,
     /// What an earlier engine has left of it.
     pub left: Option<Left>,
+    /// Whether it may run already, or have ended.
+    pub may_have_started: bool,
     /// What its image is, once that was asked for.
     pub told: Option<Told>,
     /// Whether whoever prepares it may wait for what is brought.
@@ -130,6 +133,13 @@ pub struct Prepared {
     pub identity: Option<Identity>,
     /// An earlier result that can be taken.
     pub hit: Option<Hit>,
+}
+
+impl Prepared {
+    /// Whether it was begun under an earlier engine, and goes on or has ended.
+    fn goes_on(&self) -> bool {
+        matches!(self.place.trace(self.frame.host.execution_dir()), Trace::Running | Trace::Ended)
+    }
 }
 
 /// An earlier result, checked and put in place.
@@ -256,8 +266,16 @@ impl Shared {
     }
 
     fn one(&self, preparation: &Preparation) -> Result<Prepared, Halt> {
+        if preparation.may_have_started {
+            // It needs nothing that is elsewhere: nobody who cannot be asked now may end what goes on.
+            match self.prepared(preparation, &Patience::default(), true) {
+                Ok(prepared) if prepared.goes_on() => return Ok(prepared),
+                Err(Halt::Image(image)) => return Err(Halt::Image(image)),
+                _ => {}
+            }
+        }
         let patience = if preparation.may_wait { Patience::default() } else { Patience::none() };
-        let result = self.prepared(preparation, &patience);
+        let result = self.prepared(preparation, &patience, false);
         if patience.was_missed() {
             return Err(Halt::Wait);
         }
@@ -266,17 +284,18 @@ impl Shared {
         Ok(prepared)
     }
 
-    fn prepared(&self, preparation: &Preparation, patience: &Patience) -> Result<Prepared, Halt> {
+    fn prepared(&self, preparation: &Preparation, patience: &Patience, has_begun: bool) -> Result<Prepared, Halt> {
         let Preparation { context, module, task, call_dir, .. } = preparation;
         let settings = &context.settings;
-        let inputs =
-            settings.remote.bring(&preparation.inputs, patience).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
+        let remote = if has_begun { Arc::new(context.remote.of_earlier()) } else { Arc::clone(&context.remote) };
+        let inputs = remote.bring(&preparation.inputs, patience).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
         let version = module.document.version;
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit(&settings.limits);
         frame.host.has_neighbours = settings.remote.on_behalf.is_none();
-        frame.host.remote = Arc::clone(&context.remote);
+        frame.host.remote = remote;
+        frame.host.has_begun = has_begun;
         frame.host.patience.clone_from(patience);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
@@ -310,10 +329,11 @@ impl Shared {
         let is_known = place.image.as_ref().is_none_or(|image| image.unknown.is_none());
         let cacheable = preparation.look_up && is_known && !is_volatile(task) && (settings.read_cache || settings.write_cache);
         frame.bind_task_variable(&preparation.id.to_string(), preparation.id.attempt, Some(&runtime), None);
-        if frame.host.remote.fetch.is_some() && (preparation.may_wait || !cacheable) {
+        let must_be_had = preparation.may_wait || has_begun;
+        if frame.host.remote.fetch.is_some() && (must_be_had || !cacheable) {
             // What has to be brought is brought before the call gets cores. What cannot be had now is not asked for again then; who may
             // not wait learns only that he would have to.
-            frame.reach_ahead().or_else(|failure| if preparation.may_wait { Err(failure) } else { Ok(()) })?;
+            frame.reach_ahead().or_else(|failure| if must_be_had { Err(failure) } else { Ok(()) })?;
         }
         let identity = if cacheable { self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)? } else { None };
         Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })

@@ -383,7 +383,7 @@ impl TaskFrame {
         }
         let checked = inputs::map_files_typed(value, ty, &mut |path, _| match self.host.absence(path) {
             Some(absence) if !absence.is_sure => Err(absence.message),
-            Some(_) if required => Ok(None),
+            Some(_) if required && !self.host.has_begun => Ok(None),
             _ => Ok(Some(Arc::clone(path))),
         });
         checked.map(drop).map_err(|error| match error {

@@ -122,6 +122,13 @@ impl Cache {
         Ok(file)
     }
 
+    /// The file that was last brought for an object, whatever that is now; it is held as [`Cache::hold`] says.
+    pub fn kept(&self, address: &Address) -> Option<PathBuf> {
+        let (file, _) = self.places(address).ok()?;
+        self.hold(&file).ok()?;
+        Some(file).filter(|file| file.is_file())
+    }
+
     /// A file of this cache that an earlier process has brought for the same run is still needed. Others are not looked at.
     ///
     /// # Errors

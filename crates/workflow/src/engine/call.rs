@@ -100,6 +100,7 @@ impl Engine<'_> {
             call_dir: call.call_dir.clone(),
             look_up,
             left: call.left.clone(),
+            may_have_started: call.may_have_started,
             told: call.told.take(),
             may_wait: false,
         });

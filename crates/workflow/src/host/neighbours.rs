@@ -29,7 +29,7 @@ impl TaskHost {
     /// A path of the task that was made of a localized one, `bam + ".bai"` for example: what lies beside the original is put in place
     /// too, if there is such a thing.
     pub fn bring_beside(&self, path: &str) {
-        if let Some(original) = self.beside(path) {
+        if let Some(original) = self.beside(path).filter(|original| **original != *path) {
             self.localized.borrow_mut().insert(path.into(), original);
         }
     }
@@ -42,23 +42,37 @@ impl TaskHost {
                 self.bring(vec![(path.into(), url.into())]);
                 self.brought.borrow().get(path)?.clone().ok()
             }
-            Beside::Unknown => {
+            Beside::Unknown => self.begun_with(&neighbour, name).or_else(|| {
                 self.note_unknown(path, &neighbour);
-                None
-            }
-            Beside::Here if self.has_neighbours => {
-                let original = format!("{}/{name}", neighbour.rsplit_once('/')?.0);
-                fs::metadata(&original).is_ok().then(|| original.into())
-            }
-            Beside::Here => None,
+                self.brought.borrow().get(path)?.clone().ok()
+            }),
+            Beside::Here => self.beside_here(&neighbour, name),
         }
+    }
+
+    fn beside_here(&self, neighbour: &str, name: &str) -> Option<Arc<str>> {
+        let original = format!("{}/{name}", neighbour.rsplit_once('/').filter(|_| self.has_neighbours)?.0);
+        fs::metadata(&original).is_ok().then(|| original.into())
+    }
+
+    /// What a version that did not note from where files were brought has taken for what lies beside one.
+    fn begun_with(&self, neighbour: &str, name: &str) -> Option<Arc<str>> {
+        if self.has_begun { self.beside_here(neighbour, name) } else { None }
     }
 
     /// What others have brought is not taken for what lies beside a file that was brought from nobody knows where.
     fn note_unknown(&self, path: &str, neighbour: &str) {
         let name = neighbour.rsplit_once('/').map_or(neighbour, |(_, name)| name);
-        let message = format!("`{path}` cannot be looked for: it is not known what lies beside `{name}` where that was brought from");
-        self.brought.borrow_mut().entry(path.into()).or_insert(Err(Absence { message, is_sure: false }));
+        let why = format!("`{path}` cannot be looked for: it is not known what lies beside `{name}` where that was brought from");
+        self.brought.borrow_mut().entry(path.into()).or_insert_with(|| self.not_found(path, why, false));
+    }
+
+    /// What an attempt that has begun did not get then is not there; what it got lies there, wherever it came from.
+    fn not_found(&self, path: &str, message: String, is_sure: bool) -> Result<Arc<str>, Absence> {
+        if self.has_begun && fs::metadata(path).is_ok() {
+            return Ok(path.into());
+        }
+        Err(Absence { message, is_sure: is_sure || self.has_begun })
     }
 
     /// The original beside which that of a path would lie, and the name it would have there. `None` for a path that has one.
@@ -88,8 +102,8 @@ impl TaskHost {
             let Some((file, name)) = neighbour else { return };
             match self.remote.beside(Path::new(&*file), name) {
                 Beside::At(url) => wanted.push((Arc::clone(path), url.into())),
-                Beside::Unknown => self.note_unknown(path, &file),
-                Beside::Here => {}
+                Beside::Unknown if self.begun_with(&file, name).is_none() => self.note_unknown(path, &file),
+                Beside::Unknown | Beside::Here => {}
             }
         });
         self.bring(wanted);
@@ -109,7 +123,7 @@ impl TaskHost {
             let Some(found) = found.get(&url) else { continue };
             let result = match found {
                 Ok(local) => Ok(local.to_string_lossy().into()),
-                Err(unfound) => Err(Absence { message: format!("`{url}` {}", unfound.why), is_sure: unfound.is_absent }),
+                Err(unfound) => self.not_found(&path, format!("`{url}` {}", unfound.why), unfound.is_absent),
             };
             brought.insert(path, result);
         }
@@ -127,7 +141,10 @@ impl TaskHost {
 
     /// Whether everything that was looked for has a sure answer.
     pub fn is_sure(&self) -> bool {
-        self.brought.borrow().values().all(|found| found.as_ref().err().is_none_or(|absence| absence.is_sure))
+        self.brought.borrow().iter().all(|(path, found)| match found {
+            Ok(copy) => copy != path,
+            Err(absence) => absence.is_sure && !self.has_begun,
+        })
     }
 
     /// The place of a file on this machine, to read it.
