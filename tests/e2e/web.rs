@@ -263,6 +263,42 @@ fn quick_while_slow(more: &str) {
     });
 }
 
+/// A run that is ending waits for nothing that is brought, and many who wait keep no other call from being prepared.
+#[test]
+fn a_slow_place_keeps_no_run_from_ending() {
+    let files = Files::default();
+    let put = |name: &str, status: u16, text: &str| {
+        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
+    };
+    let (address, _) = changing_site(Arc::clone(&files));
+    put("a.bam", 200, "reads\n");
+    for (shards, last, code) in [(1100, "exit 3", 1), (20, "sleep 100", 130)] {
+        put("a.bam.bai", SLOW, "");
+        let yard = Yard::new();
+        let text = "version 1.1\nworkflow w { input { File bam } scatter (i in range(SHARDS)) { call slow { input: bam = bam } }\n\
+            call quick as first call quick { input: after = first.n } }\n\
+            task slow { input { File bam File index = bam + \".bai\" } command <<< cat ~{index} >>> }\n\
+            task quick { input { Int after = -1 } command <<< [ ~{after} = -1 ] || { touch DONE; LAST; } >>> output { Int n = 0 } }\n";
+        let done = yard.path("done");
+        let text = text.replace("SHARDS", &shards.to_string()).replace("LAST", last);
+        yard.write("w.wdl", &text.replace("DONE", done.to_str().unwrap()));
+        let mut child = yard.start(&["run", "w.wdl", &format!("bam={address}/data/a.bam")]);
+        wait_for("the quick call", || done.exists() || child.try_wait().unwrap().is_some());
+        if code == 130 {
+            std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        }
+        let asked = Instant::now();
+        wait_for("the end", || child.try_wait().unwrap().is_some());
+        let took = asked.elapsed();
+        put("a.bam.bai", 404, "");
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{}", yard.read("background.err"));
+        assert!(took < Duration::from_secs(25), "it waited for what nobody needs: {took:?}");
+        let show = yard.show("last");
+        let aborted = show["calls"].as_array().unwrap().iter().filter(|call| call["state"] == "Aborted").count();
+        assert_eq!(aborted, shards + usize::from(code == 130), "{last}");
+    }
+}
+
 /// What a task was brought lies there: who takes it up asks nobody for it, and starts nothing again.
 #[test]
 fn a_task_that_has_begun_needs_no_place_any_more() {

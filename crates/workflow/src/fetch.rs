@@ -107,15 +107,17 @@ pub type Brought = HashMap<Arc<str>, Result<PathBuf, String>>;
 
 /// Brings what is behind these URLs, several at once.
 pub fn bring_all(fetch: &(dyn Fetch + Sync), urls: &[Arc<str>], on_behalf: Option<&str>) -> Brought {
-    at_once(urls, |url| fetch.fetch(url, on_behalf))
+    at_once(urls, &Patience::default(), |url| fetch.fetch(url, on_behalf))
 }
 
-/// Does something with URLs, with several at once.
-fn at_once<T: Send>(urls: &[Arc<str>], bring: impl Fn(&str) -> T + Sync) -> HashMap<Arc<str>, T> {
+/// Does something with URLs, with several at once, as long as somebody needs it.
+fn at_once<T: Send>(urls: &[Arc<str>], patience: &Patience, bring: impl Fn(&str) -> T + Sync) -> HashMap<Arc<str>, T> {
     let brought = Mutex::new(HashMap::with_capacity(urls.len()));
     let next = AtomicUsize::new(0);
     let work = || {
-        while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while !patience.has_ended()
+            && let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed))
+        {
             let found = bring(url);
             brought.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(url), found);
         }
@@ -132,17 +134,32 @@ fn at_once<T: Send>(urls: &[Arc<str>], bring: impl Fn(&str) -> T + Sync) -> Hash
 
 /// Whether somebody has the time to wait for what is brought.
 #[derive(Clone, Debug, Default)]
-pub struct Patience(Option<Arc<AtomicBool>>);
+pub struct Patience {
+    /// Of somebody who has none: whether he would have had to wait.
+    missed: Option<Arc<AtomicBool>>,
+    /// Whether nobody needs any more what he waits for.
+    ended: Option<Arc<AtomicBool>>,
+}
 
 impl Patience {
     /// Of somebody who must not wait, but remembers that he would have had to.
     pub fn none() -> Self {
-        Patience(Some(Arc::default()))
+        Patience { missed: Some(Arc::default()), ended: None }
+    }
+
+    /// Of somebody who waits until this is set; what he then has is worth nothing.
+    pub fn until(ended: Arc<AtomicBool>) -> Self {
+        Patience { missed: None, ended: Some(ended) }
+    }
+
+    /// Whether nobody needs any more what he waits for.
+    fn has_ended(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Relaxed))
     }
 
     /// Whether something may be brought now.
     pub(crate) fn allows(&self) -> bool {
-        self.0.as_ref().is_none_or(|is_missed| {
+        self.missed.as_ref().is_none_or(|is_missed| {
             is_missed.store(true, Ordering::Relaxed);
             false
         })
@@ -150,7 +167,7 @@ impl Patience {
 
     /// Whether something was not brought that was needed: whatever was made without it is worth nothing.
     pub fn was_missed(&self) -> bool {
-        self.0.as_ref().is_some_and(|is_missed| is_missed.load(Ordering::Relaxed))
+        self.missed.as_ref().is_some_and(|is_missed| is_missed.load(Ordering::Relaxed))
     }
 }
 
@@ -297,9 +314,9 @@ impl Remote {
     }
 
     /// Brings what may be behind these URLs.
-    pub(crate) fn find_all(&self, urls: &[Arc<str>]) -> HashMap<Arc<str>, Result<PathBuf, Unfound>> {
+    pub(crate) fn find_all(&self, urls: &[Arc<str>], patience: &Patience) -> HashMap<Arc<str>, Result<PathBuf, Unfound>> {
         let nobody = || Unfound { why: "cannot be brought here".into(), is_absent: false };
-        at_once(urls, |url| self.fetch.as_ref().ok_or_else(nobody)?.find(url, self.on_behalf.as_deref()))
+        at_once(urls, patience, |url| self.fetch.as_ref().ok_or_else(nobody)?.find(url, self.on_behalf.as_deref()))
     }
 
     /// Whether files can be stored behind a URL.
@@ -394,7 +411,7 @@ impl Remote {
             return urls.into_iter().map(|url| (url, Err(LATER.into()))).collect();
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
-        bring_all(fetch, &urls, self.on_behalf.as_deref())
+        at_once(&urls, patience, |url| fetch.fetch(url, self.on_behalf.as_deref()))
     }
 }
 

@@ -43,6 +43,7 @@ use crate::{
     task::{TaskFrame, place as place_of},
     unwritten::Unwritten,
 };
+pub use aside::Endings;
 pub use images::RunImages;
 pub use left::Left;
 
@@ -63,6 +64,8 @@ pub struct PrepareContext {
     pub unwritten: Unwritten,
     /// What the tags of images mean to its runs.
     pub images: RunImages,
+    /// Which of its runs are ending.
+    pub endings: Endings,
     /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
     pub task_parts: Mutex<HashMap<usize, TaskParts>>,
 }
@@ -274,7 +277,11 @@ impl Shared {
                 _ => {}
             }
         }
-        let patience = if preparation.may_wait { Patience::default() } else { Patience::none() };
+        let patience = match (preparation.may_wait, preparation.may_have_started) {
+            (false, _) => Patience::none(),
+            (true, false) => Patience::until(preparation.context.endings.of(preparation.root)),
+            (true, true) => Patience::default(),
+        };
         let result = self.prepared(preparation, &patience, false);
         if patience.was_missed() {
             return Err(Halt::Wait);

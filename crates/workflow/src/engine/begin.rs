@@ -154,6 +154,7 @@ impl Engine<'_> {
             left,
             told: None,
             ahead: false,
+            waits: None,
             root,
         };
         let number = self.gate.number();

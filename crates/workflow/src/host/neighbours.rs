@@ -117,7 +117,7 @@ impl TaskHost {
             return;
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
-        let found = self.remote.find_all(&urls);
+        let found = self.remote.find_all(&urls, &self.patience);
         let mut brought = self.brought.borrow_mut();
         for (path, url) in wanted {
             let Some(found) = found.get(&url) else { continue };

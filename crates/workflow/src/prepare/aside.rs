@@ -2,15 +2,19 @@
 //! nobody who needs nothing of it.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use batchyard_core::Pool;
 use batchyard_model::RunId;
 use batchyard_wdl::limits::STACK_BYTES;
 
-use super::{Preparation, Shared};
+use super::{Preparation, Shared, guarded};
+use crate::{documents::Failure, engine::Message};
 
 /// Threads that may wait.
 const THREADS: usize = 16;
@@ -28,14 +32,44 @@ impl Aside {
         Aside { pool: Pool::new("bring", THREADS, STACK_BYTES), turns: Mutex::default() }
     }
 
+    /// Does what was taken for a run. A panic of ours ends that alone.
+    fn done(&self, root: RunId, work: impl FnOnce()) -> Result<(), Failure> {
+        let done = guarded(|| {
+            work();
+            Ok(())
+        });
+        self.turns().end(root);
+        done
+    }
+
     fn turns(&self) -> MutexGuard<'_, Turns<Preparation>> {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which runs of an engine are ending: calls of theirs that have not begun are brought nothing any more.
+#[derive(Default)]
+pub struct Endings(Mutex<HashMap<RunId, Arc<AtomicBool>>>);
+
+impl Endings {
+    /// Whether a run is ending.
+    pub(super) fn of(&self, root: RunId) -> Arc<AtomicBool> {
+        Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(root).or_default())
+    }
+}
+
+impl Preparation {
+    /// Whether its run is ending, so that its engine has ended the call.
+    fn is_in_vain(&self) -> bool {
+        !self.may_have_started && self.context.endings.of(self.root).load(Ordering::Relaxed)
     }
 }
 
 impl Shared {
     /// A call is prepared where waiting harms nobody.
     pub(super) fn put_aside(self: &Arc<Self>, preparation: Preparation) {
+        // Before anybody can say how it went. An engine that is gone needs no answer.
+        let _ = preparation.context.reply.send(Message::Brings(preparation.number));
         self.aside.turns().add(preparation.root, Preparation { may_wait: true, ..preparation });
         let shared = Arc::clone(self);
         if self.aside.pool.run(move || shared.bring()).is_err() {
@@ -48,10 +82,17 @@ impl Shared {
     fn bring(self: &Arc<Self>) {
         loop {
             let Some((root, preparation)) = self.aside.turns().take() else { return };
-            if let Some(one) = self.tried(preparation) {
-                self.answer(vec![one]);
+            let (reply, number) = (preparation.context.reply.clone(), preparation.number);
+            let done = self.aside.done(root, || {
+                if !preparation.is_in_vain()
+                    && let Some(one) = self.tried(preparation)
+                {
+                    self.answer(vec![one]);
+                }
+            });
+            if let Err(failure) = done {
+                let _ = reply.send(Message::Prepared(number, Box::new(Err(failure))));
             }
-            self.aside.turns().end(root);
         }
     }
 }
@@ -105,6 +146,15 @@ impl<T> Turns<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistake_of_ours_takes_no_turn_from_others() {
+        let aside = Aside::new();
+        let run = RunId::random();
+        aside.turns().runs.push_back(OfRun { root: run, waiting: VecDeque::new(), working: 1 });
+        assert!(aside.done(run, || panic!("a mistake of ours")).is_err());
+        assert!(aside.turns().runs.is_empty());
+    }
 
     #[test]
     fn runs_take_turns_and_none_has_all_threads() {

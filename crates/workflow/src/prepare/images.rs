@@ -4,7 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
 use batchyard_model::RunId;
@@ -160,8 +160,9 @@ impl Preparation {
 }
 
 impl Preparer {
-    /// A run is ending: its calls wait for no registry any more.
+    /// A run is ending: its calls wait for no registry any more, and those that have not begun for nothing that is brought.
     pub fn ask_no_more(&self, context: &Arc<PrepareContext>, root: RunId) {
+        context.endings.of(root).store(true, Ordering::Relaxed);
         let DigestPolicy::LookUp(digests) = &context.settings.digests else { return };
         let mut state = context.images.lock();
         state.ended.insert(root);
