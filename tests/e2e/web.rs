@@ -263,6 +263,23 @@ fn quick_while_slow(more: &str) {
     });
 }
 
+#[test]
+fn what_many_calls_name_themselves_is_asked_for_once() {
+    let (address, asked) = site(vec![("/data/ref.fa", "ref\n"), ("/data/sum", "1\n")]);
+    let yard = Yard::new();
+    for (meta, times) in [("", 1), ("meta { volatile: true }", 2)] {
+        let text = "version 1.1\nworkflow w { scatter (i in range(12)) { call t { input: i = i } } output { Array[String] said = t.said } }\n\
+            task t { META input { Int i } File ref = \"SITE/data/ref.fa\" Int sum = read_int(\"SITE/data/sum\")\n\
+            command <<< cat ~{ref}; echo ~{sum} >>> output { String said = read_string(stdout()) } }\n";
+        yard.write("w.wdl", &text.replace("META", meta).replace("SITE", &address));
+        assert_eq!(yard.outputs(&["run", "w.wdl"])["w.said"], json!(vec!["ref\n1"; 12]));
+        for name in ["/data/ref.fa", "/data/sum"] {
+            let count = asked.lock().unwrap().iter().filter(|path| path.starts_with(name)).count();
+            assert_eq!(count, times, "{name} once for each run");
+        }
+    }
+}
+
 /// A run that is ending waits for nothing that is brought, and many who wait keep no other call from being prepared.
 #[test]
 fn a_slow_place_keeps_no_run_from_ending() {

@@ -16,7 +16,7 @@ use batchyard_workflow::{
     identity::{mtime_ns, text_hash},
 };
 
-use self::memo::Memo;
+use self::memo::{Age, Memo};
 
 /// Time until a server answers.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -186,6 +186,17 @@ impl Everywhere {
     pub fn new(web: Downloads, objects: Option<Arc<dyn Fetch + Send + Sync>>) -> Self {
         Everywhere { web, objects, memo: None }
     }
+
+    fn found(&self, url: &str, on_behalf: Option<&str>, age: Age) -> Result<PathBuf, Unfound> {
+        let find = || match self.objects.as_ref().filter(|objects| objects.knows(url)) {
+            Some(objects) => objects.find(url, on_behalf),
+            None => self.web.find(url, on_behalf),
+        };
+        match &self.memo {
+            Some(memo) => memo.find(url, age, find),
+            None => find(),
+        }
+    }
 }
 
 impl Fetch for Everywhere {
@@ -194,21 +205,11 @@ impl Fetch for Everywhere {
     }
 
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
-        match self.objects.as_ref().filter(|objects| objects.knows(url)) {
-            Some(objects) => objects.fetch(url, on_behalf),
-            None => self.web.fetch(url, on_behalf),
-        }
+        self.found(url, on_behalf, Age::Fresh).map_err(|unfound| unfound.why)
     }
 
     fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
-        let find = || match self.objects.as_ref().filter(|objects| objects.knows(url)) {
-            Some(objects) => objects.find(url, on_behalf),
-            None => self.web.find(url, on_behalf),
-        };
-        match &self.memo {
-            Some(memo) => memo.find(url, find),
-            None => find(),
-        }
+        self.found(url, on_behalf, Age::Recent)
     }
 
     fn kept(&self, url: &str, on_behalf: Option<&str>) -> Option<PathBuf> {

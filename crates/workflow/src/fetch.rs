@@ -57,7 +57,7 @@ pub trait Fetch: fmt::Debug {
     /// Why there is none, in words that go on after the URL.
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String>;
 
-    /// The same for something that may not be there.
+    /// The same for something that may not be there; what a run has just been told of it counts.
     ///
     /// # Errors
     /// Why there is none.
@@ -333,11 +333,18 @@ impl Remote {
         stored.map_err(|why| format!("`{url}` {why}"))
     }
 
-    /// The same for whoever reads it.
+    /// The same for whoever reads it before a command of his own could have changed it: what the run has just been told counts.
     pub(crate) fn readable(&self, path: &str, patience: &Patience) -> Option<io::Result<PathBuf>> {
-        if self.knows(path) && !patience.allows() {
+        let fetch = self.fetch.as_ref().filter(|_| self.knows(path))?;
+        if !patience.allows() {
             return Some(Err(io::Error::other(format!("`{path}` {LATER}"))));
         }
+        let found = fetch.find(path, self.on_behalf.as_deref());
+        Some(found.map_err(|unfound| io::Error::other(format!("`{path}` {}", unfound.why))))
+    }
+
+    /// The same for everybody else.
+    pub(crate) fn readable_now(&self, path: &str) -> Option<io::Result<PathBuf>> {
         self.local(path).map(|found| found.map_err(|why| io::Error::other(format!("`{path}` {why}"))))
     }
 
@@ -411,7 +418,7 @@ impl Remote {
             return urls.into_iter().map(|url| (url, Err(LATER.into()))).collect();
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
-        at_once(&urls, patience, |url| fetch.fetch(url, self.on_behalf.as_deref()))
+        at_once(&urls, patience, |url| fetch.find(url, self.on_behalf.as_deref()).map_err(|unfound| unfound.why))
     }
 }
 

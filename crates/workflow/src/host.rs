@@ -230,7 +230,7 @@ impl WorkflowHost {
     }
 
     fn local(&self, path: &str) -> io::Result<PathBuf> {
-        self.remote.readable(path, &Patience::default()).unwrap_or_else(|| Ok(local_path(path).into()))
+        self.remote.readable_now(path).unwrap_or_else(|| Ok(local_path(path).into()))
     }
 
     /// The whole path of what an expression of this document names, and what is there, see [`settled`].

@@ -149,7 +149,8 @@ impl TaskHost {
 
     /// The place of a file on this machine, to read it.
     pub(super) fn readable(&self, path: &str) -> io::Result<PathBuf> {
-        if let Some(brought) = self.remote.readable(path, &self.patience) {
+        let brought = if self.finished { self.remote.readable_now(path) } else { self.remote.readable(path, &self.patience) };
+        if let Some(brought) = brought {
             return brought;
         }
         let place = self.resolve(path);
