@@ -255,7 +255,8 @@ impl Fetch for Granting {
         self.fetch.kept(url, on_behalf).inspect(|path| self.reader.grant(path))
     }
     fn beside(&self, file: &Path, name: &str) -> Beside {
-        self.fetch.beside(file, name)
+        // Who only knows the path of what was brought for others is not told, or brought, what lies beside it: its URL may be a secret.
+        if self.reader.is_granted(file) { self.fetch.beside(file, name) } else { Beside::Here }
     }
     fn needs(&self, file: &Path) -> Result<(), String> {
         self.fetch.needs(file)
@@ -446,6 +447,29 @@ mod tests {
             self.0.wait();
             if url.ends_with("bad") { Err("is gone".into()) } else { Ok(url.replace("http://x", "/kept").into()) }
         }
+    }
+
+    /// Says of every file that something lies beside it.
+    #[derive(Debug)]
+    struct Signed;
+
+    impl Fetch for Signed {
+        fn fetch(&self, url: &str, _: Option<&str>) -> Result<PathBuf, String> {
+            Ok(url.replace("http://x", "/kept").into())
+        }
+        fn beside(&self, _: &Path, name: &str) -> Beside {
+            Beside::At(format!("http://x/{name}?key=secret"))
+        }
+    }
+
+    #[test]
+    fn what_was_brought_for_others_has_nothing_beside_it() {
+        let user = User { name: "ann".into(), uid: 1001, gid: 1001, groups: vec![1001], home: "/".into() };
+        let remote = Remote { fetch: Some(Arc::new(Signed)), on_behalf: None, reader: Some(Reader::new(user)) }.for_run();
+        let beside = || remote.beside(Path::new("/kept/a.bam"), "a.md5");
+        assert_eq!(beside(), Beside::Here);
+        remote.local("http://x/a.bam").unwrap().unwrap();
+        assert_eq!(beside(), Beside::At("http://x/a.md5?key=secret".into()));
     }
 
     #[test]
