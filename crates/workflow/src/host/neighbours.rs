@@ -10,7 +10,7 @@ use std::{
 use batchyard_wdl::{inputs, value::Value};
 use indexmap::IndexSet;
 
-use super::{TaskHost, local_path};
+use super::{TaskHost, is_remote, local_path};
 use crate::fetch::Beside;
 
 /// What was looked for beside something that was brought: the copy, or why there is none.
@@ -147,9 +147,22 @@ impl TaskHost {
         })
     }
 
+    /// The copy of what is behind a URL, before the command: it is asked for once.
+    fn readable_ahead(&self, path: &str) -> Option<io::Result<PathBuf>> {
+        let known = self.brought.borrow().get(path).filter(|_| is_remote(path)).and_then(|found| found.clone().ok());
+        if let Some(copy) = known.filter(|copy| Path::new(&**copy).exists()) {
+            return Some(Ok(PathBuf::from(&*copy)));
+        }
+        let brought = self.remote.readable(path, &self.patience)?;
+        if let Ok(copy) = &brought {
+            self.brought.borrow_mut().insert(path.into(), Ok(copy.to_string_lossy().into()));
+        }
+        Some(brought)
+    }
+
     /// The place of a file on this machine, to read it.
     pub(super) fn readable(&self, path: &str) -> io::Result<PathBuf> {
-        let brought = if self.finished { self.remote.readable_now(path) } else { self.remote.readable(path, &self.patience) };
+        let brought = if self.finished { self.remote.readable_now(path) } else { self.readable_ahead(path) };
         if let Some(brought) = brought {
             return brought;
         }

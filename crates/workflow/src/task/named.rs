@@ -1,11 +1,12 @@
 //! What a task names and reads itself, for the identity of a call: its inputs do not tell it.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 use batchyard_wdl::{
     ast::{Decl, Expr, ExprKind, StringPart},
     inputs,
-    value::Value,
+    types::Type,
+    value::{Value, text_bytes},
 };
 
 use super::TaskFrame;
@@ -13,6 +14,20 @@ use crate::documents::Failure;
 
 /// Stands for a file that is not there when a call is looked up: no file has this path.
 const NOT_THERE: &str = "";
+
+/// Bytes of a value, as text, that was read ahead and is kept until the call begins.
+const KEPT_BYTES: u64 = 4 << 10;
+/// Functions that choose among what they are given.
+const CHOICES: [&str; 3] = ["select_first", "select_all", "flatten"];
+
+/// Whether values of a type are files and nothing else.
+fn is_of_files(ty: &Type) -> bool {
+    match ty {
+        Type::File | Type::Directory => true,
+        Type::Array { item, .. } | Type::Optional(item) => is_of_files(item),
+        _ => false,
+    }
+}
 
 impl TaskFrame {
     /// Whether the value of a declaration may hold paths of files.
@@ -61,6 +76,17 @@ impl TaskFrame {
     /// # Errors
     /// The first one that has no value, now at least.
     pub fn read_ahead(&self) -> Result<(), Failure> {
+        let known: HashSet<Arc<str>> = self.values.borrow().keys().cloned().collect();
+        let read = self.read_all();
+        // Until the call begins, which may be a long time, many hold what they have read: the next reading is of files that are here.
+        self.values.borrow_mut().retain(|name, value| {
+            let names_files = || self.declaration(name).is_some_and(|decl| self.may_name_files(decl));
+            known.contains(name) || text_bytes([&*value], KEPT_BYTES) <= KEPT_BYTES || names_files()
+        });
+        read
+    }
+
+    fn read_all(&self) -> Result<(), Failure> {
         let of_task = |expr: &Expr| self.reads(expr) && !self.writes(expr, &mut Vec::new());
         for decl in self.task.inputs.iter().chain(&self.task.decls) {
             if decl.value.as_ref().is_some_and(of_task) {
@@ -93,9 +119,33 @@ impl TaskFrame {
         })
     }
 
+    /// Whether all files that an expression may be are those of values with names.
     fn is_named_file(&self, expr: &Expr) -> bool {
-        let ExprKind::Ident(name) = &expr.kind else { return false };
-        self.declaration(name).is_some_and(|decl| self.may_name_files(decl))
+        match &expr.kind {
+            ExprKind::Ident(name) => self.declaration(name).is_some_and(|decl| self.may_name_files(decl)),
+            ExprKind::Index(..) | ExprKind::Member(..) => self.part_of_named(expr).is_some_and(|ty| is_of_files(&ty)),
+            ExprKind::If(_, yes, no) => self.is_named_file(yes) && self.is_named_file(no),
+            ExprKind::Array(items) => items.iter().all(|item| self.is_named_file(item)),
+            ExprKind::Call(name, arguments) if CHOICES.contains(&&*name.text) => arguments.iter().all(|one| self.is_named_file(one)),
+            _ => false,
+        }
+    }
+
+    /// The type of a part of a value with a name.
+    fn part_of_named(&self, expr: &Expr) -> Option<Type> {
+        match &expr.kind {
+            ExprKind::Ident(name) => self.ty(self.declaration(name)?).ok(),
+            ExprKind::Index(whole, _) => match self.part_of_named(whole)? {
+                Type::Array { item: part, .. } | Type::Map(_, part) => Some((*part).clone()),
+                _ => None,
+            },
+            ExprKind::Member(whole, name) => match (self.part_of_named(whole)?, &*name.text) {
+                (Type::Struct(of), name) => of.member(name).cloned(),
+                (Type::Pair(part, _), "left") | (Type::Pair(_, part), "right") => Some((*part).clone()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Whether a value holds what this attempt writes, by itself or by a name.
@@ -135,8 +185,11 @@ mod tests {
 
     /// A task whose input `bam` is a file of a folder.
     fn frame(dir: &Path, declarations: &str, command: &str) -> TaskFrame {
-        let text = format!("version 1.1\ntask t {{ input {{ File bam }} {declarations} command <<<{command}>>> }}");
-        let module = load::load("t.wdl", &MemoryLoader::default().with("t.wdl", &text)).unwrap().module;
+        frame_of(&format!("version 1.1\ntask t {{ input {{ File bam }} {declarations} command <<<{command}>>> }}"), dir)
+    }
+
+    fn frame_of(text: &str, dir: &Path) -> TaskFrame {
+        let module = load::load("t.wdl", &MemoryLoader::default().with("t.wdl", text)).unwrap().module;
         let task = Arc::clone(module.document.tasks.first().unwrap());
         let bam = Value::file(dir.join("a.bam").to_str().unwrap());
         let mut frame = TaskFrame::new(&module, &task, Dialect::Specification, &dir.join("call"), &IndexMap::from([("bam".into(), bam)]));
@@ -183,5 +236,46 @@ mod tests {
         assert!(learnt("String sum = read_string(bam) Float bytes = size(bam)", "~{read_string(bam)}").unwrap().is_empty());
         assert!(learnt("File list = write_lines([\"a\"]) Array[String] lines = read_lines(list)", "").unwrap().is_empty());
         assert!(learnt("String sum = read_string(bam + \".none\")", "").is_err());
+    }
+
+    #[test]
+    fn what_is_read_ahead_is_not_held_until_the_call_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        write("a.bam", "line\n");
+        write("a.small", "line\n");
+        write("a.large", &"line\n".repeat(5000));
+        let beside = |name: &str| format!("sub(bam, \"bam$\", \"{name}\")");
+        let held = |declarations: &str| {
+            let frame = frame(dir.path(), &format!("{declarations} Array[String] ids = read_lines(from)"), "");
+            frame.read_ahead().unwrap();
+            let is_held = frame.values.borrow().contains_key("ids");
+            frame.settle().unwrap();
+            assert!(frame.values.borrow().contains_key("ids"));
+            is_held
+        };
+        assert!(held(&format!("String from = {}", beside("small"))));
+        assert!(!held(&format!("String from = {}", beside("large"))));
+        // What counts itself is not read at all.
+        let structs = "struct S { File f String s }\n";
+        let is_read = |declarations: &str, list: &str| {
+            let text = format!(
+                "version 1.1\n{structs} task t {{ input {{ File bam }} {declarations} Array[String] ids = read_lines({list}) command <<<>>> }}"
+            );
+            let frame = frame_of(&text, dir.path());
+            frame.read_ahead().unwrap();
+            frame.values.borrow().contains_key("ids")
+        };
+        for (declarations, list) in [
+            ("Array[File] lists = [bam]", "lists[0]"),
+            ("Map[String, Pair[File, Int]] lists = {\"a\": (bam, 1)}", "lists[\"a\"].left"),
+            ("S s = S { f: bam, s: bam }", "s.f"),
+            ("File? one = bam", "select_first([one, bam])"),
+            ("Boolean b = true", "if b then bam else bam"),
+        ] {
+            assert!(!is_read(declarations, list), "{list}");
+        }
+        assert!(is_read("S s = S { f: bam, s: bam }", "s.s"), "a text is no file that counts");
+        assert!(is_read("Array[String] texts = [bam]", "texts[0]"));
     }
 }
