@@ -87,18 +87,34 @@ impl TaskFrame {
     }
 
     fn read_all(&self) -> Result<(), Failure> {
-        let of_task = |expr: &Expr| self.reads(expr) && !self.writes(expr, &mut Vec::new());
-        for decl in self.task.inputs.iter().chain(&self.task.decls) {
-            if decl.value.as_ref().is_some_and(of_task) {
-                self.value_of(decl)?;
+        let reading = |expr: &&Expr| self.reads(expr);
+        for decl in self.task.inputs.iter().chain(&self.task.decls).filter(|decl| !self.given.contains(&decl.name.text)) {
+            match decl.value.as_ref().filter(reading) {
+                Some(expr) if self.writes(expr, &mut Vec::new()) => self.read_inside(expr),
+                Some(_) => drop(self.value_of(decl)?),
+                None => {}
             }
         }
         for part in &self.task.command.parts {
-            if matches!(part, StringPart::Placeholder(placeholder) if of_task(&placeholder.expr)) {
-                self.render(std::slice::from_ref(part))?;
+            let StringPart::Placeholder(placeholder) = part else { continue };
+            match Some(&placeholder.expr).filter(reading) {
+                Some(expr) if self.writes(expr, &mut Vec::new()) => self.read_inside(expr),
+                Some(_) => drop(self.render(std::slice::from_ref(part))?),
+                None => {}
             }
         }
         Ok(())
+    }
+
+    /// Reads what stands inside an expression that also writes, and does not depend on what is written. What cannot be read may belong
+    /// to a branch that is not taken.
+    fn read_inside(&self, expr: &Expr) {
+        expr.holds(&|inner| {
+            if self.reads_itself(inner) && !self.writes(inner, &mut Vec::new()) {
+                let _ = self.eval(inner);
+            }
+            false
+        });
     }
 
     fn value_of(&self, decl: &Decl) -> Result<Value, Failure> {
@@ -111,12 +127,16 @@ impl TaskFrame {
 
     /// Whether an expression reads, or asks for the size of, anything but a file that has a name: such a file counts itself.
     fn reads(&self, expr: &Expr) -> bool {
-        expr.holds(&|inner| match &inner.kind {
+        expr.holds(&|inner| self.reads_itself(inner))
+    }
+
+    fn reads_itself(&self, expr: &Expr) -> bool {
+        match &expr.kind {
             ExprKind::Call(name, arguments) if name.text.starts_with("read_") || &*name.text == "size" => {
                 !arguments.first().is_some_and(|file| self.is_named_file(file))
             }
             _ => false,
-        })
+        }
     }
 
     /// Whether all files that an expression may be are those of values with names.
@@ -226,6 +246,8 @@ mod tests {
             ("String path = sub(bam, \"bam$\", \"md5\") String sum = read_string(path)", ""),
             ("", "~{read_string(sub(bam, \"bam$\", \"md5\"))}"),
             ("Float bytes = size(sub(bam, \"bam$\", \"md5\"))", ""),
+            ("File list = write_lines([bam, read_string(sub(bam, \"bam$\", \"md5\"))])", ""),
+            ("", "~{write_lines(read_lines(sub(bam, \"bam$\", \"md5\")))}"),
         ] {
             write("a.md5", "sum");
             let before = learnt(declarations, command).unwrap();
