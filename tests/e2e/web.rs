@@ -220,6 +220,39 @@ fn what_lies_beside_a_file_counts_for_the_cache() {
     }
 }
 
+/// A result is kept for what its call was prepared for: not where another index was put in place later, or for a further attempt.
+#[test]
+fn a_result_of_other_files_is_not_kept() {
+    let files = Files::default();
+    let put = |name: &str, text: &str| {
+        files.lock().unwrap().insert(format!("/data/{name}"), (200, text.to_owned()));
+    };
+    let (address, _) = changing_site(Arc::clone(&files));
+    let yard = Yard::new();
+    let log = yard.path("log").display().to_string();
+    put("a.bam", "reads\n");
+    put("a.bam.bai", "one");
+    let text = "version 1.1\nworkflow w { input { File bam } scatter (i in range(40)) { call t { input: i = i, bam = bam } }\n\
+        output { Array[String] said = t.said } }\n\
+        task t { input { Int i File bam File index = bam + \".bai\" } command <<<\n\
+        if [ ~{i} = 0 ] && [ ! -e LOG.begun ]; then touch LOG.begun; while [ ! -e LOG.go ]; do sleep 0.05; done; exit 1; fi\n\
+        cat ~{index}\n>>> runtime { cpu: 2 maxRetries: 1 } output { String said = read_string(stdout()) } }\n";
+    yard.write("w.wdl", &text.replace("LOG", &log));
+    yard.write("other.wdl", "version 1.1\ntask t { input { File bam File index = bam + \".bai\" } command <<< cat ~{index} >>> }");
+    let bam = format!("bam={address}/data/a.bam");
+    let mut child = yard.start(&["run", "w.wdl", "-d", "run", &bam]);
+    wait_for("the first attempt", || yard.path("log.begun").exists() || child.try_wait().unwrap().is_some());
+    put("a.bam.bai", "two");
+    yard.outputs(&["run", "other.wdl", &bam]);
+    yard.write("log.go", "");
+    wait_for("the run", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{}", yard.read("background.err"));
+    let said: serde_json::Value = serde_json::from_str(&yard.read("background.out")).unwrap();
+    assert_eq!(said["outputs"]["w.said"][0], "two", "the second attempt has found what is there now");
+    put("a.bam.bai", "one");
+    assert_eq!(yard.outputs(&["run", "w.wdl", &bam])["w.said"], json!(vec!["one"; 40]));
+}
+
 #[test]
 fn a_slow_place_holds_up_nobody_who_needs_nothing_of_it() {
     quick_while_slow("");

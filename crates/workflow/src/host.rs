@@ -3,7 +3,7 @@
 mod neighbours;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fs, io,
     io::Read,
     os::unix::fs::MetadataExt,
@@ -20,13 +20,14 @@ use batchyard_wdl::{
     version::{Dialect, Version},
 };
 use indexmap::IndexMap;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::{
     fetch::{Patience, Reader, Remote},
     glob, layout,
     limits::{Limits, ReadBytes},
     memory::Memory,
+    stamps::stamp_of,
 };
 
 /// The path behind a `file://` URL; other texts as they are.
@@ -291,6 +292,13 @@ impl Host for WorkflowHost {
     }
 }
 
+/// In which state the originals of the files of a task were, in the order in which they were met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Originals {
+    count: usize,
+    hash: u128,
+}
+
 /// Expressions of one attempt of a task.
 ///
 /// Files of the task's values have their localized path, also before anything is in place: until then they are
@@ -321,6 +329,8 @@ pub struct TaskHost {
     brought: RefCell<neighbours::Found>,
     /// What expressions have learnt before the command from files that are not values, by what was asked.
     learnt: RefCell<IndexMap<String, String>>,
+    /// Whether one of them has learnt something else later.
+    has_relearnt: Cell<bool>,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
     /// Whether links that lead nowhere are among the matches of globs.
@@ -344,6 +354,7 @@ impl TaskHost {
             has_begun: false,
             brought: RefCell::default(),
             learnt: RefCell::default(),
+            has_relearnt: Cell::default(),
             listed_globs: false,
             dangling_globs: false,
         }
@@ -517,8 +528,29 @@ impl TaskHost {
     fn learn(&self, what: &str, path: &str, learnt: impl FnOnce() -> String) {
         let local = local_path(path);
         if !self.finished && self.original(local).is_none() && !Path::new(local).starts_with(&self.execution_dir) {
-            self.learnt.borrow_mut().entry(format!("{what} of {local}")).or_insert_with(learnt);
+            let now = learnt();
+            let mut known = self.learnt.borrow_mut();
+            let first = known.entry(format!("{what} of {local}")).or_insert_with(|| now.clone());
+            self.has_relearnt.set(self.has_relearnt.get() || *first != now);
         }
+    }
+
+    /// The state of the originals that are known so far.
+    pub fn originals(&self) -> Originals {
+        self.first_originals(self.localized.borrow().len())
+    }
+
+    /// Whether what is put in place and was read is what it was then.
+    pub fn is_as_it_was(&self, then: &Originals) -> bool {
+        !self.has_relearnt.get() && self.first_originals(then.count) == *then
+    }
+
+    fn first_originals(&self, count: usize) -> Originals {
+        let mut hasher = Xxh3::new();
+        for original in self.localized.borrow().values().take(count) {
+            hasher.update(format!("{original}\0{:?}\0", stamp_of(original)).as_bytes());
+        }
+        Originals { count, hash: hasher.digest128() }
     }
 
     /// What expressions have learnt before the command from files that are not values, in the order in which they have asked.

@@ -36,6 +36,7 @@ use crate::{
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
     fetch::{Patience, Remote},
+    host::Originals,
     identity::{Hashing, Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
@@ -134,6 +135,8 @@ pub struct Prepared {
     pub place: Place,
     /// What it is, when caching is on for it.
     pub identity: Option<Identity>,
+    /// In which state its files were before that was worked out, or were found by a further attempt.
+    pub originals: Option<Originals>,
     /// An earlier result that can be taken.
     pub hit: Option<Hit>,
 }
@@ -342,8 +345,13 @@ impl Shared {
             // not wait learns only that he would have to.
             frame.reach_ahead().or_else(|failure| if must_be_had { Err(failure) } else { Ok(()) })?;
         }
+        let originals = (cacheable || !preparation.look_up).then(|| {
+            // What is wrong with one of them is found out when the call begins.
+            let _ = frame.name_ahead();
+            frame.host.originals()
+        });
         let identity = if cacheable { self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)? } else { None };
-        Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
+        Ok(Prepared { frame, runtime, attributes, place, identity, originals, hit: None })
     }
 
     fn at_provider(

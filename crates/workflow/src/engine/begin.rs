@@ -143,6 +143,7 @@ impl Engine<'_> {
             prepared_ms: 0,
             prepared: None,
             cache_key: None,
+            originals: None,
             control: None,
             staged: None,
             state: CallState::Queued,

@@ -26,6 +26,7 @@ use crate::{
     blobs, constants,
     documents::{EndDoc, Failure, StartDoc, to_text},
     frame::{FrameId, outputs_object},
+    host::Originals,
     layout,
     prepare::{Hit, Left, Preparation, Prepared, Told, guarded, record_maker},
     progress::Event,
@@ -57,6 +58,8 @@ pub(super) struct Call {
     pub(super) prepared: Option<Prepared>,
     /// What it is, kept over attempts.
     pub(super) cache_key: Option<String>,
+    /// The state of its files for which it is that.
+    pub(super) originals: Option<Originals>,
     pub(super) control: Option<Arc<Control>>,
     /// What its start will record.
     pub(super) staged: Option<(StartDoc, Vec<Write>)>,
@@ -200,6 +203,10 @@ impl Engine<'_> {
         prepared.identity = prepared.identity.filter(|identity| call.left.as_ref().is_none_or(|left| left.is(identity)));
         if let Some(identity) = &prepared.identity {
             call.cache_key = Some(identity.key.clone());
+            call.originals.clone_from(&prepared.originals);
+        } else if call.originals != prepared.originals {
+            // A further attempt, on other files than the first one.
+            call.cache_key = None;
         }
         // An attempt that may be running already is not replaced by an earlier result.
         if let Some(hit) = prepared.hit.take().filter(|_| !call.may_have_started) {
@@ -296,6 +303,8 @@ impl Engine<'_> {
             tag: call.id.to_string(),
             number: call.id.attempt,
             may_have_started: call.may_have_started,
+            originals: prepared.originals,
+            has_changed: false,
         };
         let (outbox, settings) = (self.outbox.clone(), Arc::clone(&self.settings));
         let pace = settings.limits.pace.clone().filter(|_| !attempt.may_have_started);
@@ -398,7 +407,11 @@ impl Engine<'_> {
             self.started(number);
         }
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let End { result, exit_code, usage, files, job_id } = end;
+        let End { result, exit_code, usage, files, job_id, has_changed } = end;
+        if has_changed {
+            // Its result is not one of the call that its key says it is.
+            call.cache_key = None;
+        }
         let mut document = EndDoc { job_id, usage: usage.map(Into::into), files, maker: record_maker(&call.id), ..EndDoc::default() };
         match result {
             Ok(outputs) => {

@@ -63,11 +63,20 @@ impl TaskFrame {
     /// # Errors
     /// The first one that has no value, now at least.
     pub fn reach_ahead(&self) -> Result<(), Failure> {
-        let mut reached = Ok(());
+        let named = self.name_ahead();
+        named.and(self.read_ahead())
+    }
+
+    /// The same for what names files alone: they are then known to the host.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn name_ahead(&self) -> Result<(), Failure> {
+        let mut named = Ok(());
         for decl in self.task.inputs.iter().chain(&self.task.decls).filter(|decl| decl.value.is_some() && self.may_name_files(decl)) {
-            reached = reached.and(self.unplaced(decl).map(drop));
+            named = named.and(self.unplaced(decl).map(drop));
         }
-        reached.and(self.read_ahead())
+        named
     }
 
     /// Computes what reads files that are not values themselves, in declarations and in the command. [`crate::host::TaskHost::learnt`]
