@@ -27,7 +27,7 @@ use crate::{
     attributes::{is_requirement, prevail},
     documents::Failure,
     frame::outputs_object,
-    host::{Ground, TaskHost, mend_of, settled},
+    host::{Ground, Look, TaskHost, local_path, mend_of, settled},
     runtime::Runtime,
 };
 
@@ -359,7 +359,12 @@ impl TaskFrame {
         absent(&value, false)?;
         let created = |path: &str| self.host.created(&self.module, path);
         let place = |path: &Path| self.host.localize(&path.to_string_lossy());
-        let look = |path: &str| self.host.exists(path).into();
+        // A relative path that leads nowhere beside the document is what the command may make; the working directory of this program says
+        // nothing of it.
+        let look = |path: &str| match Path::new(local_path(path)).is_absolute() {
+            true => self.host.exists(path).into(),
+            false => Look::Nothing,
+        };
         let ground = Ground { module: &self.module, dialect: self.dialect, place: &place, look: &look, created: &created };
         let settled = settled(&value, ty, &ground).map_err(|e| {
             let unknown = || self.failure_at(span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
@@ -573,6 +578,8 @@ mod tests {
         }
         // The working directory of the tests has a folder of this name: it is no business of the task.
         run("1.2", "File a = \"src\"", "String name = basename(a)").unwrap();
+        let optional = run("1.2", "File? a = \"Cargo.toml\" Boolean is_there = defined(a)", "Boolean said = is_there").unwrap();
+        assert_eq!(optional.1, [Value::Boolean(false)], "nor has it a file for it");
         let directory = |dialect: Dialect| {
             let text = format!("version 1.2\ntask t {{ File a = \"{}\" command <<< >>> }}", folder.join("set").display());
             TaskFrame { dialect, ..frame(&text, &folder.join("call")) }.settle().is_ok()
