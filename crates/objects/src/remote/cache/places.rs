@@ -74,8 +74,14 @@ impl Cache {
         for entry in entries.flatten() {
             let is_old =
                 entry.metadata().and_then(|about| about.modified()).is_ok_and(|at| now.duration_since(at).is_ok_and(|is| is > age));
-            if is_old && !self.folder.join(entry.file_name()).exists() {
-                let _ = fs::remove_file(entry.path());
+            let folder = self.folder.join(entry.file_name());
+            if !is_old || folder.exists() {
+                continue;
+            }
+            // Whoever brings something makes the folder first and looks for the note then: he finds none, or is seen here.
+            let aside = entry.path().with_extension("old");
+            if fs::rename(entry.path(), &aside).is_ok() {
+                let _ = if folder.exists() { fs::rename(&aside, entry.path()) } else { fs::remove_file(&aside) };
             }
         }
     }
