@@ -181,6 +181,24 @@ const COUNT: &str = "version 1.0\n\
     command <<< echo ran >> ~{ran}; wc -w < ~{words} > number; head -c 5 ~{words} >&2 >>>\n\
     output { File number = \"number\" } }\n";
 
+/// Who takes up a task that has begun does not ask for what was brought for it: its command is the same as before.
+fn goes_on_with_what_it_has(other: &Other, yard: &Yard, bam: &str) {
+    other.put("in/a.bam.sum", b"first");
+    let wdl = "version 1.1\ntask t { input { File bam File index = bam + \".bai\" } String sum = read_string(bam + \".sum\") command <<<\n\
+               echo x >> LOG; while [ ! -e LOG.go ]; do sleep 0.05; done; echo ~{sum} >>> output { String said = read_string(stdout()) } }";
+    yard.write("begun.wdl", &wdl.replace("LOG", yard.path("begun").to_str().unwrap()));
+    let mut child = yard.start(&["run", "begun.wdl", "-d", "begun-run", bam]);
+    wait_for("the task", || yard.path("begun").exists() || child.try_wait().unwrap().is_some());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    other.put("in/a.bam.sum", b"second");
+    yard.write("begun.go", "");
+    wait_for("its end", || yard.path("begun-run/call-t/execution/rc").exists());
+    let resumed = yard.call(&["resume", "last"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    assert_eq!((yard.show("last")["outputs"]["t.said"].clone(), lines(&yard.path("begun")).len()), (json!("first"), 1));
+}
+
 fn workflows_of_the_command_line(other: &Other) {
     let yard = other.near();
     other.put("in/words.txt", b"one two three");
@@ -227,6 +245,7 @@ fn workflows_of_the_command_line(other: &Other) {
     yard.write("beside.wdl", &beside.replace("END", "csi"));
     let failed = yard.call(&["run", "beside.wdl", &bam]);
     assert!(failed.code == 1 && failed.err.contains(&other.url("in/a.bam.csi")), "{}", failed.err);
+    goes_on_with_what_it_has(other, &yard, &bam);
     // A document that is there, and imports another one there.
     other.put(
         "wdl/main.wdl",

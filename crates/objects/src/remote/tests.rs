@@ -173,6 +173,10 @@ fn what_lies_beside_a_copy_has_the_url_beside_that_of_its_object() {
     let copy = cache.file("oss://data/in/r.bam").unwrap();
     let index = Beside::At("oss://data/in/r.bai".into());
     assert_eq!(cache.beside(&copy, "r.bai"), index);
+    fs::remove_file(folder.join("r.bam")).unwrap();
+    let kept = |name: &str| cache.kept(&Address::object(&format!("oss://data/in/{name}")).unwrap());
+    assert_eq!([kept("r.bam"), kept("r.bai")], [Some(copy.clone()), None], "its store is not asked");
+    fs::write(folder.join("r.bam"), "reads").unwrap();
     assert_eq!([cache.beside(&copy, ".."), cache.beside(&folder.join("r.bam"), "r.bai")], [Beside::Unknown, Beside::NoCopy]);
     // Neither a copy that is being brought nor one whose mark is lost is without a place.
     let mark = fs::OpenOptions::new().write(true).open(copy.parent().unwrap().join(".marks/r.bam")).unwrap();
