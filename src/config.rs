@@ -299,7 +299,7 @@ impl Config {
         let (original, shown) = (loader.original, loader.shown);
         let mut config = Config { home, database, runs_dir, import_map, warnings, stores, downloads, settings, server, original, shown };
         let web = Downloads::new(config.home.join("downloads"));
-        config.settings.remote.fetch = Some(Arc::new(Everywhere { web, objects: Some(config.stored_files()) }));
+        config.settings.remote.fetch = Some(Arc::new(Everywhere::new(web, Some(config.stored_files()))));
         Ok(config)
     }
 }

@@ -6,16 +6,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
-use batchyard_batch::instance::{Access, access::ADMIN};
+use batchyard_batch::instance::{Access, PlaceError, access::ADMIN};
 use batchyard_objects::{
-    Objects, Put,
+    ObjectError, Objects, Put, Record,
     folder::{place, stamp},
-    remote::{Address, Cache, Scheme},
+    remote::{self, Address, Cache, RemoteError, Scheme},
 };
-use batchyard_workflow::fetch::Fetch;
+use batchyard_workflow::fetch::{Beside, Fetch, Unfound};
 
 /// Object stores as files.
 #[derive(Debug)]
@@ -33,8 +33,17 @@ pub struct StoredFiles {
 /// it, never to what is stored; a copy that was changed is not used for later tasks.
 #[derive(Clone, Debug)]
 pub struct EmbeddedFiles {
-    pub objects: Objects,
-    pub folder: PathBuf,
+    objects: Objects,
+    folder: PathBuf,
+    /// The folder under its true name, once that was asked for.
+    canonical: OnceLock<PathBuf>,
+}
+
+impl EmbeddedFiles {
+    /// Copies below this folder, which is made when it is needed.
+    pub fn new(objects: Objects, folder: PathBuf) -> Self {
+        EmbeddedFiles { objects, folder, canonical: OnceLock::new() }
+    }
 }
 
 impl Fetch for StoredFiles {
@@ -43,18 +52,53 @@ impl Fetch for StoredFiles {
     }
 
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("cannot be read: {error}");
-        let address = Address::object(url).map_err(|e| failed(&e))?;
+        self.find(url, on_behalf).map_err(|unfound| unfound.why)
+    }
+
+    fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
+        let unknown = |why: String| Unfound { why: format!("cannot be read: {why}"), is_absent: false };
+        let absent = |why: String| Unfound { is_absent: true, ..unknown(why) };
+        let failed = |error: RemoteError| {
+            if error.is_missing() || error.is_refused() { absent(error.to_string()) } else { unknown(error.to_string()) }
+        };
+        let address = Address::object(url).map_err(failed)?;
         let rights = on_behalf.map(account_of);
         if let Some(embedded) = self.embedded_for(&address) {
             if let Some((account, admin)) = rights {
-                self.access(embedded, account, admin).read(url).map_err(|e| failed(&e))?;
+                self.access(embedded, account, admin).read(url).map_err(|error| match error {
+                    PlaceError::Refused { .. } => absent(error.to_string()),
+                    error => unknown(error.to_string()),
+                })?;
             }
             return embedded.file(&address.bucket, &address.key);
         }
-        self.known(url, &address).map_err(|e| failed(&e))?;
-        self.cache.allow(url, restricted(&rights), false).map_err(|e| failed(&e))?;
-        self.cache.file(url).map_err(|e| failed(&e))
+        self.known(url, &address).map_err(unknown)?;
+        self.cache.allow(url, restricted(&rights), false).map_err(failed)?;
+        self.cache.file(url).map_err(failed)
+    }
+
+    fn kept(&self, url: &str, on_behalf: Option<&str>) -> Option<PathBuf> {
+        let address = Address::object(url).ok()?;
+        let rights = on_behalf.map(account_of);
+        let Some(embedded) = self.embedded_for(&address) else {
+            self.cache.allow(url, restricted(&rights), false).ok()?;
+            return self.cache.kept(&address);
+        };
+        if let Some((account, admin)) = rights {
+            self.access(embedded, account, admin).read(url).ok()?;
+        }
+        Some(embedded.folder.join(&address.bucket).join(place(&address.key)?)).filter(|file| file.is_file())
+    }
+
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        match self.embedded.as_ref().map(|embedded| embedded.beside(file, name)) {
+            None | Some(Beside::Here) => match self.cache.beside(file, name) {
+                remote::Beside::NoCopy => Beside::Here,
+                remote::Beside::Unknown => Beside::Unknown,
+                remote::Beside::At(url) => Beside::At(url),
+            },
+            Some(found) => found,
+        }
     }
 
     fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
@@ -121,8 +165,15 @@ fn restricted(rights: &Option<(String, bool)>) -> Option<&str> {
 }
 
 impl EmbeddedFiles {
-    fn file(&self, bucket: &str, key: &str) -> Result<PathBuf, String> {
-        let record = self.objects.head(bucket, key).map_err(|e| format!("cannot be read: {e}"))?;
+    fn file(&self, bucket: &str, key: &str) -> Result<PathBuf, Unfound> {
+        let record = self.objects.head(bucket, key).map_err(|error| Unfound {
+            why: format!("cannot be read: {error}"),
+            is_absent: matches!(error, ObjectError::NoSuchKey { .. }),
+        })?;
+        self.up_to_date(bucket, key, &record).map_err(|why| Unfound { why, is_absent: false })
+    }
+
+    fn up_to_date(&self, bucket: &str, key: &str, record: &Record) -> Result<PathBuf, String> {
         let inner = place(key).ok_or("has a key that cannot be the name of a file")?;
         let file = self.folder.join(bucket).join(&inner);
         let mark = self.folder.join(".marks").join(bucket).join(&inner);
@@ -133,6 +184,22 @@ impl EmbeddedFiles {
         self.copy(bucket, key, &file).map_err(|e| format!("cannot be copied to `{}`: {e}", file.display()))?;
         stamp(&file).and_then(|stamp| write(&mark, &state(&stamp))).map_err(|e| format!("cannot be kept: {e}"))?;
         Ok(file)
+    }
+
+    /// What object has a name beside that of which a file is the copy.
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        let canonical = || match self.canonical.get() {
+            Some(known) => Some(known),
+            // It is there as soon as a copy is.
+            None => self.folder.canonicalize().ok().map(|found| self.canonical.get_or_init(|| found)),
+        };
+        let below = file.strip_prefix(&self.folder).ok().or_else(|| file.strip_prefix(canonical()?).ok());
+        let folder = below.and_then(|below| below.parent()?.to_str()).filter(|folder| !folder.is_empty());
+        match (folder, place(name).is_some_and(|path| path.components().count() == 1)) {
+            (None, _) => Beside::Here,
+            (Some(_), false) => Beside::Unknown,
+            (Some(folder), true) => Beside::At(format!("{}://{folder}/{name}", Scheme::Oss.name())),
+        }
     }
 
     /// Others may be using the former copy, so it is replaced as a whole.

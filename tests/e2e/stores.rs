@@ -181,6 +181,24 @@ const COUNT: &str = "version 1.0\n\
     command <<< echo ran >> ~{ran}; wc -w < ~{words} > number; head -c 5 ~{words} >&2 >>>\n\
     output { File number = \"number\" } }\n";
 
+/// Who takes up a task that has begun does not ask for what was brought for it: its command is the same as before.
+fn goes_on_with_what_it_has(other: &Other, yard: &Yard, bam: &str) {
+    other.put("in/a.bam.sum", b"first");
+    let wdl = "version 1.1\ntask t { input { File bam File index = bam + \".bai\" } String sum = read_string(bam + \".sum\") command <<<\n\
+               echo x >> LOG; while [ ! -e LOG.go ]; do sleep 0.05; done; echo ~{sum} >>> output { String said = read_string(stdout()) } }";
+    yard.write("begun.wdl", &wdl.replace("LOG", yard.path("begun").to_str().unwrap()));
+    let mut child = yard.start(&["run", "begun.wdl", "-d", "begun-run", bam]);
+    wait_for("the task", || yard.path("begun").exists() || child.try_wait().unwrap().is_some());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    other.put("in/a.bam.sum", b"second");
+    yard.write("begun.go", "");
+    wait_for("its end", || yard.path("begun-run/call-t/execution/rc").exists());
+    let resumed = yard.call(&["resume", "last"]);
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    assert_eq!((yard.show("last")["outputs"]["t.said"].clone(), lines(&yard.path("begun")).len()), (json!("first"), 1));
+}
+
 fn workflows_of_the_command_line(other: &Other) {
     let yard = other.near();
     other.put("in/words.txt", b"one two three");
@@ -201,6 +219,33 @@ fn workflows_of_the_command_line(other: &Other) {
     other.put("in/words.txt", b"one two three four");
     run(3);
     assert_eq!((lines(&ran).len(), other.text("final/number").trim()), (2, "4"));
+    // What a task makes of the name of an object lies beside that.
+    other.put("in/a.bam", b"reads\n");
+    other.put("in/a.bam.bai", b"index\n");
+    let beside = "version 1.1\ntask t { input { File bam File index = sub(bam, \"$\", \".END\") } command <<< cat ~{index} >>>\n\
+                  output { String said = read_string(stdout()) } }";
+    yard.write("beside.wdl", &beside.replace("END", "bai"));
+    let bam = format!("bam={}", other.url("in/a.bam"));
+    let was_cached = || yard.call(&["show", "last"]).out.contains("cached");
+    assert_eq!(yard.outputs(&["run", "beside.wdl", &bam])["t.said"], "index");
+    assert!(!was_cached());
+    assert_eq!(yard.outputs(&["run", "beside.wdl", &bam])["t.said"], "index");
+    assert!(was_cached(), "the same index, and no earlier result");
+    other.put("in/a.bam.bai", b"another\n");
+    assert_eq!(yard.outputs(&["run", "beside.wdl", &bam])["t.said"], "another");
+    assert!(!was_cached(), "another index, and an earlier result");
+    // What the command makes as long as it is not there.
+    let made = "version 1.1\ntask t { input { File bam } File sum = bam + \".sum\" command <<< [ -e ~{sum} ] || echo made > ~{sum}; cat ~{sum} >>>\n\
+                output { String said = read_string(stdout()) } }";
+    yard.write("made.wdl", made);
+    assert_eq!(yard.outputs(&["run", "made.wdl", &bam])["t.said"], "made");
+    assert_eq!((yard.outputs(&["run", "made.wdl", &bam])["t.said"].clone(), was_cached()), (json!("made"), true));
+    other.put("in/a.bam.sum", b"given\n");
+    assert_eq!((yard.outputs(&["run", "made.wdl", &bam])["t.said"].clone(), was_cached()), (json!("given"), false));
+    yard.write("beside.wdl", &beside.replace("END", "csi"));
+    let failed = yard.call(&["run", "beside.wdl", &bam]);
+    assert!(failed.code == 1 && failed.err.contains(&other.url("in/a.bam.csi")), "{}", failed.err);
+    goes_on_with_what_it_has(other, &yard, &bam);
     // A document that is there, and imports another one there.
     other.put(
         "wdl/main.wdl",

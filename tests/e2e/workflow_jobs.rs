@@ -192,6 +192,28 @@ fn objects_named_in_a_list_are_brought_with_the_rights_of_the_account() {
 }
 
 #[test]
+fn what_lies_beside_an_object_is_brought_with_it() {
+    let (_yard, service) = started();
+    let wdl = "version 1.1\nworkflow wf { input { File f } call t { input: f = f } output { String said = t.said } }\n\
+        task t { input { File f File index = f + \".idx\" } command <<< cat ~{f} ~{index} ~{f}.idx | tr '\\n' ' ' >>>\n\
+        output { String said = read_string(stdout()) } }\n";
+    service.put("data", "wdl/beside.wdl", wdl.as_bytes());
+    service.put("data", "in/words.txt.idx", b"index\n");
+    service.put("data", "in/lone.txt", b"lone\n");
+    let run = |file: &str| {
+        service.put("data", "wdl/inputs.json", json!({"wf.f": format!("oss://data/in/{file}")}).to_string().as_bytes());
+        let id = service.create("/jobs", &app_job(&json!({"App": {"Inputs": {"WDL": "oss://data/wdl/beside.wdl"}}})));
+        (service.wait(&id), service.get(&format!("/jobs/{id}"))["Message"].to_string())
+    };
+    let (state, message) = run("words.txt");
+    assert_eq!(state, "Finished", "{message}");
+    let metadata: Json = serde_json::from_str(&service.text("data", "out/workflow_metadata.json")).unwrap();
+    assert_eq!(metadata["outputs"]["wf.said"], "a b c index index ");
+    let (state, message) = run("lone.txt");
+    assert!(state == "Failed" && message.contains("oss://data/in/lone.txt.idx"), "{message}");
+}
+
+#[test]
 fn a_workflow_that_fails_fails_its_job() {
     let (_yard, service) = started();
     service.put("data", "wdl/inputs.json", br#"{"wf.words": "oss://data/in/none.txt", "wf.numbers": [1]}"#);

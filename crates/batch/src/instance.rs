@@ -213,6 +213,14 @@ pub enum PlaceError {
         /// Why not.
         source: ObjectError,
     },
+    /// An object of a bucket that is not open to the account.
+    #[error("cannot {what} `{url}`: the bucket belongs to another account")]
+    Refused {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        url: String,
+    },
     /// The image of a container.
     #[error(transparent)]
     Image(#[from] ImageError),

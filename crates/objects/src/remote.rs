@@ -23,7 +23,7 @@ use opendal::{Metadata, options::ListOptions};
 
 pub use self::{
     address::{Address, Scheme},
-    cache::{Bounds, Cache, Removed},
+    cache::{Beside, Bounds, Cache, Removed},
     error::RemoteError,
     folder::{Amount, MAX_FOLDER, MAX_FOLDER_BYTES, MAX_FOLDER_FILES},
     settings::{Credentials, Place, Secret, Service, StoreSettings, Style},

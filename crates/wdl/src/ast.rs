@@ -323,13 +323,23 @@ pub struct Expr {
 impl Expr {
     /// Whether it calls, anywhere inside, a function that is meant.
     pub fn calls(&self, is_meant: &dyn Fn(&str) -> bool) -> bool {
+        self.holds(&|expr| matches!(&expr.kind, ExprKind::Call(name, _) if is_meant(&name.text)))
+    }
+
+    /// Whether it, or anything inside, is what is meant.
+    pub fn holds(&self, is_meant: &dyn Fn(&Expr) -> bool) -> bool {
         let mut found = false;
+        visit_exprs(self, &mut |expr| found = found || is_meant(expr));
+        found
+    }
+
+    /// Calls `visit` with every name that stands for a value in it.
+    pub fn names(&self, visit: &mut dyn FnMut(&Arc<str>)) {
         visit_exprs(self, &mut |expr| {
-            if let ExprKind::Call(name, _) = &expr.kind {
-                found |= is_meant(&name.text);
+            if let ExprKind::Ident(name) = &expr.kind {
+                visit(name);
             }
         });
-        found
     }
 }
 

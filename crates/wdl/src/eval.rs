@@ -83,7 +83,7 @@ pub trait Host {
     fn room(&self) -> u64 {
         u64::MAX
     }
-    /// Whether two paths mean the same file or directory; asked from 1.3 on. A relative one counts from the folder of `module`,
+    /// Whether two paths mean the same file or directory; asked from 1.2 on. A relative one counts from the folder of `module`,
     /// in a task's outputs from the execution directory.
     fn same_path(&self, _module: &Module, a: &str, b: &str) -> bool {
         a == b

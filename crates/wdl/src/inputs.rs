@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 pub use self::{
     bind::{Bound, InputProblem, bind, bind_as, parse_argument},
-    paths::{MapFilesError, PathMapper, files, map_files, map_files_except_keys, map_files_typed, map_files_typed_except_keys},
+    paths::{
+        MapFilesError, PathMapper, files, map_files, map_files_as_far_as_known, map_files_except_keys, map_files_typed,
+        map_files_typed_except_keys,
+    },
     template::template,
 };
 use crate::{

@@ -26,6 +26,7 @@ use self::work::Work;
 use crate::{
     complaint,
     documents::Failure,
+    host::Originals,
     prepare::guarded,
     provider::Mode,
     runtime::{ReturnCodes, Runtime},
@@ -66,6 +67,10 @@ pub struct Attempt {
     pub number: u32,
     /// Whether an earlier engine may have started it.
     pub may_have_started: bool,
+    /// In which state its files were when it was prepared.
+    pub originals: Option<Originals>,
+    /// Whether they were in another one when they were put in place.
+    pub has_changed: bool,
 }
 
 /// What the failure of a job tells of the texts by which it is known to have run out of memory; they follow.
@@ -84,12 +89,14 @@ pub struct End {
     pub files: IndexMap<String, (u64, i64)>,
     /// Process id, or the id that a scheduler gave.
     pub job_id: Option<String>,
+    /// Whether it has worked on other files than those that it was prepared for.
+    pub has_changed: bool,
 }
 
 impl End {
     /// The end of an attempt whose command has not run.
     pub fn failed(failed: Failed) -> Self {
-        End { result: Err(failed), exit_code: None, usage: None, files: IndexMap::new(), job_id: None }
+        End { result: Err(failed), exit_code: None, usage: None, files: IndexMap::new(), job_id: None, has_changed: false }
     }
 }
 
@@ -162,6 +169,7 @@ impl Attempt {
                 Err(error) => End::failed(self.not_run(error)),
             };
             end.job_id = control.job_id();
+            end.has_changed = self.has_changed;
             Ok(end)
         });
         concluded.unwrap_or_else(|failure| End::failed(Failed::for_good(failure)))
@@ -174,6 +182,7 @@ impl Attempt {
             usage: outcome.usage,
             files: IndexMap::new(),
             job_id: None,
+            has_changed: false,
         };
         end.result = self.judge(outcome).and_then(|()| {
             self.frame.bind_task_variable(&self.tag, self.number, Some(&self.runtime), end.exit_code);
@@ -236,12 +245,13 @@ impl Attempt {
             }
         };
         for (to, from) in self.frame.host.files() {
-            if let Some(reader) = &self.frame.host.reader {
+            if let Some(reader) = &self.frame.host.remote.reader {
                 let denied = |error: std::io::Error| Failure::new(format!("the file `{from}` cannot be read: {error}"));
                 reader.check(Path::new(&*from)).map_err(denied)?;
             }
             staging.place(Path::new(&*from), Path::new(&*to), container).map_err(|e| Failure::new(e.to_string()))?;
         }
+        self.has_changed = self.originals.as_ref().is_some_and(|then| !self.frame.host.is_as_it_was(then));
         Ok(())
     }
 

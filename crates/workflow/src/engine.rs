@@ -64,6 +64,8 @@ pub enum Message {
     Prepared(u64, Box<Result<Prepared, Failure>>),
     /// A call waits until it is known what its image is.
     Aside(u64),
+    /// A call waits until something was brought for it.
+    Brings(u64),
     /// What the image of a call is that has waited for it; whether that call is to be looked up.
     Image(u64, bool, Box<Told>),
     /// An attempt of another engine has succeeded; these were let go in its place.
@@ -222,6 +224,8 @@ pub struct Engine<'p> {
     calls: HashMap<u64, Call>,
     /// How many calls are prepared ahead of their start.
     ahead: usize,
+    /// How many wait for what is brought, in the place of none of these.
+    bringing: usize,
     /// Calls that are not prepared yet, and whether an earlier result is looked up for them.
     unprepared: VecDeque<(u64, bool)>,
     inbox: Receiver<Message>,
@@ -240,10 +244,12 @@ impl<'p> Engine<'p> {
         let settings = Arc::new(settings);
         let shared = Arc::new(PrepareContext {
             settings: Arc::clone(&settings),
+            remote: Arc::new(settings.remote.clone()),
             identities: Identities::new(Arc::clone(&machine.store)),
             reply: outbox.clone(),
             unwritten: Default::default(),
             images: Default::default(),
+            endings: Default::default(),
             task_parts: Mutex::default(),
         });
         Engine {
@@ -258,6 +264,7 @@ impl<'p> Engine<'p> {
             roots: Vec::new(),
             calls: HashMap::new(),
             ahead: 0,
+            bringing: 0,
             unprepared: VecDeque::new(),
             inbox,
             outbox,
@@ -413,6 +420,7 @@ impl<'p> Engine<'p> {
         match message {
             Message::Prepared(call, result) => self.prepared(call, *result),
             Message::Aside(call) => self.aside(call),
+            Message::Brings(call) => self.brings(call),
             Message::Image(call, look_up, told) => self.image_told(call, look_up, *told),
             Message::Released(started) => started.into_iter().for_each(|call| self.started(call)),
             Message::Act(actions) => self.act(actions),

@@ -8,7 +8,7 @@ use std::{
     path::{Component, Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -23,6 +23,26 @@ use crate::{documents::Failure, host::is_remote};
 /// Files brought at once: most of the time of a small one goes to waiting for an answer.
 const AT_ONCE: usize = 8;
 
+/// Why something is not brought that may not be there at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfound {
+    /// In words that go on after the URL.
+    pub why: String,
+    /// Whether its place has answered that there is no such thing for us; otherwise nobody knows.
+    pub is_absent: bool,
+}
+
+/// What lies beside a file of this machine, under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// What lies beside it here: it was not brought.
+    Here,
+    /// Nobody can say: it was brought, but not from where, or not under the name that it has there.
+    Unknown,
+    /// What is behind this URL, if anything is.
+    At(String),
+}
+
 /// Brings files from other places to this machine.
 pub trait Fetch: fmt::Debug {
     /// Whether it can be asked for what is behind a URL.
@@ -36,6 +56,24 @@ pub trait Fetch: fmt::Debug {
     /// # Errors
     /// Why there is none, in words that go on after the URL.
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String>;
+
+    /// The same for something that may not be there; what a run has just been told of it counts.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
+        self.fetch(url, on_behalf).map_err(|why| Unfound { why, is_absent: false })
+    }
+
+    /// The copy that was last brought of what is behind a URL, whatever is there by now: nobody is asked.
+    fn kept(&self, _url: &str, _on_behalf: Option<&str>) -> Option<PathBuf> {
+        None
+    }
+
+    /// Where that is which has a name beside a file of this machine, as far as that was brought.
+    fn beside(&self, _file: &Path, _name: &str) -> Beside {
+        Beside::Here
+    }
 
     /// The same for one run, where that makes a difference: what it brings stays here until the run has ended.
     fn for_run(&self) -> Option<Arc<dyn Fetch + Send + Sync>> {
@@ -69,11 +107,18 @@ pub type Brought = HashMap<Arc<str>, Result<PathBuf, String>>;
 
 /// Brings what is behind these URLs, several at once.
 pub fn bring_all(fetch: &(dyn Fetch + Sync), urls: &[Arc<str>], on_behalf: Option<&str>) -> Brought {
-    let brought = Mutex::new(Brought::with_capacity(urls.len()));
+    at_once(urls, &Patience::default(), |url| fetch.fetch(url, on_behalf))
+}
+
+/// Does something with URLs, with several at once, as long as somebody needs it.
+fn at_once<T: Send>(urls: &[Arc<str>], patience: &Patience, bring: impl Fn(&str) -> T + Sync) -> HashMap<Arc<str>, T> {
+    let brought = Mutex::new(HashMap::with_capacity(urls.len()));
     let next = AtomicUsize::new(0);
     let work = || {
-        while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let found = fetch.fetch(url, on_behalf);
+        while !patience.has_ended()
+            && let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed))
+        {
+            let found = bring(url);
             brought.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(url), found);
         }
     };
@@ -86,6 +131,48 @@ pub fn bring_all(fetch: &(dyn Fetch + Sync), urls: &[Arc<str>], on_behalf: Optio
     });
     brought.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Whether somebody has the time to wait for what is brought.
+#[derive(Clone, Debug, Default)]
+pub struct Patience {
+    /// Of somebody who has none: whether he would have had to wait.
+    missed: Option<Arc<AtomicBool>>,
+    /// Whether nobody needs any more what he waits for.
+    ended: Option<Arc<AtomicBool>>,
+}
+
+impl Patience {
+    /// Of somebody who must not wait, but remembers that he would have had to.
+    pub fn none() -> Self {
+        Patience { missed: Some(Arc::default()), ended: None }
+    }
+
+    /// Of somebody who waits until this is set; what he then has is worth nothing.
+    pub fn until(ended: Arc<AtomicBool>) -> Self {
+        Patience { missed: None, ended: Some(ended) }
+    }
+
+    /// Whether nobody needs any more what he waits for.
+    fn has_ended(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| ended.load(Ordering::Relaxed))
+    }
+
+    /// Whether something may be brought now.
+    pub(crate) fn allows(&self) -> bool {
+        self.missed.as_ref().is_none_or(|is_missed| {
+            is_missed.store(true, Ordering::Relaxed);
+            false
+        })
+    }
+
+    /// Whether something was not brought that was needed: whatever was made without it is worth nothing.
+    pub fn was_missed(&self) -> bool {
+        self.missed.as_ref().is_some_and(|is_missed| is_missed.load(Ordering::Relaxed))
+    }
+}
+
+/// Why nothing is brought for somebody without patience.
+const LATER: &str = "is not brought yet";
 
 /// Who brings the files of a run.
 #[derive(Clone, Debug, Default)]
@@ -161,6 +248,16 @@ impl Fetch for Granting {
     fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
         self.fetch.fetch(url, on_behalf).inspect(|path| self.reader.grant(path))
     }
+    fn find(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, Unfound> {
+        self.fetch.find(url, on_behalf).inspect(|path| self.reader.grant(path))
+    }
+    fn kept(&self, url: &str, on_behalf: Option<&str>) -> Option<PathBuf> {
+        self.fetch.kept(url, on_behalf).inspect(|path| self.reader.grant(path))
+    }
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        // Who only knows the path of what was brought for others is not told, or brought, what lies beside it: its URL may be a secret.
+        if self.reader.is_granted(file) { self.fetch.beside(file, name) } else { Beside::Here }
+    }
     fn needs(&self, file: &Path) -> Result<(), String> {
         self.fetch.needs(file)
     }
@@ -172,7 +269,29 @@ impl Fetch for Granting {
     }
 }
 
+/// Asks nobody: what an attempt that has begun was brought is here.
+#[derive(Debug)]
+struct Earlier(Arc<dyn Fetch + Send + Sync>);
+
+impl Fetch for Earlier {
+    fn knows(&self, url: &str) -> bool {
+        self.0.knows(url)
+    }
+    fn fetch(&self, url: &str, on_behalf: Option<&str>) -> Result<PathBuf, String> {
+        self.0.kept(url, on_behalf).ok_or_else(|| "is not kept here any more".to_owned())
+    }
+    fn beside(&self, file: &Path, name: &str) -> Beside {
+        self.0.beside(file, name)
+    }
+}
+
 impl Remote {
+    /// The same for an attempt that has begun under an earlier engine: its files were brought then, and nobody is asked again.
+    pub(crate) fn of_earlier(&self) -> Self {
+        let fetch = self.fetch.as_ref().map(|fetch| Arc::new(Earlier(Arc::clone(fetch))) as _);
+        Remote { fetch, ..self.clone() }
+    }
+
     /// The same for one run, see [`Fetch::for_run`].
     #[must_use]
     pub fn for_run(self) -> Self {
@@ -190,6 +309,17 @@ impl Remote {
         Some(fetch.fetch(path, self.on_behalf.as_deref()))
     }
 
+    /// See [`Fetch::beside`].
+    pub(crate) fn beside(&self, file: &Path, name: &str) -> Beside {
+        self.fetch.as_ref().map_or(Beside::Here, |fetch| fetch.beside(file, name))
+    }
+
+    /// Brings what may be behind these URLs.
+    pub(crate) fn find_all(&self, urls: &[Arc<str>], patience: &Patience) -> HashMap<Arc<str>, Result<PathBuf, Unfound>> {
+        let nobody = || Unfound { why: "cannot be brought here".into(), is_absent: false };
+        at_once(urls, patience, |url| self.fetch.as_ref().ok_or_else(nobody)?.find(url, self.on_behalf.as_deref()))
+    }
+
     /// Whether files can be stored behind a URL.
     pub(crate) fn takes(&self, url: &str) -> bool {
         self.fetch.as_ref().is_some_and(|fetch| fetch.takes(url))
@@ -204,8 +334,18 @@ impl Remote {
         stored.map_err(|why| format!("`{url}` {why}"))
     }
 
-    /// The same for whoever reads it.
-    pub(crate) fn readable(&self, path: &str) -> Option<io::Result<PathBuf>> {
+    /// The same for whoever reads it before a command of his own could have changed it: what the run has just been told counts.
+    pub(crate) fn readable(&self, path: &str, patience: &Patience) -> Option<io::Result<PathBuf>> {
+        let fetch = self.fetch.as_ref().filter(|_| self.knows(path))?;
+        if !patience.allows() {
+            return Some(Err(io::Error::other(format!("`{path}` {LATER}"))));
+        }
+        let found = fetch.find(path, self.on_behalf.as_deref());
+        Some(found.map_err(|unfound| io::Error::other(format!("`{path}` {}", unfound.why))))
+    }
+
+    /// The same for everybody else.
+    pub(crate) fn readable_now(&self, path: &str) -> Option<io::Result<PathBuf>> {
         self.local(path).map(|found| found.map_err(|why| io::Error::other(format!("`{path}` {why}"))))
     }
 
@@ -213,30 +353,82 @@ impl Remote {
     ///
     /// # Errors
     /// The first file that cannot be had.
-    pub(crate) fn bring(&self, inputs: &Arc<IndexMap<Arc<str>, Value>>) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
-        let Some(fetch) = self.fetch.as_deref() else { return Ok(Arc::clone(inputs)) };
+    pub(crate) fn bring(
+        &self,
+        inputs: &Arc<IndexMap<Arc<str>, Value>>,
+        patience: &Patience,
+    ) -> Result<Arc<IndexMap<Arc<str>, Value>>, Failure> {
+        let found = self.bring_files(&mut inputs.values(), patience);
+        if found.is_empty() {
+            return Ok(Arc::clone(inputs));
+        }
+        let mut brought = IndexMap::with_capacity(inputs.len());
+        for (name, value) in inputs.iter() {
+            let wrong = |(path, why)| Failure::new(format!("file `{path}` of input `{name}` {why}"));
+            let with_copies = inputs::map_files(value, &mut |path: &Arc<str>, _| in_place(path, &found, &|copy| copy.into()));
+            brought.insert(Arc::clone(name), with_copies.map_err(wrong)?);
+        }
+        Ok(Arc::new(brought))
+    }
+
+    /// A value with everything that is elsewhere brought here. The copies are everybody's: `place` gives the path that the value holds
+    /// in the place of one. Keys of maps are looked up by what the document calls them, unless its version `has_whole_keys`.
+    ///
+    /// # Errors
+    /// The first file that cannot be had.
+    pub(crate) fn bring_value(
+        &self,
+        value: Value,
+        has_whole_keys: bool,
+        place: &dyn Fn(&str) -> Arc<str>,
+        patience: &Patience,
+    ) -> Result<Value, String> {
+        let map = if has_whole_keys { inputs::map_files } else { inputs::map_files_except_keys };
+        let mut urls = IndexSet::new();
+        let noted = map(&value, &mut |path: &Arc<str>, _| {
+            if self.knows(path) {
+                urls.insert(Arc::clone(path));
+            }
+            Ok(Some(Arc::clone(path)))
+        });
+        let found = self.bring_urls(urls, patience);
+        if found.is_empty() {
+            return noted;
+        }
+        map(&value, &mut |path: &Arc<str>, _| in_place(path, &found, place).map_err(|(path, why)| format!("file `{path}` {why}")))
+    }
+
+    fn knows(&self, path: &str) -> bool {
+        is_remote(path) && self.fetch.as_ref().is_some_and(|fetch| fetch.knows(path))
+    }
+
+    fn bring_files(&self, values: &mut dyn Iterator<Item = &Value>, patience: &Patience) -> Brought {
         let mut urls: IndexSet<Arc<str>> = IndexSet::new();
         let mut note = |path: &Arc<str>, _: bool| {
-            if is_remote(path) && fetch.knows(path) {
+            if self.knows(path) {
                 urls.insert(Arc::clone(path));
             }
         };
-        inputs.values().for_each(|value| inputs::files(value, &mut note));
-        if urls.is_empty() {
-            return Ok(Arc::clone(inputs));
+        values.for_each(|value| inputs::files(value, &mut note));
+        self.bring_urls(urls, patience)
+    }
+
+    fn bring_urls(&self, urls: IndexSet<Arc<str>>, patience: &Patience) -> Brought {
+        let Some(fetch) = self.fetch.as_deref().filter(|_| !urls.is_empty()) else { return Brought::new() };
+        if !patience.allows() {
+            return urls.into_iter().map(|url| (url, Err(LATER.into()))).collect();
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
-        let found = bring_all(fetch, &urls, self.on_behalf.as_deref());
-        let mut brought = IndexMap::with_capacity(inputs.len());
-        for (name, value) in inputs.iter() {
-            let value = inputs::map_files(value, &mut |path: &Arc<str>, _| match found.get(path) {
-                None => Ok(Some(Arc::clone(path))),
-                Some(Ok(local)) => Ok(Some(local.to_string_lossy().into())),
-                Some(Err(why)) => Err(Failure::new(format!("file `{path}` of input `{name}` {why}"))),
-            })?;
-            brought.insert(Arc::clone(name), value);
-        }
-        Ok(Arc::new(brought))
+        at_once(&urls, patience, |url| fetch.find(url, self.on_behalf.as_deref()).map_err(|unfound| unfound.why))
+    }
+}
+
+/// What stands for a path of a value: a copy that was brought, in its place. The error is a file that cannot be had, and why.
+fn in_place(path: &Arc<str>, found: &Brought, place: &dyn Fn(&str) -> Arc<str>) -> Result<Option<Arc<str>>, (Arc<str>, String)> {
+    match found.get(path) {
+        None => Ok(Some(Arc::clone(path))),
+        Some(Ok(local)) => Ok(Some(place(&local.to_string_lossy()))),
+        Some(Err(why)) => Err((Arc::clone(path), why.clone())),
     }
 }
 
@@ -257,6 +449,29 @@ mod tests {
         }
     }
 
+    /// Says of every file that something lies beside it.
+    #[derive(Debug)]
+    struct Signed;
+
+    impl Fetch for Signed {
+        fn fetch(&self, url: &str, _: Option<&str>) -> Result<PathBuf, String> {
+            Ok(url.replace("http://x", "/kept").into())
+        }
+        fn beside(&self, _: &Path, name: &str) -> Beside {
+            Beside::At(format!("http://x/{name}?key=secret"))
+        }
+    }
+
+    #[test]
+    fn what_was_brought_for_others_has_nothing_beside_it() {
+        let user = User { name: "ann".into(), uid: 1001, gid: 1001, groups: vec![1001], home: "/".into() };
+        let remote = Remote { fetch: Some(Arc::new(Signed)), on_behalf: None, reader: Some(Reader::new(user)) }.for_run();
+        let beside = || remote.beside(Path::new("/kept/a.bam"), "a.md5");
+        assert_eq!(beside(), Beside::Here);
+        remote.local("http://x/a.bam").unwrap().unwrap();
+        assert_eq!(beside(), Beside::At("http://x/a.md5?key=secret".into()));
+    }
+
     #[test]
     fn several_files_are_brought_at_once() {
         let pairs = Arc::new(Pairs(Barrier::new(2)));
@@ -265,9 +480,14 @@ mod tests {
             let file = |name: &&str| Value::file(format!("http://x/{name}"));
             Arc::new(IndexMap::from([(Arc::from("fs"), Value::array(names.iter().map(file).collect()))]))
         };
-        let brought = remote.bring(&inputs(&["a", "b", "a"])).unwrap();
+        let patience = Patience::none();
+        assert!(remote.bring(&inputs(&["a", "b"]), &patience).is_err() && patience.was_missed(), "who cannot wait is told");
+        let patience = Patience::none();
+        assert!(remote.bring(&inputs(&[]), &patience).is_ok() && !patience.was_missed());
+        let endless = Patience::default();
+        let brought = remote.bring(&inputs(&["a", "b", "a"]), &endless).unwrap();
         assert_eq!(brought["fs"], Value::array(["/kept/a", "/kept/b", "/kept/a"].map(Value::file).into()));
-        let failure = remote.bring(&inputs(&["a", "bad"])).unwrap_err();
+        let failure = remote.bring(&inputs(&["a", "bad"]), &endless).unwrap_err();
         assert_eq!(failure.message, "file `http://x/bad` of input `fs` is gone");
     }
 }

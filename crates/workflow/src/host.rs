@@ -1,10 +1,12 @@
 //! What WDL expressions may touch: files of the task while it is prepared and after it ran, and of the run.
 
+mod neighbours;
+
 use std::{
-    cell::RefCell,
-    convert::Infallible,
+    cell::{Cell, RefCell},
     fs, io,
     io::Read,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,16 +17,17 @@ use batchyard_wdl::{
     module::{self, Module},
     types::Type,
     value::Value,
-    version::Version,
+    version::{Dialect, Version},
 };
 use indexmap::IndexMap;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::{
-    fetch::{Reader, Remote},
+    fetch::{Patience, Reader, Remote},
     glob, layout,
     limits::{Limits, ReadBytes},
     memory::Memory,
+    stamps::stamp_of,
 };
 
 /// The path behind a `file://` URL; other texts as they are.
@@ -42,48 +45,97 @@ pub type NoPath = MapFilesError<String>;
 pub fn mend_of(error: &NoPath) -> &'static str {
     match error {
         MapFilesError::Missing { .. } => MUST_EXIST,
-        MapFilesError::Failed(_) => "a `File` is never a directory from 1.3 on, and a `Directory` never a file",
+        MapFilesError::Failed(_) => "a `File` is never a directory from 1.2 on, and a `Directory` never a file",
     }
 }
 
-/// The value of a declaration with the paths it means. Before 1.3 `place` makes of what lies beside the document (see
-/// [`Module::beside`]) what the value holds; from then on `created` does so with every path, and says what is found there.
+/// What a look at a path tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nobody looks: the path is known already, or it may not be looked at.
+    Spared,
+    /// There is nothing.
+    Nothing,
+    /// What is there.
+    Kind(PathKind),
+}
+
+impl From<Option<PathKind>> for Look {
+    fn from(found: Option<PathKind>) -> Self {
+        found.map_or(Look::Nothing, Look::Kind)
+    }
+}
+
+/// A whole path, and what is there.
+pub type Created = (Arc<str>, PathKind);
+
+/// Where paths of declarations count from.
+pub struct Ground<'a> {
+    /// The document.
+    pub module: &'a Module,
+    /// Whose rules count.
+    pub dialect: Dialect,
+    /// In 1.2: what a value holds for what lies beside the document (see [`Module::beside`]).
+    pub place: &'a dyn Fn(&Path) -> Arc<str>,
+    /// In 1.2: what other paths lead to.
+    pub look: &'a dyn Fn(&str) -> Look,
+    /// From 1.3 on: the whole path of anything, and what is there.
+    pub created: &'a dyn Fn(&str) -> Option<Created>,
+}
+
+/// The value of a declaration with the paths it means.
 ///
 /// # Errors
-/// From 1.3 on a path that does not exist where the type is not optional, and one that leads to the wrong kind.
-pub fn settled(
-    module: &Module,
-    value: &Value,
-    ty: &Type,
-    created: impl Fn(&str) -> Option<(Arc<str>, PathKind)>,
-    place: impl Fn(&Path) -> Arc<str>,
-) -> Result<Value, NoPath> {
-    if module.document.version < Version::V1_3 {
-        let mapped = inputs::map_files_except_keys(value, &mut |path: &Arc<str>, _| {
-            Ok::<_, Infallible>(Some(module.beside(path).map_or_else(|| Arc::clone(path), |found| place(&found))))
-        });
-        return match mapped {
-            Ok(value) => Ok(value),
-            Err(never) => match never {},
-        };
+/// A path that leads to the wrong kind; from 1.3 on also one that does not exist where the type is not optional.
+pub fn settled(value: &Value, ty: &Type, ground: &Ground<'_>) -> Result<Value, NoPath> {
+    match ground.module.document.version {
+        Version::Draft2 | Version::V1_0 | Version::V1_1 => Ok(value.clone()),
+        Version::V1_2 => inputs::map_files_as_far_as_known(value, ty, &mut |path, directory| {
+            if is_remote(path) {
+                return Ok(Some(Arc::clone(path)));
+            }
+            if let Some(beside) = ground.module.beside(path) {
+                let Some(found) = kind_of(&beside) else { return Ok(None) };
+                ground.check(path, found, directory)?;
+                return Ok(Some((ground.place)(&beside)));
+            }
+            match (ground.look)(path) {
+                Look::Nothing => return Ok(None),
+                // A relative one may be what the command makes: what the working directory of this program has is another thing.
+                Look::Kind(found) if Path::new(local_path(path)).is_absolute() => ground.check(path, found, directory)?,
+                Look::Kind(_) | Look::Spared => {}
+            }
+            Ok(Some(Arc::clone(path)))
+        }),
+        Version::V1_3 => inputs::map_files_typed(value, ty, &mut |path, directory| {
+            if is_remote(path) {
+                return Ok(Some(Arc::clone(path)));
+            }
+            let Some((whole, found)) = (ground.created)(path) else { return Ok(None) };
+            ground.check(path, found, directory).map(|()| Some(whole))
+        }),
     }
-    inputs::map_files_typed(value, ty, &mut |path, directory| {
-        if is_remote(path) {
-            return Ok(Some(Arc::clone(path)));
+}
+
+impl Ground<'_> {
+    /// Whether a path leads to what its type says.
+    fn check(&self, path: &str, found: PathKind, directory: bool) -> Result<(), String> {
+        match (found, directory) {
+            // Cromwell takes a directory for a file.
+            (PathKind::Directory, false) if self.dialect == Dialect::Specification => Err(format!("`{path}` is a directory, not a file")),
+            (PathKind::File, true) => Err(format!("`{path}` is a file, not a directory")),
+            _ => Ok(()),
         }
-        match created(path) {
-            None => Ok(None),
-            Some((_, PathKind::Directory)) if !directory => Err(format!("`{path}` is a directory, not a file")),
-            Some((_, PathKind::File)) if directory => Err(format!("`{path}` is a file, not a directory")),
-            Some((path, _)) => Ok(Some(path)),
-        }
-    })
+    }
 }
 
 /// Whether two paths, as far as they lead anywhere, lead to the same.
 fn is_same(a: Option<PathBuf>, b: Option<PathBuf>) -> bool {
-    let real = |path: PathBuf| path.canonicalize().ok();
-    a.and_then(real).zip(b.and_then(real)).is_some_and(|(a, b)| a == b)
+    let Some((a, b)) = a.zip(b) else { return false };
+    // That is cheaper to ask for than a path without links, and different for most pairs.
+    let id = |path: &Path| fs::metadata(path).map(|about| (about.dev(), about.ino())).ok();
+    let is_one = id(&a).is_some_and(|a| id(&b) == Some(a));
+    is_one && a.canonicalize().ok().is_some_and(|a| b.canonicalize().ok() == Some(a))
 }
 
 /// Whether a path is a URL of something that is not on this machine.
@@ -179,11 +231,11 @@ impl WorkflowHost {
     }
 
     fn local(&self, path: &str) -> io::Result<PathBuf> {
-        self.remote.readable(path).unwrap_or_else(|| Ok(local_path(path).into()))
+        self.remote.readable_now(path).unwrap_or_else(|| Ok(local_path(path).into()))
     }
 
     /// The whole path of what an expression of this document names, and what is there, see [`settled`].
-    pub fn created(&self, module: &Module, path: &str) -> Option<(Arc<str>, PathKind)> {
+    pub fn created(&self, module: &Module, path: &str) -> Option<Created> {
         let local = local_path(path);
         let whole = if module.is_beside(local) { module.found(local) } else { module::whole(Path::new(local)) }?;
         Some((whole.to_string_lossy().into(), kind_of(&whole)?))
@@ -216,6 +268,7 @@ impl Host for WorkflowHost {
         size_of(&self.local(path)?)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
+        self.permit().ok()?;
         kind_of(&self.local(path).ok()?)
     }
     fn same_path(&self, module: &Module, a: &str, b: &str) -> bool {
@@ -223,7 +276,7 @@ impl Host for WorkflowHost {
             let local = local_path(path);
             if module.is_beside(local) { module.found(local) } else { (!is_remote(local)).then(|| local.into()) }
         };
-        is_same(found(a), found(b))
+        self.reads_files && is_same(found(a), found(b))
     }
     fn glob(&self, _: &str) -> io::Result<Vec<Arc<str>>> {
         Err(only_in_outputs("glob"))
@@ -237,6 +290,13 @@ impl Host for WorkflowHost {
     fn path_text(&self, path: &str) -> Arc<str> {
         path.into()
     }
+}
+
+/// In which state the originals of the files of a task were, in the order in which they were met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Originals {
+    count: usize,
+    hash: u128,
 }
 
 /// Expressions of one attempt of a task.
@@ -257,15 +317,24 @@ pub struct TaskHost {
     read_bytes: ReadBytes,
     /// What values may take.
     memory: Arc<Memory>,
-    /// Whether what lies beside an original may be put in place with it: its owner may read all that is there, and it is no copy of
-    /// something that is elsewhere.
+    /// Whether what lies beside an original of this machine may be put in place with it: its owner may read all that is there.
     pub has_neighbours: bool,
+    /// Who brings what is elsewhere, and what lies beside it there; and whose rights expressions have.
+    pub remote: Arc<Remote>,
+    /// Whether expressions may wait for what is brought.
+    pub patience: Patience,
+    /// Whether the attempt has begun under an earlier engine, and goes on or has ended: what was put in place for it counts.
+    pub has_begun: bool,
+    /// What was looked for beside something that was brought, by the path that the task knows.
+    brought: RefCell<neighbours::Found>,
+    /// What expressions have learnt before the command from files that are not values, by what was asked.
+    learnt: RefCell<IndexMap<String, String>>,
+    /// Whether one of them has learnt something else later.
+    has_relearnt: Cell<bool>,
     /// Whether the script has collected the matches of globs.
     pub listed_globs: bool,
     /// Whether links that lead nowhere are among the matches of globs.
     pub dangling_globs: bool,
-    /// Whose rights expressions have, where those are not the engine's own.
-    pub reader: Option<Reader>,
 }
 
 impl TaskHost {
@@ -280,9 +349,14 @@ impl TaskHost {
             read_bytes: ReadBytes::default(),
             memory: Arc::default(),
             has_neighbours: false,
+            remote: Arc::default(),
+            patience: Patience::default(),
+            has_begun: false,
+            brought: RefCell::default(),
+            learnt: RefCell::default(),
+            has_relearnt: Cell::default(),
             listed_globs: false,
             dangling_globs: false,
-            reader: None,
         }
     }
 
@@ -347,26 +421,6 @@ impl TaskHost {
         Some(target.to_string_lossy().into())
     }
 
-    /// A path of the task that was made of a localized one, `bam + ".bai"` for example: what lies beside the original is put in place
-    /// too, if there is such a thing.
-    pub fn bring_beside(&self, path: &str) {
-        if let Some(original) = self.beside(path) {
-            self.localized.borrow_mut().insert(path.into(), original);
-        }
-    }
-
-    /// What lies beside the original of a localized file as `path` lies beside that file.
-    fn beside(&self, path: &str) -> Option<Arc<str>> {
-        let (folder, name) = path.rsplit_once('/')?;
-        let localized = self.localized.borrow();
-        if self.finished || !self.has_neighbours || name.is_empty() || localized.contains_key(path) {
-            return None;
-        }
-        let (_, neighbour) = localized.iter().find(|(to, _)| to.rsplit_once('/').is_some_and(|(other, _)| other == folder))?;
-        let original = format!("{}/{name}", neighbour.rsplit_once('/')?.0);
-        fs::metadata(&original).is_ok().then(|| original.into())
-    }
-
     /// Files to put in place: localized path and original.
     pub fn files(&self) -> Vec<(Arc<str>, Arc<str>)> {
         self.localized.borrow().iter().map(|(to, from)| (Arc::clone(to), Arc::clone(from))).collect()
@@ -386,7 +440,7 @@ impl TaskHost {
 
     /// Before the command: the path at which the task will find what an expression of this document names, and what that is,
     /// see [`settled`].
-    pub fn created(&self, module: &Module, path: &str) -> Option<(Arc<str>, PathKind)> {
+    pub fn created(&self, module: &Module, path: &str) -> Option<Created> {
         let local = local_path(path);
         if Path::new(local).starts_with(&self.call_dir) {
             let path: Arc<str> = module::clean(Path::new(local)).to_string_lossy().into();
@@ -416,7 +470,9 @@ impl Host for TaskHost {
         self.memory.limit()
     }
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        read_limited(&self.resolve(path), limit, self.reader.as_ref(), &self.memory)
+        let content = read_limited(&self.readable(path)?, limit, self.remote.reader.as_ref(), &self.memory)?;
+        self.learn("content", path, || format!("xxh3 {:032x}", xxh3_128(&content)));
+        Ok(content)
     }
     fn read_limit(&self, function: &str, usual: u64) -> u64 {
         self.read_bytes.get(function).copied().unwrap_or(usual)
@@ -425,7 +481,9 @@ impl Host for TaskHost {
         write_named(&self.execution_dir, function, content)
     }
     fn size(&self, path: &str) -> io::Result<u64> {
-        size_of(&self.resolve(path))
+        let size = size_of(&self.readable(path)?)?;
+        self.learn("size", path, || size.to_string());
+        Ok(size)
     }
     fn exists(&self, path: &str) -> Option<PathKind> {
         kind_of(&self.resolve(path))
@@ -466,6 +524,40 @@ impl Host for TaskHost {
 }
 
 impl TaskHost {
+    /// Remembers what an expression has learnt of a file, unless that is put in place and so a value, or the attempt's own.
+    fn learn(&self, what: &str, path: &str, learnt: impl FnOnce() -> String) {
+        let local = local_path(path);
+        if !self.finished && self.original(local).is_none() && !Path::new(local).starts_with(&self.execution_dir) {
+            let now = learnt();
+            let mut known = self.learnt.borrow_mut();
+            let first = known.entry(format!("{what} of {local}")).or_insert_with(|| now.clone());
+            self.has_relearnt.set(self.has_relearnt.get() || *first != now);
+        }
+    }
+
+    /// The state of the originals that are known so far.
+    pub fn originals(&self) -> Originals {
+        self.first_originals(self.localized.borrow().len())
+    }
+
+    /// Whether what is put in place and was read is what it was then.
+    pub fn is_as_it_was(&self, then: &Originals) -> bool {
+        !self.has_relearnt.get() && self.first_originals(then.count) == *then
+    }
+
+    fn first_originals(&self, count: usize) -> Originals {
+        let mut hasher = Xxh3::new();
+        for original in self.localized.borrow().values().take(count) {
+            hasher.update(format!("{original}\0{:?}\0", stamp_of(original)).as_bytes());
+        }
+        Originals { count, hash: hasher.digest128() }
+    }
+
+    /// What expressions have learnt before the command from files that are not values, in the order in which they have asked.
+    pub fn learnt(&self) -> Vec<String> {
+        self.learnt.borrow().values().cloned().collect()
+    }
+
     fn stream(&self, name: &str) -> io::Result<Arc<str>> {
         if !self.finished {
             return Err(only_in_outputs(name));
@@ -490,22 +582,6 @@ mod tests {
         assert_eq!(Path::new(&*host.localize("/data/other")).parent(), Path::new(&*set).parent(), "siblings stay siblings");
         assert!(!Path::new(&*host.localize("/data/set.bam")).starts_with(&*set), "a name that begins alike is no file of the directory");
         assert_eq!(host.original(&format!("{set}/inner/a.txt")).as_deref(), Some("/data/set/inner/a.txt"));
-    }
-
-    #[test]
-    fn only_a_file_with_neighbours_brings_what_lies_beside_it() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["a.bam", "a.bam.bai"] {
-            fs::write(dir.path().join(name), "x").unwrap();
-        }
-        for (has_neighbours, expected) in [(false, 1), (true, 2)] {
-            let mut host = TaskHost::new(Path::new("/run/call-x"));
-            host.has_neighbours = has_neighbours;
-            let file = host.localize(dir.path().join("a.bam").to_str().unwrap());
-            host.localize(&format!("{file}.bai"));
-            host.localize(&format!("{file}.absent"));
-            assert_eq!(host.files().len(), expected, "{:?}", host.files());
-        }
     }
 
     #[test]

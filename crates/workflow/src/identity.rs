@@ -7,6 +7,7 @@
 mod hashing;
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     fmt::Write,
     fs, io,
@@ -27,7 +28,10 @@ use md5::{Digest, Md5};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 pub use self::hashing::Hashing;
-use crate::{glob::hex, host::local_path};
+use crate::{
+    glob::hex,
+    host::{is_remote, local_path},
+};
 
 /// Longest value text kept for people; longer ones are kept as a hash with their beginning.
 const SHOWN_CHARS: usize = 200;
@@ -175,8 +179,18 @@ impl Identities {
     /// A file that cannot be read.
     pub fn value_text(&self, value: &Value, hashing: Option<&Hashing>) -> io::Result<String> {
         let mut text = String::new();
-        Writer { identities: self, hashing }.append(value, &mut text)?;
+        Writer { identities: self, hashing, absent: None }.append(value, &mut text)?;
         Ok(shortened(text))
+    }
+
+    /// The same for a value whose files need not be there; the second is whether one is not.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be read.
+    pub fn text_as_far_as_there(&self, value: &Value, hashing: Option<&Hashing>) -> io::Result<(String, bool)> {
+        let (mut text, absent) = (String::new(), Cell::new(false));
+        Writer { identities: self, hashing, absent: Some(&absent) }.append(value, &mut text)?;
+        Ok((shortened(text), absent.get()))
     }
 }
 
@@ -184,6 +198,8 @@ impl Identities {
 struct Writer<'a> {
     identities: &'a Identities,
     hashing: Option<&'a Hashing>,
+    /// Where files need not be there: becomes true when one is not.
+    absent: Option<&'a Cell<bool>>,
 }
 
 impl Writer<'_> {
@@ -194,7 +210,7 @@ impl Writer<'_> {
             Value::Int(n) => push(text, n),
             Value::Float(n) => push(text, format_args!("{n:?}")),
             Value::String(s) => push(text, format_args!("{s:?}")),
-            Value::File(path) | Value::Directory(path) => text.push_str(&self.identities.file(path, self.hashing)?),
+            Value::File(path) | Value::Directory(path) => self.file(path, text)?,
             Value::Array(items) => self.list(items.iter(), ('[', ']'), text)?,
             Value::Pair(pair) => self.list([&pair.0, &pair.1].into_iter(), ('(', ')'), text)?,
             Value::Map(pairs) => self.list(pairs.iter().flat_map(|(k, v)| [k, v]), ('{', '}'), text)?,
@@ -210,6 +226,18 @@ impl Writer<'_> {
             Value::Enum(kind, choice) => {
                 push(text, format_args!("{}.{}", kind.name, kind.choices.get(*choice).map_or("", |c| c.0.as_str())))
             }
+        }
+        Ok(())
+    }
+
+    fn file(&self, path: &str, text: &mut String) -> io::Result<()> {
+        match (self.identities.file(path, self.hashing), self.absent) {
+            (Err(error), Some(absent)) if error.kind() == io::ErrorKind::NotFound => {
+                absent.set(true);
+                // What nobody can bring here is what it is called.
+                if is_remote(path) { push(text, format_args!("{path:?}")) } else { text.push_str("absent") }
+            }
+            (found, _) => text.push_str(&found?),
         }
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! Gets calls ready on threads of their own: runtime attributes, identity, and the look-up of an earlier result.
 //!
 //! Look-ups are done for many calls in one query ([`reuse`]): while a batch is worked on the next one gathers. Calls whose image
-//! has to be asked for wait aside ([`images`]), so that no thread waits for a registry.
+//! has to be asked for wait aside ([`images`]), so that no thread waits for a registry, and those for which something is brought are
+//! prepared on threads that may wait ([`aside`]).
 
+mod aside;
 mod images;
 mod left;
 mod reuse;
@@ -16,6 +18,7 @@ use std::{
 
 use batchyard_core::Pool;
 use batchyard_model::{CallId, RunId};
+use batchyard_runner::Trace;
 use batchyard_store::{CallRecord, Store, Write};
 use batchyard_wdl::{
     ast::{MetaValue, Task},
@@ -32,13 +35,16 @@ use crate::{
     digests::{Answer, name::ImageName},
     documents::{EndDoc, Failure, StartDoc},
     engine::Message,
-    identity::{Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
+    fetch::{Patience, Remote},
+    host::Originals,
+    identity::{Hashing, Identities, Identity, command_template, declaration_text, task_parts, template_hash, text_hash},
     provider::{Provider, Site, bcs},
     runtime::Runtime,
     settings::{Place, Settings},
     task::{TaskFrame, place as place_of},
     unwritten::Unwritten,
 };
+pub use aside::Endings;
 pub use images::RunImages;
 pub use left::Left;
 
@@ -49,6 +55,8 @@ const BATCH: usize = 64;
 pub struct PrepareContext {
     /// How its runs are carried out.
     pub settings: Arc<Settings>,
+    /// Who brings what is elsewhere, as the settings say.
+    pub remote: Arc<Remote>,
     /// What it knows of files.
     pub identities: Identities,
     /// Where it listens.
@@ -57,6 +65,8 @@ pub struct PrepareContext {
     pub unwritten: Unwritten,
     /// What the tags of images mean to its runs.
     pub images: RunImages,
+    /// Which of its runs are ending.
+    pub endings: Endings,
     /// The parts that every call of a task shares, by the task's address, which lives as long as its `Arc`.
     pub task_parts: Mutex<HashMap<usize, TaskParts>>,
 }
@@ -85,8 +95,12 @@ pub struct Preparation {
     pub look_up: bool,
     /// What an earlier engine has left of it.
     pub left: Option<Left>,
+    /// Whether it may run already, or have ended.
+    pub may_have_started: bool,
     /// What its image is, once that was asked for.
     pub told: Option<Told>,
+    /// Whether whoever prepares it may wait for what is brought.
+    pub may_wait: bool,
 }
 
 /// An image and what was found out about it.
@@ -98,6 +112,8 @@ enum Halt {
     Failed(Failure),
     /// The digest of its image must be asked for.
     Image(ImageName),
+    /// Something has to be brought, which may take its time.
+    Wait,
 }
 
 impl From<Failure> for Halt {
@@ -119,8 +135,17 @@ pub struct Prepared {
     pub place: Place,
     /// What it is, when caching is on for it.
     pub identity: Option<Identity>,
+    /// In which state its files were before that was worked out, or were found by a further attempt.
+    pub originals: Option<Originals>,
     /// An earlier result that can be taken.
     pub hit: Option<Hit>,
+}
+
+impl Prepared {
+    /// Whether it was begun under an earlier engine, and goes on or has ended.
+    fn goes_on(&self) -> bool {
+        matches!(self.place.trace(self.frame.host.execution_dir()), Trace::Running | Trace::Ended)
+    }
 }
 
 /// An earlier result, checked and put in place.
@@ -151,6 +176,8 @@ struct Shared {
     /// Batches worked on at once.
     workers: usize,
     queue: Mutex<Queue>,
+    /// Those that wait for what is brought, on threads of their own.
+    aside: aside::Aside,
 }
 
 /// A task, kept so that its address stays its own, and its parts.
@@ -166,7 +193,7 @@ impl Preparer {
     /// Prepares with this many threads.
     pub fn new(workers: usize, store: Arc<Store>) -> Self {
         let pool = Pool::new("prepare", workers, STACK_BYTES);
-        Preparer { shared: Arc::new(Shared { store, pool, workers, queue: Mutex::default() }) }
+        Preparer { shared: Arc::new(Shared { store, pool, workers, queue: Mutex::default(), aside: aside::Aside::new() }) }
     }
 
     /// Gets a call ready; its engine is told how that went.
@@ -206,36 +233,80 @@ impl Shared {
     }
 
     fn batch(self: &Arc<Self>, batch: Vec<Preparation>) {
-        let mut ready: Vec<(Preparation, Result<Prepared, Failure>)> = Vec::with_capacity(batch.len());
+        let mut ready = Vec::with_capacity(batch.len());
         for preparation in batch {
-            let result = match guarded(|| Ok(self.one(&preparation))) {
-                Ok(Err(Halt::Image(image))) => {
-                    self.ask_for(image, preparation);
-                    continue;
-                }
-                Ok(Err(Halt::Failed(failure))) | Err(failure) => Err(failure),
-                Ok(Ok(prepared)) => Ok(prepared),
-            };
-            ready.push((preparation, result));
+            if let Some(one) = self.tried(preparation) {
+                ready.push(one);
+            }
         }
+        self.answer(ready);
+    }
+
+    /// What becomes of a call, unless it has to wait for something: it goes elsewhere then.
+    fn tried(self: &Arc<Self>, preparation: Preparation) -> Option<(Preparation, Result<Prepared, Failure>)> {
+        let result = match guarded(|| Ok(self.one(&preparation))) {
+            Ok(Err(Halt::Image(image))) => {
+                self.ask_for(image, preparation);
+                return None;
+            }
+            Ok(Err(Halt::Wait)) => {
+                self.put_aside(preparation);
+                return None;
+            }
+            Ok(Err(Halt::Failed(failure))) | Err(failure) => Err(failure),
+            Ok(Ok(prepared)) => Ok(prepared),
+        };
+        if result.as_ref().is_ok_and(|prepared| prepared.identity.is_some()) {
+            return Some((preparation, result));
+        }
+        // There is nothing to look up: it does not wait for the others.
+        tell(&preparation, result);
+        None
+    }
+
+    fn answer(&self, mut ready: Vec<(Preparation, Result<Prepared, Failure>)>) {
         self.look_up(&mut ready);
         for (preparation, result) in ready {
-            // An engine that is gone (after a panic of ours) needs no answer.
-            let _ = preparation.context.reply.send(Message::Prepared(preparation.number, Box::new(result)));
+            tell(&preparation, result);
         }
     }
 
     fn one(&self, preparation: &Preparation) -> Result<Prepared, Halt> {
+        if preparation.may_have_started {
+            // It needs nothing that is elsewhere: nobody who cannot be asked now may end what goes on.
+            match self.prepared(preparation, &Patience::default(), true) {
+                Ok(prepared) if prepared.goes_on() => return Ok(prepared),
+                Err(Halt::Image(image)) => return Err(Halt::Image(image)),
+                _ => {}
+            }
+        }
+        let patience = match (preparation.may_wait, preparation.may_have_started) {
+            (false, _) => Patience::none(),
+            (true, false) => Patience::until(preparation.context.endings.of(preparation.root)),
+            (true, true) => Patience::default(),
+        };
+        let result = self.prepared(preparation, &patience, false);
+        if patience.was_missed() {
+            return Err(Halt::Wait);
+        }
+        let mut prepared = result?;
+        prepared.frame.host.patience = Patience::default();
+        Ok(prepared)
+    }
+
+    fn prepared(&self, preparation: &Preparation, patience: &Patience, has_begun: bool) -> Result<Prepared, Halt> {
         let Preparation { context, module, task, call_dir, .. } = preparation;
         let settings = &context.settings;
-        let inputs = settings.remote.bring(&preparation.inputs).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
+        let remote = if has_begun { Arc::new(context.remote.of_earlier()) } else { Arc::clone(&context.remote) };
+        let inputs = remote.bring(&preparation.inputs, patience).map_err(|e| Failure { call: Some(preparation.id.to_string()), ..e })?;
         let version = module.document.version;
         let dialect = settings.dialect_of(version);
         let mut frame = TaskFrame::new(module, task, dialect, call_dir, &inputs);
         frame.host.limit(&settings.limits);
-        // What was brought lies among what was brought for others and at other times.
-        frame.host.has_neighbours = settings.remote.on_behalf.is_none() && Arc::ptr_eq(&inputs, &preparation.inputs);
-        frame.host.reader.clone_from(&settings.remote.reader);
+        frame.host.has_neighbours = settings.remote.on_behalf.is_none();
+        frame.host.remote = remote;
+        frame.host.has_begun = has_begun;
+        frame.host.patience.clone_from(patience);
         let asked = |frame: &TaskFrame, attempt: u32| {
             frame.bind_task_variable(&preparation.id.to_string(), attempt, None, None);
             let mut attributes = frame.attributes(&settings.default_attributes, &preparation.overrides)?;
@@ -267,8 +338,20 @@ impl Shared {
         };
         let is_known = place.image.as_ref().is_none_or(|image| image.unknown.is_none());
         let cacheable = preparation.look_up && is_known && !is_volatile(task) && (settings.read_cache || settings.write_cache);
-        let identity = if cacheable { Some(self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)?) } else { None };
-        Ok(Prepared { frame, runtime, attributes, place, identity, hit: None })
+        frame.bind_task_variable(&preparation.id.to_string(), preparation.id.attempt, Some(&runtime), None);
+        let must_be_had = preparation.may_wait || has_begun;
+        if frame.host.remote.fetch.is_some() && (must_be_had || !cacheable) {
+            // What has to be brought is brought before the call gets cores. What cannot be had now is not asked for again then; who may
+            // not wait learns only that he would have to.
+            frame.reach_ahead().or_else(|failure| if must_be_had { Err(failure) } else { Ok(()) })?;
+        }
+        let originals = (cacheable || !preparation.look_up).then(|| {
+            // What is wrong with one of them is found out when the call begins.
+            let _ = frame.name_ahead();
+            frame.host.originals()
+        });
+        let identity = if cacheable { self.identity(preparation, &frame, &inputs, (&attributes, &runtime), &place)? } else { None };
+        Ok(Prepared { frame, runtime, attributes, place, identity, originals, hit: None })
     }
 
     fn at_provider(
@@ -308,6 +391,8 @@ impl Shared {
         Ok(place)
     }
 
+    /// What a call is; `None` where that is not known now, because of a file that a task names itself: when the call begins it is found
+    /// out what is wrong with that.
     fn identity(
         &self,
         preparation: &Preparation,
@@ -315,7 +400,7 @@ impl Shared {
         inputs: &IndexMap<Arc<str>, Value>,
         (attributes, runtime): (&IndexMap<String, Value>, &Runtime),
         place: &Place,
-    ) -> Result<Identity, Failure> {
+    ) -> Result<Option<Identity>, Failure> {
         let mut parts = (*self.parts_of(preparation)).clone();
         if let Some(image) = &place.image {
             let text = if image.in_container() { image.exact().to_owned() } else { format!("{} on the host", image.used) };
@@ -341,20 +426,43 @@ impl Shared {
             })?;
             parts.insert(format!("input {name}"), text);
         }
-        // A file that is not there is found out when the call begins.
-        let text = |decl| preparation.context.identities.value_text(&frame.unplaced(decl)?, hashing).ok();
+        let Some(named) = self.named(preparation, frame, inputs, hashing) else { return Ok(None) };
+        parts.extend(named);
+        preparation.context.settings.secrets.cover_parts(&mut parts, attributes);
+        Ok(Some(Identity::of(parts)))
+    }
+
+    /// The parts of an identity that are what the task names and reads itself.
+    fn named(
+        &self,
+        preparation: &Preparation,
+        frame: &TaskFrame,
+        inputs: &IndexMap<Arc<str>, Value>,
+        hashing: Option<&Hashing>,
+    ) -> Option<Vec<(String, String)>> {
+        let identities = &preparation.context.identities;
+        let text = |value: &Value| identities.text_as_far_as_there(value, hashing).ok();
         let task = &preparation.task;
+        let mut parts = Vec::new();
         for decl in task.inputs.iter().filter(|decl| decl.value.is_some() && !inputs.contains_key(&decl.name.text)) {
-            let text = text(decl).unwrap_or_else(|| declaration_text(&preparation.module, decl));
-            parts.insert(format!("input {}", decl.name.text), text);
+            let written = || declaration_text(&preparation.module, decl);
+            let text = match frame.unplaced(decl).ok()? {
+                None => written(),
+                Some(value) => match text(&value)? {
+                    (text, false) => text,
+                    (text, true) => format!("{text} of {}", written()),
+                },
+            };
+            parts.push((format!("input {}", decl.name.text), text));
         }
         for decl in task.decls.iter().filter(|decl| frame.may_name_files(decl)) {
-            if let Some(text) = text(decl) {
-                parts.insert(format!("files of {}", decl.name.text), text);
+            if let Some(value) = frame.unplaced(decl).ok()? {
+                parts.push((format!("files of {}", decl.name.text), text(&value)?.0));
             }
         }
-        preparation.context.settings.secrets.cover_parts(&mut parts, attributes);
-        Ok(Identity::of(parts))
+        frame.read_ahead().ok()?;
+        parts.extend(frame.host.learnt().into_iter().enumerate().map(|(i, learnt)| (format!("read {}", i + 1), learnt)));
+        frame.host.is_sure().then_some(parts)
     }
 
     fn parts_of(&self, preparation: &Preparation) -> Arc<IndexMap<String, String>> {
@@ -370,6 +478,11 @@ impl Shared {
         known.insert(Arc::as_ptr(task) as usize, (Arc::clone(task), Arc::clone(&parts)));
         parts
     }
+}
+
+/// Tells an engine what became of a call. One that is gone (after a panic of ours) needs no answer.
+fn tell(preparation: &Preparation, result: Result<Prepared, Failure>) {
+    let _ = preparation.context.reply.send(Message::Prepared(preparation.number, Box::new(result)));
 }
 
 /// The outputs of a recorded call.

@@ -1,7 +1,10 @@
 //! The values of one attempt of a task: inputs, declarations and outputs, each computed when first asked for.
 
+mod named;
+
 use std::{
     cell::RefCell,
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -24,7 +27,7 @@ use crate::{
     attributes::{is_requirement, prevail},
     documents::Failure,
     frame::outputs_object,
-    host::{TaskHost, mend_of, settled},
+    host::{Ground, Look, TaskHost, local_path, mend_of, settled},
     runtime::Runtime,
 };
 
@@ -37,6 +40,8 @@ pub struct TaskFrame {
     /// The files it may touch.
     pub host: TaskHost,
     values: RefCell<IndexMap<Arc<str>, Value>>,
+    /// Names of the inputs that were given.
+    given: HashSet<Arc<str>>,
     /// Names being evaluated, to notice a declaration that needs itself.
     open: RefCell<Vec<Arc<str>>>,
     /// The first failure inside a name's evaluation; the expression that used the name knows less about it.
@@ -66,6 +71,7 @@ impl TaskFrame {
             dialect,
             host,
             values: RefCell::new(values),
+            given: inputs.keys().cloned().collect(),
             open: RefCell::default(),
             failure: RefCell::default(),
             previous: None,
@@ -127,27 +133,6 @@ impl TaskFrame {
             self.declared(decl)?;
         }
         Ok(())
-    }
-
-    /// Whether the value of a declaration may hold paths of files.
-    pub fn may_name_files(&self, decl: &Decl) -> bool {
-        self.ty(decl).is_ok_and(|ty| ty.names_files())
-    }
-
-    /// The value of a declaration as it was before files were put in place. `None` when it has no value yet, and when it names what
-    /// this attempt itself has written: that follows from the rest.
-    pub fn unplaced(&self, decl: &Decl) -> Option<Value> {
-        let expr = decl.value.as_ref()?;
-        if expr.calls(&|name| name.starts_with("write_")) {
-            return None;
-        }
-        let value = self.get(&decl.name.text);
-        self.failure.borrow_mut().take();
-        let original = &mut |path: &Arc<str>, _| {
-            let original = self.host.original(path).unwrap_or_else(|| Arc::clone(path));
-            if Path::new(&*original).starts_with(self.host.call_dir()) { Err(()) } else { Ok(Some(original)) }
-        };
-        inputs::map_files(&value?, original).ok()
     }
 
     /// Environment variables that the task declares (1.2): name and text.
@@ -351,24 +336,70 @@ impl TaskFrame {
         self.evaluator().ask_for_copy(&value, expr.span).map_err(|e| self.failed(&e))?;
         let value = coerce::coerce(&value, &ty, self.dialect)
             .map_err(|message| self.failure_at(expr.span, format!("`{}`: {message}", decl.name.text)))?;
-        let value = if self.finished {
-            self.without_missing(value, &ty)
-        } else {
-            let created = |path: &str| self.host.created(&self.module, path);
-            settled(&self.module, &value, &ty, created, |path| self.host.localize(&path.to_string_lossy()))
-                .map_err(|e| self.failure_at(expr.span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e)))?
-        };
-        let input = !self.finished && self.task.inputs.iter().any(|d| d.name.text == decl.name.text);
-        let value = if input { localize(&self.host, &value) } else { value };
-        if !self.finished && !input {
-            inputs::files(&value, &mut |path, _| self.host.bring_beside(path));
-        }
+        let value = if self.finished { self.without_missing(value, &ty) } else { self.placed(decl, expr.span, value, &ty)? };
         // An output that bears the name of an input hides it for callers alone: inside the task the name stays the input's.
         if self.finished && self.is_declared(&decl.name.text) && self.values.borrow().contains_key(&decl.name.text) {
             return Ok(value);
         }
         self.values.borrow_mut().insert(Arc::clone(&decl.name.text), value.clone());
         Ok(value)
+    }
+
+    /// The value of an input or declaration with its files where the command will find them.
+    fn placed(&self, decl: &Decl, span: Span, value: Value, ty: &Type) -> Result<Value, Failure> {
+        // The cache is shared: a command gets a name of its own for what was brought, input or not.
+        let has_whole_keys = self.module.document.version >= Version::V1_3;
+        let place = |copy: &str| self.host.localize(copy);
+        let bring = || self.host.remote.bring_value(value, has_whole_keys, &place, &self.host.patience);
+        let value = bring().map_err(|message| self.failure_at(span, format!("`{}`: {message}", decl.name.text)))?;
+        let absent = |value: &Value, required: bool| {
+            self.absent_beside(value, ty, required).map_err(|absence| self.not_brought(decl, span, &absence))
+        };
+        self.host.bring_neighbours(&value);
+        absent(&value, false)?;
+        let created = |path: &str| self.host.created(&self.module, path);
+        let place = |path: &Path| self.host.localize(&path.to_string_lossy());
+        // A relative path that leads nowhere beside the document is what the command may make; the working directory of this program says
+        // nothing of it.
+        let look = |path: &str| match Path::new(local_path(path)).is_absolute() {
+            true => self.host.exists(path).into(),
+            false => Look::Nothing,
+        };
+        let ground = Ground { module: &self.module, dialect: self.dialect, place: &place, look: &look, created: &created };
+        let settled = settled(&value, ty, &ground).map_err(|e| {
+            let unknown = || self.failure_at(span, format!("`{}`: {e}", decl.name.text)).hint(mend_of(&e));
+            absent(&value, true).map_or_else(|failure| failure, |()| unknown())
+        })?;
+        if !self.task.inputs.iter().any(|input| input.name.text == decl.name.text) {
+            inputs::files(&settled, &mut |path, _| self.host.bring_beside(path));
+            return Ok(settled);
+        }
+        let value = localize(&self.host, &settled);
+        // In draft-2 every declaration is an input: it may be what the command makes.
+        absent(&value, self.module.document.version != Version::Draft2)?;
+        Ok(value)
+    }
+
+    /// Looks for a file of a value that is not there beside what was brought. `required` is that of an input, which the command
+    /// reads; what else is declared it may make itself, unless it is not known whether it is there.
+    fn absent_beside(&self, value: &Value, ty: &Type, required: bool) -> Result<(), String> {
+        if self.host.is_without_neighbours() {
+            return Ok(());
+        }
+        let checked = inputs::map_files_typed(value, ty, &mut |path, _| match self.host.absence(path) {
+            Some(absence) if !absence.is_sure => Err(absence.message),
+            Some(_) if required && !self.host.has_begun => Ok(None),
+            _ => Ok(Some(Arc::clone(path))),
+        });
+        checked.map(drop).map_err(|error| match error {
+            inputs::MapFilesError::Missing { path, .. } => self.host.absence(&path).map_or(path.to_string(), |absence| absence.message),
+            inputs::MapFilesError::Failed(message) => message,
+        })
+    }
+
+    fn not_brought(&self, decl: &Decl, span: Span, message: &str) -> Failure {
+        let failure = self.failure_at(span, format!("`{}`: {message}", decl.name.text));
+        failure.hint("it is looked for there because it lies beside a file that was brought from there")
     }
 
     fn is_declared(&self, name: &str) -> bool {
@@ -449,6 +480,7 @@ mod tests {
     use batchyard_wdl::load::{self, MemoryLoader};
 
     use super::*;
+    use crate::fetch::{Fetch, Remote};
 
     fn frame(text: &str, call_dir: &Path) -> TaskFrame {
         let module = load::load("t.wdl", &MemoryLoader::default().with("t.wdl", text)).unwrap().module;
@@ -511,6 +543,98 @@ mod tests {
         assert_eq!(frame.command().unwrap().trim(), format!("{localized} data.txt"));
         let made = Value::file(call_dir.join("execution/data.txt").to_str().unwrap());
         assert_eq!(frame.outputs().unwrap().get("d"), Some(&made), "outputs count from the execution directory");
+    }
+
+    /// As the revision 1.2.1 clarifies.
+    #[test]
+    fn files_of_1_2_are_what_their_types_say_once_they_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().canonicalize().unwrap();
+        fs::create_dir_all(folder.join("set")).unwrap();
+        fs::write(folder.join("set/a.txt"), "x").unwrap();
+        let run = |version: &str, declarations: &str, outputs: &str| {
+            let document = folder.join("t.wdl");
+            fs::write(&document, format!("version {version}\ntask t {{ {declarations} command <<< >>> output {{ {outputs} }} }}")).unwrap();
+            let module = load::load(document.to_str().unwrap(), &load::FileLoader::default()).unwrap().module;
+            let task = Arc::clone(module.document.tasks.first().unwrap());
+            let call_dir = folder.join("call");
+            fs::create_dir_all(call_dir.join("execution")).unwrap();
+            let mut frame = TaskFrame::new(&module, &task, Dialect::of(module.document.version), &call_dir, &IndexMap::new());
+            frame.settle()?;
+            let files = frame.host.files().len();
+            Ok::<_, Failure>((files, frame.outputs()?.into_values().collect::<Vec<_>>()))
+        };
+        let optional = "input { File? a = \"none.txt\" File? b = \"set/a.txt\" } Directory? c = \"none\" Array[File?] d = [\"none.txt\", \"set/a.txt\"]";
+        let defined = "Array[Boolean] known = [defined(a), defined(b), defined(c), defined(d[0]), defined(d[1])]";
+        let known = |list: [bool; 5]| vec![Value::array(list.map(Value::Boolean).into())];
+        assert_eq!(run("1.2", optional, defined).unwrap(), (1, known([false, true, false, false, true])));
+        let lazy = run("1.2", "File a = \"none.txt\" Array[File] b = [\"none.txt\", \"set/a.txt\"]", "String name = basename(a)").unwrap();
+        assert_eq!(lazy, (1, vec![Value::string("none.txt")]), "what is not accessed need not be there");
+        for (declaration, wrong) in
+            [("File a = \"set\"", "`set` is a directory, not a file"), ("Directory a = \"set/a.txt\"", "is a file, not a")]
+        {
+            let failure = run("1.2", declaration, "").unwrap_err();
+            assert!(failure.message.contains(wrong), "{failure:?}");
+        }
+        // The working directory of the tests has a folder of this name: it is no business of the task.
+        run("1.2", "File a = \"src\"", "String name = basename(a)").unwrap();
+        let optional = run("1.2", "File? a = \"Cargo.toml\" Boolean is_there = defined(a)", "Boolean said = is_there").unwrap();
+        assert_eq!(optional.1, [Value::Boolean(false)], "nor has it a file for it");
+        let directory = |dialect: Dialect| {
+            let text = format!("version 1.2\ntask t {{ File a = \"{}\" command <<< >>> }}", folder.join("set").display());
+            TaskFrame { dialect, ..frame(&text, &folder.join("call")) }.settle().is_ok()
+        };
+        assert_eq!([Dialect::Cromwell, Dialect::Specification].map(directory), [true, false]);
+        let spelled = "File a = \"set/a.txt\" Boolean same = a == \"set/../set/./a.txt\" && a == \"set/a.txt\" && a != \"set\"";
+        assert_eq!(run("1.2", spelled, "Boolean said = same").unwrap().1, [Value::Boolean(true)]);
+        assert_eq!(run("1.1", "File a = \"set/a.txt\"", "Boolean said = a == \"set/./a.txt\"").unwrap().1, [Value::Boolean(false)]);
+    }
+
+    /// Keeps a copy of everything in a folder.
+    #[derive(Debug)]
+    struct Kept(PathBuf);
+
+    impl Fetch for Kept {
+        fn fetch(&self, url: &str, _: Option<&str>) -> Result<PathBuf, String> {
+            Ok(self.0.join(url.rsplit('/').next().unwrap()))
+        }
+    }
+
+    #[test]
+    fn what_a_task_names_at_a_url_is_put_in_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = dir.path().join("kept");
+        fs::create_dir(&kept).unwrap();
+        fs::write(kept.join("ref.fa"), "x").unwrap();
+        for version in ["1.0", "1.1", "1.2", "1.3"] {
+            for declaration in ["File a = \"http://x/ref.fa\"", "input { File a = \"http://x/ref.fa\" }"] {
+                let text = format!("version {version}\ntask t {{ {declaration} Array[File?] b = [a] command <<<~{{a}}>>> }}");
+                let mut frame = frame(&text, &dir.path().join("call"));
+                frame.host.remote = Arc::new(Remote { fetch: Some(Arc::new(Kept(kept.clone()))), ..Remote::default() });
+                frame.settle().unwrap();
+                let command = frame.command().unwrap();
+                assert!(Path::new(&command).starts_with(dir.path().join("call/inputs")), "{version}: {command}");
+                let original = kept.join("ref.fa").to_str().unwrap().into();
+                assert_eq!(frame.host.files(), [(Arc::from(&*command), original)], "{version} {declaration}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_maps_are_what_the_document_calls_them() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "x").unwrap();
+        for version in ["1.0", "1.2"] {
+            let text = format!(
+                "version {version}\ntask t {{ Map[File, File] m = {{\"http://x/a\": \"http://x/a\"}} command <<<~{{m[\"http://x/a\"]}}>>> }}"
+            );
+            let mut frame = frame(&text, &dir.path().join("call"));
+            frame.host.remote = Arc::new(Remote { fetch: Some(Arc::new(Kept(dir.path().to_owned()))), ..Remote::default() });
+            frame.settle().unwrap();
+            let command = frame.command().unwrap();
+            assert!(Path::new(&command).starts_with(dir.path().join("call/inputs")), "{version}: {command}");
+            assert_eq!(frame.host.files().len(), 1);
+        }
     }
 
     #[test]

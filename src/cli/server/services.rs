@@ -130,7 +130,7 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
     let complain = Arc::new(|text: &str| say(&format!("object store: {text}")));
     let oss_options = oss::Options { hosts: Vec::new(), region, complain };
     let told = format!("  BatchCompute interface on http://{api}, object store on http://{oss}");
-    let embedded = EmbeddedFiles { objects: objects.clone(), folder: config.home.join(DOWNLOADS).join("objects") };
+    let embedded = EmbeddedFiles::new(objects.clone(), config.home.join(DOWNLOADS).join("objects"));
     let files = Arc::new(StoredFiles { embedded: Some(embedded), cache });
     let users = {
         let accounts = Arc::clone(&accounts);

@@ -47,8 +47,13 @@ impl Access {
         }
         // Of a prefix of somebody else's every object could have rights of its own.
         let is_object = !key.is_empty() && !key.ends_with('/');
-        let acl =
-            if is_object { self.objects.head(bucket, key).map(|record| record.attributes.acl).unwrap_or_default() } else { Acl::Private };
+        let acl = match is_object.then(|| self.objects.head(bucket, key)) {
+            None => Acl::Private,
+            Some(Ok(record)) => record.attributes.acl,
+            Some(Err(ObjectError::NoSuchKey { .. })) => Acl::Default,
+            // Who cannot be asked has refused nothing.
+            Some(Err(source)) => return Err(object("read", url, source)),
+        };
         let acl = if acl == Acl::Default { found.acl } else { acl };
         if matches!(acl, Acl::PublicRead | Acl::PublicReadWrite) { Ok(()) } else { Err(refused("read", url)) }
     }
@@ -247,6 +252,6 @@ fn remote(verb: &str, url: &str, source: RemoteError) -> PlaceError {
     PlaceError::Remote { what: format!("{verb} `{url}`"), source }
 }
 
-fn refused(what: &str, url: &str) -> PlaceError {
-    PlaceError::Impossible(format!("cannot {what} `{url}`: the bucket belongs to another account"))
+fn refused(what: &'static str, url: &str) -> PlaceError {
+    PlaceError::Refused { what, url: url.to_owned() }
 }

@@ -223,7 +223,7 @@ impl Service {
         let opened = self.options.seal.open_all(&spec.options).map_err(Failure::from)?;
         settings.secrets = self.options.secrets(&spec.options, &opened).map_err(Failure::from)?;
         let mut notes = settings.apply_options(&opened).map_err(|failure| settings.secrets.covered_failure(failure))?;
-        let downloads = Everywhere { web: Downloads::new(self.options.downloads.clone()), objects: self.options.objects.clone() };
+        let downloads = Everywhere::new(Downloads::new(self.options.downloads.clone()), self.options.objects.clone());
         let on_behalf = spec.submission.as_ref().and_then(|submission| submission.on_behalf.clone());
         let reader = self.reader(on_behalf.as_deref())?;
         if reader.is_some() {

@@ -7,6 +7,7 @@
 
 mod expiry;
 mod lease;
+mod places;
 
 use std::{
     fmt,
@@ -14,15 +15,17 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
 use rustix::fs::{FlockOperation, flock};
-use sha2::{Digest, Sha256};
 
-pub use self::expiry::{Bounds, Removed};
 use self::lease::{Lease, Leases};
+pub use self::{
+    expiry::{Bounds, Removed},
+    places::Beside,
+};
 use super::{Address, RemoteError, Stat, Stores};
 use crate::folder::{place, stamp};
 
@@ -40,6 +43,8 @@ const MAX_MARK: u64 = 8 << 10;
 pub struct Cache {
     stores: Stores,
     folder: PathBuf,
+    /// The folder under its true name, once that was asked for.
+    canonical: OnceLock<PathBuf>,
     names: Option<Names>,
     wanted: Option<Wanted>,
     bounds: Bounds,
@@ -63,7 +68,7 @@ impl Cache {
     /// A cache below a folder, which is made when it is needed.
     pub fn new(stores: Stores, folder: PathBuf) -> Cache {
         let leases = Arc::new(Leases::new(folder.clone()));
-        Cache { stores, folder, names: None, wanted: None, bounds: Bounds::default(), leases, lease: None }
+        Cache { stores, folder, canonical: OnceLock::new(), names: None, wanted: None, bounds: Bounds::default(), leases, lease: None }
     }
 
     /// The same that keeps no more than this; see [`Cache::forget_unused`].
@@ -117,6 +122,13 @@ impl Cache {
         Ok(file)
     }
 
+    /// The file that was last brought for an object, whatever that is now; it is held as [`Cache::hold`] says.
+    pub fn kept(&self, address: &Address) -> Option<PathBuf> {
+        let (file, _) = self.places(address).ok()?;
+        self.hold(&file).ok()?;
+        Some(file).filter(|file| file.is_file())
+    }
+
     /// A file of this cache that an earlier process has brought for the same run is still needed. Others are not looked at.
     ///
     /// # Errors
@@ -147,6 +159,8 @@ impl Cache {
         let address = Address::object(url)?;
         let (file, mark_path) = self.places(&address)?;
         let mut mark = self.noted(&file, &mark_path)?;
+        // Where that fails the file is as good, and who looks for what lies beside it is told that nobody knows.
+        let _ = self.note_place(&address);
         let state = self.state(&address, &self.stores.stat(url)?);
         // A task that runs as the server's own user could have written to what it got a second name of.
         if stamp(&file).is_ok_and(|stamp| read(&mut mark).is_ok_and(|kept| kept == state + &stamp)) {
@@ -183,12 +197,10 @@ impl Cache {
 
     /// Where an object lies here, and its mark.
     fn places(&self, address: &Address) -> Result<(PathBuf, PathBuf), RemoteError> {
-        let (folder, name) = address.key.rsplit_once('/').unwrap_or(("", &address.key));
+        let name = address.key.rsplit_once('/').map_or(&*address.key, |(_, name)| name);
         let name = place(name).filter(|name| name.as_os_str() != MARKS);
         let name = name.ok_or_else(|| RemoteError::NoFileName { url: address.to_string(), key: address.key.clone() })?;
-        let whole = format!("{}://{}/{folder}", address.scheme.name(), address.bucket);
-        let hash = hex::encode(Sha256::digest(whole).get(..16).unwrap_or_default());
-        let folder = self.folder.join(hash);
+        let folder = self.folder.join(places::hash_of(&places::whole(address)));
         Ok((folder.join(&name), folder.join(MARKS).join(name)))
     }
 

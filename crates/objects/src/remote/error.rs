@@ -58,6 +58,12 @@ impl RemoteError {
         matches!(self, RemoteError::NoSuchObject { .. })
     }
 
+    /// Whether its store has refused it: some do so with what is not there, unless one may list what is. A store that does not know who asks
+    /// has refused nothing in particular.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, RemoteError::Refused { why, .. } if !STRANGERS.iter().any(|code| why.starts_with(code)))
+    }
+
     /// What the library says, in our words.
     pub(super) fn from_library(what: &'static str, url: &str, place: &str, error: &opendal::Error) -> Self {
         let (url, place) = (url.to_owned(), place.to_owned());
@@ -74,6 +80,10 @@ impl RemoteError {
         }
     }
 }
+
+/// Codes of a service that does not take its caller for whom he says he is.
+const STRANGERS: [&str; 6] =
+    ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed", "InvalidSecurityToken"];
 
 /// The code of a service, and words.
 fn reason(error: &opendal::Error) -> (Option<String>, String) {
@@ -109,6 +119,11 @@ mod tests {
         let said = |kind, text: &str| RemoteError::from_library("read", "s3://b/k", "http://host", &Error::new(kind, text)).to_string();
         let answer = r#"S3Error { code: "SignatureDoesNotMatch", message: "no match", resource: "", request_id: "1" }"#;
         assert!(said(ErrorKind::PermissionDenied, answer).contains("SignatureDoesNotMatch: no match; check access key"));
+        let is_refused = |text: &str| {
+            RemoteError::from_library("read", "s3://b/k", "http://host", &Error::new(ErrorKind::PermissionDenied, text)).is_refused()
+        };
+        let denied = r#"S3Error { code: "AccessDenied", message: "no", resource: "", request_id: "1" }"#;
+        assert_eq!([answer, denied, ""].map(is_refused), [false, true, true]);
         let answer = r#"S3Error { code: "NoSuchBucket", message: "", resource: "", request_id: "1" }"#;
         assert!(said(ErrorKind::ConfigInvalid, answer).starts_with("the bucket of `s3://b/k` does not exist (http://host)"));
         assert_eq!(said(ErrorKind::NotFound, ""), "`s3://b/k` does not exist in its store (http://host)");

@@ -150,6 +150,7 @@ fn what_is_kept_is_brought_again_when_it_has_changed() {
     let (before, index) = (inode(&first), cache.file("oss://data/in/r.bam.bai").unwrap());
     assert_eq!((first.parent(), index.file_name().unwrap().to_str()), (index.parent(), Some("r.bam.bai")));
     assert_eq!(inode(&cache.file("oss://data/in/r.bam").unwrap()), before);
+    let mark = first.parent().unwrap().join(".marks/r.bam");
     // A reader of the former file keeps it.
     let link = yard.dir.path().join("link");
     cache.link_file("oss://data/in/r.bam", &link).unwrap();
@@ -157,11 +158,40 @@ fn what_is_kept_is_brought_again_when_it_has_changed() {
     assert_eq!(fs::read_to_string(cache.file("oss://data/in/r.bam").unwrap()).unwrap(), "other reads");
     assert_eq!(fs::read_to_string(&link).unwrap(), "reads");
     // What lies there without a mark is of no known state, for example after a crash.
-    let mark = first.parent().unwrap().join(".marks/r.bam");
     fs::write(&mark, "").unwrap();
     fs::write(&first, "half").unwrap();
     assert_eq!(fs::read_to_string(cache.file("oss://data/in/r.bam").unwrap()).unwrap(), "other reads");
     assert!(cache.file("oss://data/in/.marks").is_err() && cache.file("oss://data/in/none").unwrap_err().is_missing());
+}
+
+#[test]
+fn what_lies_beside_a_copy_has_the_url_beside_that_of_its_object() {
+    let yard = Yard::new();
+    let (stores, folder) = yard.folder_store();
+    let cache = Cache::new(stores, yard.dir.path().join("cache"));
+    fs::write(folder.join("r.bam"), "reads").unwrap();
+    let copy = cache.file("oss://data/in/r.bam").unwrap();
+    let index = Beside::At("oss://data/in/r.bai".into());
+    assert_eq!(cache.beside(&copy, "r.bai"), index);
+    fs::remove_file(folder.join("r.bam")).unwrap();
+    let kept = |name: &str| cache.kept(&Address::object(&format!("oss://data/in/{name}")).unwrap());
+    assert_eq!([kept("r.bam"), kept("r.bai")], [Some(copy.clone()), None], "its store is not asked");
+    fs::write(folder.join("r.bam"), "reads").unwrap();
+    assert_eq!([cache.beside(&copy, ".."), cache.beside(&folder.join("r.bam"), "r.bai")], [Beside::Unknown, Beside::NoCopy]);
+    // Neither a copy that is being brought nor one whose mark is lost is without a place.
+    let mark = fs::OpenOptions::new().write(true).open(copy.parent().unwrap().join(".marks/r.bam")).unwrap();
+    rustix::fs::flock(&mark, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    mark.set_len(0).unwrap();
+    assert_eq!(cache.beside(&copy, "r.bai"), index);
+    drop(mark);
+    // What was written by halves is written again, and a place of somebody else's is none.
+    let place = yard.dir.path().join("cache/.places").join(copy.parent().unwrap().file_name().unwrap());
+    for text in ["", "oss://other/in"] {
+        fs::write(&place, text).unwrap();
+        assert_eq!(cache.beside(&copy, "r.bai"), Beside::Unknown);
+        cache.file("oss://data/in/r.bam").unwrap();
+        assert_eq!(cache.beside(&copy, "r.bai"), index);
+    }
 }
 
 const HOUR: Duration = Duration::from_secs(3600);

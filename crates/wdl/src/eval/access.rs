@@ -39,9 +39,9 @@ impl Evaluator<'_> {
         member_of(&value, &name.text).unwrap_or_else(|| Err(no_member(&value, base, name)))
     }
 
-    /// Whether two values are equal, see [`equal`]. From 1.3 on paths are equal that mean the same file or directory.
+    /// Whether two values are equal, see [`equal`]. From 1.2 on paths are equal that mean the same file or directory.
     pub(crate) fn equal(&self, a: &Value, b: &Value) -> Result<bool, (Type, Type)> {
-        if self.version < Version::V1_3 {
+        if self.version < Version::V1_2 {
             return equal(a, b);
         }
         equal_with(a, b, &|a, b| self.host.same_path(self.module, a, b))

@@ -51,29 +51,46 @@ pub enum MapFilesError<E> {
 ///
 /// Parts that do not change are shared with the old value.
 pub fn map_files<E>(value: &Value, f: &mut PathMapper<'_, E>) -> Result<Value, E> {
-    Mapper { f, strict: false, keys: true }.lenient(value)
+    Mapper { f, missing: Missing::Undefined, keys: true }.lenient(value)
 }
 
 /// Like [`map_files`], but keys of maps stay as they are: they are looked up by what the document calls them.
 pub fn map_files_except_keys<E>(value: &Value, f: &mut PathMapper<'_, E>) -> Result<Value, E> {
-    Mapper { f, strict: false, keys: false }.lenient(value)
+    Mapper { f, missing: Missing::Undefined, keys: false }.lenient(value)
 }
 
 /// Like [`map_files`] for a value of type `ty`: a path without counterpart is an error unless its type is optional.
 pub fn map_files_typed<E>(value: &Value, ty: &Type, f: &mut PathMapper<'_, E>) -> Result<Value, MapFilesError<E>> {
-    let changed = Mapper { f, strict: true, keys: true }.changed(value, ty)?;
+    let changed = Mapper { f, missing: Missing::Error, keys: true }.changed(value, ty)?;
     Ok(changed.unwrap_or_else(|| value.clone()))
 }
 
 /// Like [`map_files_typed`], but keys of maps stay as they are.
 pub fn map_files_typed_except_keys<E>(value: &Value, ty: &Type, f: &mut PathMapper<'_, E>) -> Result<Value, MapFilesError<E>> {
-    let changed = Mapper { f, strict: true, keys: false }.changed(value, ty)?;
+    let changed = Mapper { f, missing: Missing::Error, keys: false }.changed(value, ty)?;
     Ok(changed.unwrap_or_else(|| value.clone()))
+}
+
+/// Like [`map_files_typed_except_keys`], but a path without counterpart stays as it is where its type is not optional.
+///
+/// # Errors
+/// Those of the function that maps paths.
+pub fn map_files_as_far_as_known<E>(value: &Value, ty: &Type, f: &mut PathMapper<'_, E>) -> Result<Value, MapFilesError<E>> {
+    let changed = Mapper { f, missing: Missing::Kept, keys: false }.changed(value, ty)?;
+    Ok(changed.unwrap_or_else(|| value.clone()))
+}
+
+/// What becomes of a path without counterpart whose type is not optional.
+#[derive(Clone, Copy)]
+enum Missing {
+    Undefined,
+    Error,
+    Kept,
 }
 
 struct Mapper<'f, 'a, E> {
     f: &'f mut PathMapper<'a, E>,
-    strict: bool,
+    missing: Missing,
     /// Whether paths that are keys of maps are mapped.
     keys: bool,
 }
@@ -86,7 +103,7 @@ impl<E> Mapper<'_, '_, E> {
         match self.changed(value, &Type::Any) {
             Ok(changed) => Ok(changed.unwrap_or_else(|| value.clone())),
             Err(MapFilesError::Failed(e)) => Err(e),
-            // A mapper that is not strict finds nothing missing.
+            // This mapper finds nothing missing.
             Err(MapFilesError::Missing { .. }) => Ok(value.clone()),
         }
     }
@@ -118,8 +135,12 @@ impl<E> Mapper<'_, '_, E> {
         match (self.f)(path, directory).map_err(MapFilesError::Failed)? {
             Some(new) if new == *path => Ok(None),
             Some(new) => Ok(Some(if directory { Value::Directory(new) } else { Value::File(new) })),
-            None if !self.strict || matches!(ty, Type::Optional(_)) => Ok(Some(Value::None)),
-            None => Err(MapFilesError::Missing { path: Arc::clone(path), directory }),
+            None if matches!(ty, Type::Optional(_)) => Ok(Some(Value::None)),
+            None => match self.missing {
+                Missing::Undefined => Ok(Some(Value::None)),
+                Missing::Kept => Ok(None),
+                Missing::Error => Err(MapFilesError::Missing { path: Arc::clone(path), directory }),
+            },
         }
     }
 

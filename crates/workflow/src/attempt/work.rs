@@ -18,7 +18,7 @@ use crate::{
     glob,
     identity::text_hash,
     provider::{Desk, Mode, Site},
-    settings::Settings,
+    settings::{Place, Settings},
 };
 
 /// What there is to run.
@@ -30,25 +30,36 @@ pub(super) enum Work {
     Elsewhere(Order, Arc<Desk>),
 }
 
-impl Attempt {
-    /// Looks for what an earlier engine has left of it.
-    pub(super) fn trace(&self) -> Trace {
-        let dir = self.frame.host.execution_dir();
-        match (self.place.mode(), self.job_id_pattern()) {
-            (Mode::Dispatched, Some(pattern)) => dispatch::trace(dir, pattern),
-            (Mode::Background, _) => trace_given(dir),
-            _ => trace(dir),
+impl Place {
+    /// Looks for what an earlier engine has left of an attempt here.
+    pub(crate) fn trace(&self, execution_dir: &Path) -> Trace {
+        match (self.mode(), self.job_id_pattern()) {
+            (Mode::Dispatched, Some(pattern)) => dispatch::trace(execution_dir, pattern),
+            (Mode::Background, _) => trace_given(execution_dir),
+            _ => trace(execution_dir),
         }
     }
 
     fn job_id_pattern(&self) -> Option<&JobIdPattern> {
-        self.place.site.as_ref()?.provider().job_id_pattern()
+        self.site.as_ref()?.provider().job_id_pattern()
+    }
+}
+
+impl Attempt {
+    /// Looks for what an earlier engine has left of it.
+    pub(super) fn trace(&self) -> Trace {
+        self.place.trace(self.frame.host.execution_dir())
     }
 
     /// Puts everything in place and says what there is to run.
     pub(super) fn work(&mut self, settings: &Settings, control: &Control) -> Result<Work, Failed> {
         let tag = self.tag.clone();
         let failed = |failure: Failure| Failed::for_good(Failure { call: Some(tag.clone()), ..failure });
+        if self.frame.host.has_begun && !matches!(self.trace(), Trace::Running | Trace::Ended) {
+            // It has gone since it was prepared, and was brought nothing for another start.
+            let failure = Failure::new(format!("job {tag} is gone and left no exit status"));
+            return Err(Failed { vanished: true, ..failed(failure) });
+        }
         self.put_in_place(settings, control).map_err(failed)?;
         let command = self.frame.command().map_err(failed)?;
         let mut env = self.frame.environment().map_err(failed)?;

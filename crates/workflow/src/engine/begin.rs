@@ -143,6 +143,7 @@ impl Engine<'_> {
             prepared_ms: 0,
             prepared: None,
             cache_key: None,
+            originals: None,
             control: None,
             staged: None,
             state: CallState::Queued,
@@ -154,6 +155,7 @@ impl Engine<'_> {
             left,
             told: None,
             ahead: false,
+            waits: None,
             root,
         };
         let number = self.gate.number();

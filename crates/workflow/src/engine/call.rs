@@ -26,6 +26,7 @@ use crate::{
     blobs, constants,
     documents::{EndDoc, Failure, StartDoc, to_text},
     frame::{FrameId, outputs_object},
+    host::Originals,
     layout,
     prepare::{Hit, Left, Preparation, Prepared, Told, guarded, record_maker},
     progress::Event,
@@ -36,6 +37,8 @@ use crate::{
 /// Calls of an engine that are prepared before they can start; others wait as they are, for a prepared call holds all that
 /// its attempt needs.
 const PREPARED_AHEAD: usize = 1000;
+/// Calls that wait for what is brought without counting among these: they come back prepared, however many those are by then.
+const BROUGHT_AHEAD: usize = 1000;
 /// Times an attempt is started again because its process vanished without a result.
 const MAX_VANISHED: u32 = 3;
 
@@ -55,6 +58,8 @@ pub(super) struct Call {
     pub(super) prepared: Option<Prepared>,
     /// What it is, kept over attempts.
     pub(super) cache_key: Option<String>,
+    /// The state of its files for which it is that.
+    pub(super) originals: Option<Originals>,
     pub(super) control: Option<Arc<Control>>,
     /// What its start will record.
     pub(super) staged: Option<(StartDoc, Vec<Write>)>,
@@ -70,7 +75,21 @@ pub(super) struct Call {
     pub(super) told: Option<Told>,
     /// Whether it counts among those that are prepared ahead.
     pub(super) ahead: bool,
+    /// What it waits for aside before it is prepared.
+    pub(super) waits: Option<Wait>,
     pub(super) root: usize,
+}
+
+/// What a call waits for aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// An answer about its image.
+    Image,
+    /// What is brought for it.
+    Brought {
+        /// Whether it has given its place among those that are prepared ahead to another one.
+        gave_place: bool,
+    },
 }
 
 impl Engine<'_> {
@@ -85,6 +104,7 @@ impl Engine<'_> {
         }
         let root = self.calls.get(&number).and_then(|call| self.root_id(call.root));
         let (Some(call), Some(root)) = (self.calls.get_mut(&number), root) else { return };
+        call.waits = None;
         if !std::mem::replace(&mut call.ahead, true) {
             self.ahead += 1;
         }
@@ -100,15 +120,52 @@ impl Engine<'_> {
             call_dir: call.call_dir.clone(),
             look_up,
             left: call.left.clone(),
+            may_have_started: call.may_have_started,
             told: call.told.take(),
+            may_wait: false,
         });
     }
 
     /// A call waits until it is known what its image is. It holds nothing meanwhile, and keeps no other from being prepared.
     pub(super) fn aside(&mut self, number: u64) {
+        self.waits_no_more(number);
         let Some(call) = self.calls.get_mut(&number) else { return };
+        call.waits = Some(Wait::Image);
         let was_ahead = std::mem::take(&mut call.ahead);
         self.leave_ahead(was_ahead);
+        self.withdraw_in_vain(number);
+    }
+
+    /// A call waits until something was brought for it. Many of them keep no other from being prepared.
+    pub(super) fn brings(&mut self, number: u64) {
+        self.waits_no_more(number);
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        let gave_place = call.ahead && self.bringing < BROUGHT_AHEAD;
+        call.waits = Some(Wait::Brought { gave_place });
+        if gave_place {
+            call.ahead = false;
+            self.bringing += 1;
+            self.leave_ahead(true);
+        }
+        self.withdraw_in_vain(number);
+    }
+
+    /// A call is back from where it has waited.
+    fn waits_no_more(&mut self, number: u64) {
+        let Some(call) = self.calls.get_mut(&number) else { return };
+        if call.waits.take() == Some(Wait::Brought { gave_place: true }) {
+            self.bringing -= 1;
+            self.ahead += usize::from(!std::mem::replace(&mut call.ahead, true));
+        }
+    }
+
+    /// Ends a call that waits although its run is ending: who works for it may take a long time to notice.
+    fn withdraw_in_vain(&mut self, number: u64) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let is_ending = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No);
+        if is_ending && call.waits.is_some() && !call.may_have_started {
+            self.withdrawn(number);
+        }
     }
 
     /// It is known what the image of a call is, or that nobody knows it.
@@ -129,6 +186,7 @@ impl Engine<'_> {
 
     pub(super) fn prepared(&mut self, number: u64, result: Result<Prepared, Failure>) {
         crash::place("prepared");
+        self.waits_no_more(number);
         let now = self.clock.now_ms();
         let root_id = self.calls.get(&number).and_then(|call| self.root_id(call.root));
         let (Some(call), Some(root_id)) = (self.calls.get_mut(&number), root_id) else { return };
@@ -145,6 +203,10 @@ impl Engine<'_> {
         prepared.identity = prepared.identity.filter(|identity| call.left.as_ref().is_none_or(|left| left.is(identity)));
         if let Some(identity) = &prepared.identity {
             call.cache_key = Some(identity.key.clone());
+            call.originals.clone_from(&prepared.originals);
+        } else if call.originals != prepared.originals {
+            // A further attempt, on other files than the first one.
+            call.cache_key = None;
         }
         // An attempt that may be running already is not replaced by an earlier result.
         if let Some(hit) = prepared.hit.take().filter(|_| !call.may_have_started) {
@@ -241,6 +303,8 @@ impl Engine<'_> {
             tag: call.id.to_string(),
             number: call.id.attempt,
             may_have_started: call.may_have_started,
+            originals: prepared.originals,
+            has_changed: false,
         };
         let (outbox, settings) = (self.outbox.clone(), Arc::clone(&self.settings));
         let pace = settings.limits.pace.clone().filter(|_| !attempt.may_have_started);
@@ -343,7 +407,11 @@ impl Engine<'_> {
             self.started(number);
         }
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let End { result, exit_code, usage, files, job_id } = end;
+        let End { result, exit_code, usage, files, job_id, has_changed } = end;
+        if has_changed {
+            // Its result is not one of the call that its key says it is.
+            call.cache_key = None;
+        }
         let mut document = EndDoc { job_id, usage: usage.map(Into::into), files, maker: record_maker(&call.id), ..EndDoc::default() };
         match result {
             Ok(outputs) => {
@@ -414,6 +482,7 @@ impl Engine<'_> {
         result: Result<IndexMap<Arc<str>, Value>, Failure>,
         end: Option<(EndDoc, Option<i32>)>,
     ) {
+        self.waits_no_more(number);
         let Some(call) = self.calls.remove(&number) else { return };
         self.leave_ahead(call.ahead);
         let result = result.map_err(|failure| self.settings.secrets.covered_failure(failure));
@@ -535,6 +604,7 @@ impl Engine<'_> {
             }
         }
         for number in waiting {
+            self.withdraw_in_vain(number);
             // One that is still being prepared is stopped when it comes back.
             self.yard_step(YardEvent::Withdraw(number));
         }

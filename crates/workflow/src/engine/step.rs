@@ -1,22 +1,24 @@
 //! Steps of a workflow: declarations, scatters, branches; calls are handed to [`super::call`].
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use batchyard_wdl::{
     ast::Expr,
     coerce,
     diagnostic::Diagnostic,
-    eval::Evaluator,
+    eval::{Evaluator, Host},
+    inputs,
     source::Span,
     types::Type,
     value::{Value, copy_bytes},
+    version::Version,
 };
 
 use super::{Engine, Stop};
 use crate::{
     documents::Failure,
     frame::{FrameId, Frames, RunIndex},
-    host::{mend_of, settled},
+    host::{Ground, Look, mend_of, settled},
     plan::StepKind,
     settings::FailureMode,
 };
@@ -142,12 +144,25 @@ impl Engine<'_> {
 
     /// The value that an expression of the document gives a name of type `ty`, with the paths it means.
     pub(super) fn settled(&self, run: RunIndex, name: &str, value: &Value, ty: &Type, span: Span) -> Result<Value, Failure> {
-        let value = self.coerced(run, name, value, ty, span)?;
-        let Some(context) = self.runs.get(run) else { return Ok(value) };
-        let place = |path: &std::path::Path| path.to_string_lossy().into();
-        let module = &context.plan.module;
-        settled(module, &value, ty, |path| context.host.created(module, path), place)
-            .map_err(|e| self.failure_at(run, span, format!("`{name}`: {e}")).hint(mend_of(&e)))
+        let coerced = self.coerced(run, name, value, ty, span)?;
+        let Some(context) = self.runs.get(run) else { return Ok(coerced) };
+        let (module, host) = (&*context.plan.module, &context.host);
+        // What was a path before it came here was looked at when it became one; there may be very many of them.
+        let mut known: HashSet<Arc<str>> = HashSet::new();
+        if module.document.version == Version::V1_2 && must_be_defined(ty) {
+            inputs::files(value, &mut |path, _| {
+                known.insert(Arc::clone(path));
+            });
+        }
+        let look = |path: &str| if known.contains(path) || !host.reads_files { Look::Spared } else { host.exists(path).into() };
+        let ground = Ground {
+            module,
+            dialect: self.settings.dialect_of(module.document.version),
+            place: &|path| path.to_string_lossy().into(),
+            look: &look,
+            created: &|path| host.created(module, path),
+        };
+        settled(&coerced, ty, &ground).map_err(|e| self.failure_at(run, span, format!("`{name}`: {e}")).hint(mend_of(&e)))
     }
 
     pub(super) fn failure_at(&self, run: RunIndex, span: Span, message: String) -> Failure {
@@ -206,5 +221,16 @@ impl Engine<'_> {
             Value::Boolean(b) => Ok(b),
             _ => Err(self.failure_at(run, expr.span, "the condition is not a Boolean".into())),
         }
+    }
+}
+
+/// Whether no file in a value of this type may become undefined because it is not there.
+fn must_be_defined(ty: &Type) -> bool {
+    match ty {
+        Type::File | Type::Directory => true,
+        Type::Array { item, .. } => must_be_defined(item),
+        Type::Map(left, right) | Type::Pair(left, right) => must_be_defined(left) && must_be_defined(right),
+        Type::Optional(_) | Type::Any | Type::Object | Type::Struct(_) | Type::Call(_) => false,
+        Type::None | Type::Boolean | Type::Int | Type::Float | Type::String | Type::Enum(_) => true,
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
 use batchyard_model::RunId;
@@ -160,8 +160,9 @@ impl Preparation {
 }
 
 impl Preparer {
-    /// A run is ending: its calls wait for no registry any more.
+    /// A run is ending: its calls wait for no registry any more, and those that have not begun for nothing that is brought.
     pub fn ask_no_more(&self, context: &Arc<PrepareContext>, root: RunId) {
+        context.endings.of(root).store(true, Ordering::Relaxed);
         let DigestPolicy::LookUp(digests) = &context.settings.digests else { return };
         let mut state = context.images.lock();
         state.ended.insert(root);
@@ -183,7 +184,7 @@ impl Shared {
     pub(super) fn ask_for(self: &Arc<Self>, image: ImageName, preparation: Preparation) {
         let (context, root) = (Arc::clone(&preparation.context), preparation.root);
         let call = Aside { number: preparation.number, look_up: preparation.look_up };
-        let told = |answer: Answer| Preparation { told: Some((image.clone(), answer)), ..preparation };
+        let told = |answer: Answer| Preparation { told: Some((image.clone(), answer)), may_wait: false, ..preparation };
         let mut state = context.images.lock();
         if state.ended.contains(&root) {
             drop(state);

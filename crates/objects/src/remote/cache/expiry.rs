@@ -85,6 +85,7 @@ impl Cache {
             bytes -= one.bytes;
             removed = Removed { files: removed.files + 1, bytes: removed.bytes + one.bytes };
         }
+        self.forget_places(FRESH, now);
         Ok(removed)
     }
 
