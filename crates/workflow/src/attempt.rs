@@ -251,7 +251,6 @@ impl Attempt {
             }
             staging.place(Path::new(&*from), Path::new(&*to), container).map_err(|e| Failure::new(e.to_string()))?;
         }
-        self.has_changed = self.originals.as_ref().is_some_and(|then| !self.frame.host.is_as_it_was(then));
         Ok(())
     }
 

@@ -391,7 +391,7 @@ impl Remote {
             }
             Ok(Some(Arc::clone(path)))
         });
-        let found = self.bring_urls(urls, patience);
+        let found = self.bring_urls(urls, patience, |fetch, url| fetch.find(url, self.on_behalf.as_deref()).map_err(|unfound| unfound.why));
         if found.is_empty() {
             return noted;
         }
@@ -410,16 +410,22 @@ impl Remote {
             }
         };
         values.for_each(|value| inputs::files(value, &mut note));
-        self.bring_urls(urls, patience)
+        // An earlier call may just have put another one there: what the run knew before does not count.
+        self.bring_urls(urls, patience, |fetch, url| fetch.fetch(url, self.on_behalf.as_deref()))
     }
 
-    fn bring_urls(&self, urls: IndexSet<Arc<str>>, patience: &Patience) -> Brought {
+    fn bring_urls(
+        &self,
+        urls: IndexSet<Arc<str>>,
+        patience: &Patience,
+        bring: impl Fn(&(dyn Fetch + Send + Sync), &str) -> Result<PathBuf, String> + Sync,
+    ) -> Brought {
         let Some(fetch) = self.fetch.as_deref().filter(|_| !urls.is_empty()) else { return Brought::new() };
         if !patience.allows() {
             return urls.into_iter().map(|url| (url, Err(LATER.into()))).collect();
         }
         let urls: Vec<Arc<str>> = urls.into_iter().collect();
-        at_once(&urls, patience, |url| fetch.find(url, self.on_behalf.as_deref()).map_err(|unfound| unfound.why))
+        at_once(&urls, patience, |url| bring(fetch, url))
     }
 }
 

@@ -63,6 +63,8 @@ impl Attempt {
         self.put_in_place(settings, control).map_err(failed)?;
         let command = self.frame.command().map_err(failed)?;
         let mut env = self.frame.environment().map_err(failed)?;
+        // Only now: the command and the environment may have read something, too.
+        self.has_changed = self.originals.as_ref().is_some_and(|then| !self.frame.host.is_as_it_was(then));
         let site = self.place.site.clone().filter(|site| site.provider().mode() != Mode::BuiltIn);
         let Some(site) = site else {
             env.push(("TMPDIR".to_owned(), self.temporary_folder().map_err(failed)?));

@@ -59,9 +59,9 @@ impl Endings {
 }
 
 impl Preparation {
-    /// Whether its run is ending, so that its engine has ended the call.
-    fn is_in_vain(&self) -> bool {
-        !self.may_have_started && self.context.endings.of(self.root).load(Ordering::Relaxed)
+    /// What is set when its run ends, so that its engine has ended the call; an attempt that may go on does not end with it.
+    fn ending(&self) -> Option<Arc<AtomicBool>> {
+        (!self.may_have_started).then(|| self.context.endings.of(self.root))
     }
 }
 
@@ -82,10 +82,13 @@ impl Shared {
     fn bring(self: &Arc<Self>) {
         loop {
             let Some((root, preparation)) = self.aside.turns().take() else { return };
-            let (reply, number) = (preparation.context.reply.clone(), preparation.number);
+            let (reply, number, ending) = (preparation.context.reply.clone(), preparation.number, preparation.ending());
+            let is_in_vain = || ending.as_ref().is_some_and(|ending| ending.load(Ordering::Relaxed));
             let done = self.aside.done(root, || {
-                if !preparation.is_in_vain()
+                if !is_in_vain()
                     && let Some(one) = self.tried(preparation)
+                    // Nothing is put any more into the folder of a call that has ended meanwhile.
+                    && !is_in_vain()
                 {
                     self.answer(vec![one]);
                 }
