@@ -55,7 +55,7 @@ pub(super) struct Call {
     /// When its inputs were known, and when it was prepared, in epoch milliseconds.
     pub(super) queued_ms: i64,
     pub(super) prepared_ms: i64,
-    pub(super) prepared: Option<Prepared>,
+    pub(super) prepared: Option<Box<Prepared>>,
     /// What it is, kept over attempts.
     pub(super) cache_key: Option<String>,
     /// The state of its files for which it is that.
@@ -220,7 +220,8 @@ impl Engine<'_> {
         let stopped = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No) && !call.may_have_started;
         let task = call.task.name.text.clone();
         let berth = self.settings.berth(&prepared.place, root_id, need);
-        call.prepared = Some(prepared);
+        // Large, and most calls of a wide scatter have none yet.
+        call.prepared = Some(Box::new(prepared));
         for note in notes {
             self.note(note);
         }
@@ -281,7 +282,7 @@ impl Engine<'_> {
         let Some(scratch) = self.calls.get(&number).map(|call| call.root).map(|root| self.scratch(root)) else { return };
         let Some(root_id) = self.calls.get(&number).and_then(|call| self.root_id(call.root)) else { return };
         let Some(call) = self.calls.get_mut(&number) else { return };
-        let Some(prepared) = call.prepared.take() else { return };
+        let Some(prepared) = call.prepared.take().map(|prepared| *prepared) else { return };
         call.max_retries = prepared.runtime.max_retries;
         // The root's id comes first, so that all processes of a run can be found by it, whatever was recorded of them.
         let control = Control::new(format!("{root_id}/{}/{}", call.id.run, call.id));
