@@ -280,10 +280,9 @@ impl Shared {
                 _ => {}
             }
         }
-        let patience = match (preparation.may_wait, preparation.may_have_started) {
-            (false, _) => Patience::none(),
-            (true, false) => Patience::until(preparation.context.endings.of(preparation.root)),
-            (true, true) => Patience::default(),
+        let patience = match preparation.may_wait {
+            true => preparation.ending().map_or_else(Patience::default, Patience::until),
+            false => Patience::none(),
         };
         let result = self.prepared(preparation, &patience, false);
         if patience.was_missed() {

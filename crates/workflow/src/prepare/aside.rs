@@ -60,7 +60,7 @@ impl Endings {
 
 impl Preparation {
     /// What is set when its run ends, so that its engine has ended the call; an attempt that may go on does not end with it.
-    fn ending(&self) -> Option<Arc<AtomicBool>> {
+    pub(super) fn ending(&self) -> Option<Arc<AtomicBool>> {
         (!self.may_have_started).then(|| self.context.endings.of(self.root))
     }
 }

@@ -3,7 +3,7 @@
 //! An answer is with the store before a call makes use of it, so that an engine that takes the run up finds it there.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
@@ -27,16 +27,9 @@ const SWITCHED_OFF: &str = "look-ups of digests are switched off, and its tag ma
 
 /// What the tags of images mean to the runs of an engine, and the calls that wait to hear it.
 #[derive(Default)]
-pub struct RunImages {
-    state: Mutex<State>,
-}
+pub struct RunImages(Mutex<Images>);
 
-#[derive(Default)]
-struct State {
-    images: HashMap<(RunId, ImageName), OfRun>,
-    /// Runs for which nobody asks any more.
-    ended: HashSet<RunId>,
-}
+type Images = HashMap<(RunId, ImageName), OfRun>;
 
 enum OfRun {
     /// The digest.
@@ -53,7 +46,7 @@ struct Aside {
 
 impl RunImages {
     fn known(&self, root: RunId, image: &ImageName) -> Option<Answer> {
-        match self.lock().images.get(&(root, image.clone())) {
+        match self.lock().get(&(root, image.clone())) {
             Some(OfRun::Known(digest)) => Some(Ok(Arc::clone(digest))),
             Some(OfRun::Asked(..)) | None => None,
         }
@@ -61,10 +54,10 @@ impl RunImages {
 
     /// Keeps a digest, and returns the calls that have waited for the answer. A failure is not kept: a later call may be luckier.
     fn settle(&self, root: RunId, image: &ImageName, answer: &Answer) -> Vec<Aside> {
-        let mut state = self.lock();
-        let found = state.images.remove(&(root, image.clone()));
+        let mut images = self.lock();
+        let found = images.remove(&(root, image.clone()));
         if let Ok(digest) = answer {
-            state.images.insert((root, image.clone()), OfRun::Known(Arc::clone(digest)));
+            images.insert((root, image.clone()), OfRun::Known(Arc::clone(digest)));
         }
         match found {
             Some(OfRun::Asked(waiting, _)) => waiting,
@@ -74,14 +67,14 @@ impl RunImages {
 
     /// Keeps what a run waits for; it is given back where it does not wait any more.
     fn waits_for(&self, root: RunId, image: &ImageName, ticket: Ticket) -> Option<Ticket> {
-        match self.lock().images.get_mut(&(root, image.clone())) {
+        match self.lock().get_mut(&(root, image.clone())) {
             Some(OfRun::Asked(_, place)) => place.replace(ticket),
             Some(OfRun::Known(_)) | None => Some(ticket),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Images> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,11 +157,11 @@ impl Preparer {
     pub fn ask_no_more(&self, context: &Arc<PrepareContext>, root: RunId) {
         context.endings.of(root).store(true, Ordering::Relaxed);
         let DigestPolicy::LookUp(digests) = &context.settings.digests else { return };
-        let mut state = context.images.lock();
-        state.ended.insert(root);
+        // Whoever asks from now on is told; who has asked before is among these.
+        let mut images = context.images.lock();
         let waits = |(of, _): &(RunId, ImageName), found: &OfRun| *of == root && matches!(found, OfRun::Asked(..));
-        let waiting: Vec<_> = state.images.extract_if(|key, found| waits(key, found)).collect();
-        drop(state);
+        let waiting: Vec<_> = images.extract_if(|key, found| waits(key, found)).collect();
+        drop(images);
         for ((_, image), found) in waiting {
             let OfRun::Asked(calls, ticket) = found else { continue };
             tell(context, &image, &Err(ENDING.into()), calls);
@@ -185,14 +178,14 @@ impl Shared {
         let (context, root) = (Arc::clone(&preparation.context), preparation.root);
         let call = Aside { number: preparation.number, look_up: preparation.look_up };
         let told = |answer: Answer| Preparation { told: Some((image.clone(), answer)), may_wait: false, ..preparation };
-        let mut state = context.images.lock();
-        if state.ended.contains(&root) {
-            drop(state);
+        let mut images = context.images.lock();
+        if context.endings.of(root).load(Ordering::Relaxed) {
+            drop(images);
             return self.add(told(Err(ENDING.into())));
         }
         // Before anybody can tell the answer. An engine that is gone needs none.
         let step_aside = || drop(context.reply.send(Message::Aside(call.number)));
-        match state.images.entry((root, image.clone())) {
+        match images.entry((root, image.clone())) {
             Entry::Occupied(mut found) => match found.get_mut() {
                 OfRun::Asked(waiting, _) => {
                     step_aside();
@@ -201,7 +194,7 @@ impl Shared {
                 // Somebody was told meanwhile.
                 OfRun::Known(digest) => {
                     let answer = Ok(Arc::clone(digest));
-                    drop(state);
+                    drop(images);
                     return self.add(told(answer));
                 }
             },
@@ -210,7 +203,7 @@ impl Shared {
                 place.insert(OfRun::Asked(vec![call], None));
             }
         }
-        drop(state);
+        drop(images);
         self.find_out(&context, root, &image);
     }
 
