@@ -41,11 +41,7 @@ impl TaskFrame {
     /// # Errors
     /// It has none, now at least.
     pub fn unplaced(&self, decl: &Decl) -> Result<Option<Value>, Failure> {
-        let Some(expr) = &decl.value else { return Ok(None) };
-        if self.writes(expr, &mut Vec::new()) {
-            return Ok(None);
-        }
-        let value = self.value_of(decl)?;
+        let Some(value) = self.value_ahead(decl)? else { return Ok(None) };
         let mapped = inputs::map_files(&value, &mut |path: &Arc<str>, _| {
             let original = self.host.original(path).unwrap_or_else(|| Arc::clone(path));
             let is_own = Path::new(&*original).starts_with(self.host.call_dir());
@@ -74,7 +70,7 @@ impl TaskFrame {
     pub fn name_ahead(&self) -> Result<(), Failure> {
         let mut named = Ok(());
         for decl in self.task.inputs.iter().chain(&self.task.decls).filter(|decl| decl.value.is_some() && self.may_name_files(decl)) {
-            named = named.and(self.unplaced(decl).map(drop));
+            named = named.and(self.value_ahead(decl).map(drop));
         }
         named
     }
@@ -124,6 +120,14 @@ impl TaskFrame {
             }
             false
         });
+    }
+
+    /// The value of a declaration, unless it has none yet or holds what this attempt itself writes.
+    fn value_ahead(&self, decl: &Decl) -> Result<Option<Value>, Failure> {
+        match &decl.value {
+            Some(expr) if !self.writes(expr, &mut Vec::new()) => self.value_of(decl).map(Some),
+            _ => Ok(None),
+        }
     }
 
     fn value_of(&self, decl: &Decl) -> Result<Value, Failure> {
