@@ -62,6 +62,16 @@ fn changing_site(files: Files) -> (String, Arc<Mutex<Vec<String>>>) {
     (address, asked)
 }
 
+/// A server whose files below `/data` change: its address, and what gives one of them a status and a text.
+fn data() -> (String, impl Fn(&str, u16, &str)) {
+    let files = Files::default();
+    let (address, _) = changing_site(Arc::clone(&files));
+    let put = move |name: &str, status: u16, text: &str| {
+        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
+    };
+    (address, put)
+}
+
 const MAIN: &str = "version 1.0\nimport \"lib/count.wdl\" as lib\n\
     workflow w { input { File f } call lib.count { input: f = f } output { Int n = count.n } }";
 const COUNT: &str = "version 1.0\ntask count { input { File f } command <<< wc -l < ~{f} >>> output { Int n = read_int(stdout()) } }";
@@ -175,11 +185,7 @@ fn what_lies_beside_a_file_is_fetched_when_a_task_names_it() {
 /// An earlier result is taken only while everything beside the file that the task has named or read is the same.
 #[test]
 fn what_lies_beside_a_file_counts_for_the_cache() {
-    let files = Files::default();
-    let put = |name: &str, status: u16, text: &str| {
-        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
-    };
-    let (address, _) = changing_site(Arc::clone(&files));
+    let (address, put) = data();
     let yard = Yard::new();
     put("a.bam", 200, "reads\n");
     let run = |name: &str| yard.outputs(&["run", &format!("{name}.wdl"), &format!("bam={address}/data/a.bam")])["t.said"].clone();
@@ -223,11 +229,8 @@ fn what_lies_beside_a_file_counts_for_the_cache() {
 /// A result is kept for what its call was prepared for: not where another index was put in place later, or for a further attempt.
 #[test]
 fn a_result_of_other_files_is_not_kept() {
-    let files = Files::default();
-    let put = |name: &str, text: &str| {
-        files.lock().unwrap().insert(format!("/data/{name}"), (200, text.to_owned()));
-    };
-    let (address, _) = changing_site(Arc::clone(&files));
+    let (address, put_as) = data();
+    let put = |name: &str, text: &str| put_as(name, 200, text);
     let yard = Yard::new();
     let log = yard.path("log").display().to_string();
     put("a.bam", "reads\n");
@@ -265,11 +268,7 @@ fn a_slow_place_takes_no_cores_from_others() {
 }
 
 fn quick_while_slow(more: &str) {
-    let files = Files::default();
-    let put = |name: &str, status: u16, text: &str| {
-        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
-    };
-    let (address, _) = changing_site(Arc::clone(&files));
+    let (address, put) = data();
     let yard = Yard::new();
     let names = ["a.bam", "b.bam", "c.bam", "d.bam"];
     names.iter().for_each(|name| put(name, 200, "reads\n"));
@@ -316,11 +315,7 @@ fn what_many_calls_name_themselves_is_asked_for_once() {
 /// A run that is ending waits for nothing that is brought, and many who wait keep no other call from being prepared.
 #[test]
 fn a_slow_place_keeps_no_run_from_ending() {
-    let files = Files::default();
-    let put = |name: &str, status: u16, text: &str| {
-        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
-    };
-    let (address, _) = changing_site(Arc::clone(&files));
+    let (address, put) = data();
     put("a.bam", 200, "reads\n");
     for (shards, last, code) in [(1100, "exit 3", 1), (20, "sleep 100", 130)] {
         put("a.bam.bai", SLOW, "");
@@ -352,11 +347,7 @@ fn a_slow_place_keeps_no_run_from_ending() {
 /// What a task was brought lies there: who takes it up asks nobody for it, and starts nothing again.
 #[test]
 fn a_task_that_has_begun_needs_no_place_any_more() {
-    let files = Files::default();
-    let put = |name: &str, status: u16, text: &str| {
-        files.lock().unwrap().insert(format!("/data/{name}"), (status, text.to_owned()));
-    };
-    let (address, _) = changing_site(Arc::clone(&files));
+    let (address, put) = data();
     for (status, forgets, goes_on) in [(503, "", true), (404, "", false), (503, "downloads.places", true), (404, "a.bam.bai", false)] {
         for name in ["a.bam", "a.bam.bai", "a.md5", "ref.fa"] {
             put(name, 200, name);
