@@ -34,8 +34,8 @@ struct Registry {
 
 #[derive(Default)]
 struct State {
-    /// Digest by name and tag.
-    tags: HashMap<String, String>,
+    /// The image by name and tag.
+    tags: HashMap<String, u8>,
     /// Requests that had what they need, in order.
     answered: Vec<String>,
     /// Whether requests are taken and never answered.
@@ -63,7 +63,7 @@ impl Registry {
     }
 
     fn set(&self, image: &str, n: u8) {
-        self.state().tags.insert(image.to_owned(), digest(n));
+        self.state().tags.insert(image.to_owned(), n);
     }
 
     fn name(&self, image: &str) -> String {
@@ -89,18 +89,22 @@ fn answer(mut stream: TcpStream, address: &str, state: &mut State) {
     let scope = format!("repository:{}:pull", image.split(':').next().unwrap_or_default());
     let (status, headers, body) = if path.starts_with("/token?service=lab&scope=repository") {
         if has("authorization: Basic bWU6cHc=") {
-            ("200 OK", String::new(), "{\"token\": \"secret\"}")
+            ("200 OK", String::new(), "{\"token\": \"secret\"}".to_owned())
         } else {
-            ("403 Forbidden", String::new(), "")
+            ("403 Forbidden", String::new(), String::new())
         }
     } else if !has("authorization: Bearer secret") {
         let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{address}/token\",service=\"lab\",scope=\"{scope}\"\r\n");
-        ("401 Unauthorized", challenge, "")
+        ("401 Unauthorized", challenge, String::new())
     } else {
         state.answered.push(request.clone());
-        match state.tags.get(&image) {
-            Some(digest) => ("200 OK", format!("Docker-Content-Digest: {digest}\r\n"), ""),
-            None => ("404 Not Found", String::new(), ""),
+        let by_digest = |n: &&u8| image.ends_with(&format!(":{}", digest(**n)));
+        match state.tags.get(&image).or_else(|| state.tags.values().find(by_digest)) {
+            Some(n) => {
+                let content = if request.starts_with("HEAD ") { String::new() } else { manifest(*n) };
+                ("200 OK", format!("Docker-Content-Digest: {}\r\n", digest(*n)), content)
+            }
+            None => ("404 Not Found", String::new(), String::new()),
         }
     };
     let text = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
@@ -108,8 +112,14 @@ fn answer(mut stream: TcpStream, address: &str, state: &mut State) {
     let _ = stream.write_all(text.as_bytes());
 }
 
+/// What a registry keeps of an image of so many bytes.
+fn manifest(n: u8) -> String {
+    format!("{{\"schemaVersion\": 2, \"layers\": [{{\"size\": {n}}}, {{\"size\": 1000}}]}}")
+}
+
 fn digest(n: u8) -> String {
-    format!("sha256:{}", format!("{n:02x}").repeat(32))
+    let hash = ring::digest::digest(&ring::digest::SHA256, manifest(n).as_bytes());
+    format!("sha256:{}", hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 fn at(name: &str, n: u8) -> String {
@@ -173,6 +183,7 @@ fn a_tag_is_what_it_means_when_a_workflow_first_needs_it() {
     let first = &metadata["calls"]["w.t"][SHARDS - 1];
     assert_eq!((&first["dockerImageUsed"], &first["runtimeAttributes"]["docker"]), (&json!(at(&one, 1)), &json!(one)));
     assert!(first.get("imageMapping").is_none(), "{first}");
+    assert_eq!(first["compressedDockerSize"], 1001);
     assert_eq!((&first["callCaching"]["hit"], &first["callCaching"]["result"]), (&json!(false), &json!("Cache Miss")));
 
     // The same image under another tag is the same.
@@ -180,6 +191,8 @@ fn a_tag_is_what_it_means_when_a_workflow_first_needs_it() {
     let (_, metadata) = run(&server, &registry.name("lab/tool:2"), 1);
     let call = &metadata["calls"]["w.t"][0];
     assert_eq!((&call["callCaching"]["hit"], &call["dockerImageUsed"]), (&json!(true), &json!(at(&one, 1))));
+    assert_eq!(call["compressedDockerSize"], 1001);
+    assert_eq!(registry.state().answered.iter().filter(|line| line.starts_with("GET ")).count(), 1, "a digest has one size for ever");
     // A tag that has moved is not.
     registry.set("lab/tool:1", 2);
     let (id, metadata) = run(&server, &one, 1);
@@ -207,6 +220,7 @@ fn what_is_made_with_an_unknown_image_is_not_reused() {
             let expected =
                 json!({ "effectiveCallCachingMode": "CallCachingOff", "allowResultReuse": false, "hit": false, "result": "Cache Miss" });
             assert_eq!((&call["callCaching"], &call["dockerImageUsed"]), (&expected, &json!(image)));
+            assert!(call.get("compressedDockerSize").is_none(), "{call}");
             assert_eq!(metadata["outputs"]["w.images"], json!([image, image]));
             let told = why(&yard, &id)["reason"].as_str().unwrap().to_owned();
             assert!(told.starts_with(&format!("the digest of image `{image}` is not known: ")) && told.contains(reason), "{told}");
@@ -307,7 +321,7 @@ fn a_task_that_is_taken_up_runs_in_what_it_was_started_in() {
         registry.set("lab/tool:1", 1);
         let (first, again, _) = over_a_kill(&registry, [CONF, after], || registry.set("lab/tool:1", 2));
         assert_eq!((&first["outputs"]["image"], &first["dockerImageUsed"]), (&json!(at(&image, 1)), &json!(at(&image, 1))));
-        assert_eq!(first["callCaching"]["allowResultReuse"], true, "{first}");
+        assert_eq!((&first["callCaching"]["allowResultReuse"], &first["compressedDockerSize"]), (&json!(true), &json!(1001)), "{first}");
         assert_eq!(again["callCaching"]["hit"], false, "another image, or only its tag: {again}");
     }
     // The same under the same rules is taken again.

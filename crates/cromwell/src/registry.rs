@@ -1,17 +1,20 @@
 //! Asks registries what tags of images mean, by the HTTP interface that all of them have (OCI distribution, Docker registry v2).
 //!
-//! The head of a manifest has its digest; it costs no pull where these are counted. A registry that wants a token says where to
+//! The head of a manifest has its digest; it costs no pull where these are counted. The size of an image takes one, so it is asked
+//! for once for each digest. A registry that wants a token says where to
 //! get one ([`challenge`]); accounts are those that `docker login` has left ([`accounts`]). Only the registry itself may say it,
 //! not whom it redirects to, and an account leaves this machine encrypted only.
 
 mod accounts;
 mod challenge;
+mod manifest;
 
 use std::{
     fmt,
     io::Read,
     net::IpAddr,
     path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -19,11 +22,12 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use batchyard_workflow::{
     digests::{
-        Registries,
+        Meaning, Registries,
         name::{DOCKER_HUB, ImageName, is_digest},
     },
     glob::hex,
 };
+use indexmap::IndexMap;
 use serde::Deserialize;
 use ureq::{
     Body, ResponseExt as _,
@@ -49,6 +53,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const REDIRECTS: u32 = 3;
 /// Largest manifest: the limit of the specification.
 const MANIFEST_BYTES: u64 = 4 << 20;
+/// Sizes of images that are remembered.
+const SIZES_KEPT: usize = 1000;
 /// Largest answer with a token.
 const TOKEN_BYTES: u64 = 256 << 10;
 /// Who gives tokens, in what people are told.
@@ -62,12 +68,14 @@ pub struct RegistryClient {
     retries: u32,
     /// The file with accounts.
     accounts: Option<PathBuf>,
+    /// Bytes of images by their digests, which never change; the oldest first.
+    sizes: Mutex<IndexMap<String, u64>>,
 }
 
 /// Accounts are read when they are needed.
 impl fmt::Debug for RegistryClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RegistryClient").field("retries", &self.retries).field("accounts", &self.accounts).finish()
+        f.debug_struct("RegistryClient").field("retries", &self.retries).field("accounts", &self.accounts).finish_non_exhaustive()
     }
 }
 
@@ -88,40 +96,105 @@ struct Token {
 impl RegistryClient {
     /// Tries so often again, with the accounts of `docker login`.
     pub fn new(retries: u32) -> Self {
-        RegistryClient { retries, accounts: accounts::file() }
+        RegistryClient { retries, accounts: accounts::file(), sizes: Mutex::default() }
     }
 
-    fn try_once(&self, image: &ImageName) -> Result<String, Trouble> {
-        let host = if image.registry == DOCKER_HUB { DOCKER_HUB_HOST } else { &image.registry };
-        let is_here = is_loopback(host);
-        let agent = agent(is_here);
-        let scheme = if is_here { "http" } else { "https" };
-        let url = format!("{scheme}://{host}/v2/{}/manifests/{}", image.repository, image.tag);
-        let mut authorization = None;
-        let mut answer = ask(&agent, "HEAD", &url, None)?;
+    fn try_once(&self, image: &ImageName) -> Result<Meaning, Trouble> {
+        let mut asker = Asker::of(image);
+        let mut answer = asker.ask("HEAD", &image.tag)?;
         let mut no_account = None;
         if answer.status().as_u16() == 401 {
-            check_asked(&url, answer.get_uri())?;
+            check_asked(&asker.url(&image.tag), answer.get_uri())?;
             let account = accounts::of(self.accounts.as_deref(), &image.registry).unwrap_or_else(|why| {
                 no_account = Some(why);
                 None
             });
-            let signed_in = sign_in(is_here, image, &answer, account.as_ref()).and_then(|header| {
-                authorization = Some(header);
-                ask(&agent, "HEAD", &url, authorization.as_deref())
+            let signed_in = sign_in(asker.is_here, image, &answer, account.as_ref()).and_then(|header| {
+                asker.authorization = Some(header);
+                asker.ask("HEAD", &image.tag)
             });
             answer = signed_in.map_err(|trouble| trouble.because(no_account.as_deref()))?;
         }
         let by_head = answer.status().is_success().then(|| digest_in(&answer)).flatten();
         if let Some(digest) = by_head {
-            return Ok(digest);
+            let bytes = self.size(&asker, &digest, || asker.manifest(&digest));
+            return Ok(Meaning { digest: digest.into(), bytes });
         }
         // Some answer only to GET.
         if answer.status().is_success() || matches!(answer.status().as_u16(), 405 | 501) {
-            answer = ask(&agent, "GET", &url, authorization.as_deref())?;
+            answer = asker.ask("GET", &image.tag)?;
         }
         judged(&answer).map_err(|trouble| trouble.because(no_account.as_deref()))?;
-        by_content(&mut answer)
+        let (digest, content) = by_content(&mut answer)?;
+        let bytes = self.size(&asker, &digest, || Ok(content));
+        Ok(Meaning { digest: digest.into(), bytes })
+    }
+
+    /// The size of an image, if its registry tells it. An image is known without it: no trouble here keeps anybody from a task.
+    fn size(&self, asker: &Asker, digest: &str, manifest: impl FnOnce() -> Result<Vec<u8>, Trouble>) -> Option<u64> {
+        if let Some(known) = self.sizes().get(digest) {
+            return Some(*known);
+        }
+        let mut content = manifest().ok()?;
+        if let Some(one) = manifest::one_of(&content) {
+            content = asker.manifest(&one).ok()?;
+        }
+        let bytes = manifest::bytes_of(&content)?;
+        let mut sizes = self.sizes();
+        while sizes.len() >= SIZES_KEPT {
+            sizes.shift_remove_index(0);
+        }
+        sizes.insert(digest.to_owned(), bytes);
+        Some(bytes)
+    }
+
+    fn sizes(&self) -> MutexGuard<'_, IndexMap<String, u64>> {
+        self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who asks a registry about an image.
+struct Asker {
+    agent: ureq::Agent,
+    /// Whether the registry is on this machine.
+    is_here: bool,
+    /// Where its manifests are.
+    manifests: String,
+    /// What it wants to see with each request.
+    authorization: Option<String>,
+}
+
+impl Asker {
+    fn of(image: &ImageName) -> Self {
+        let host = if image.registry == DOCKER_HUB { DOCKER_HUB_HOST } else { &image.registry };
+        let is_here = is_loopback(host);
+        let scheme = if is_here { "http" } else { "https" };
+        let manifests = format!("{scheme}://{host}/v2/{}/manifests", image.repository);
+        Asker { agent: agent(is_here), is_here, manifests, authorization: None }
+    }
+
+    /// Where the manifest of a tag or a digest is.
+    fn url(&self, reference: &str) -> String {
+        format!("{}/{reference}", self.manifests)
+    }
+
+    fn ask(&self, method: &str, reference: &str) -> Result<Response<Body>, Trouble> {
+        let mut request = ureq::http::Request::builder().method(method).uri(self.url(reference)).header("accept", MANIFESTS);
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let request = request.body(()).map_err(|error| Trouble::Final(format!("its registry cannot be asked: {error}")))?;
+        self.agent.run(request).map_err(|error| of_network("its registry", &error))
+    }
+
+    /// The manifest of a digest.
+    fn manifest(&self, digest: &str) -> Result<Vec<u8>, Trouble> {
+        let mut answer = self.ask("GET", digest)?;
+        judged(&answer)?;
+        match by_content(&mut answer)? {
+            (found, content) if found == digest => Ok(content),
+            (found, _) => Err(Trouble::Passing(format!("its registry was asked for {digest}, and sent {found}"))),
+        }
     }
 }
 
@@ -136,12 +209,12 @@ impl Trouble {
 }
 
 impl Registries for RegistryClient {
-    fn digest(&self, image: &ImageName) -> Result<String, String> {
+    fn meaning(&self, image: &ImageName) -> Result<Meaning, String> {
         let deadline = Instant::now() + IN_ALL;
         let (mut left, mut pause) = (self.retries, PAUSE);
         loop {
             match self.try_once(image) {
-                Ok(digest) => return Ok(digest),
+                Ok(meaning) => return Ok(meaning),
                 Err(Trouble::Passing(_)) if left > 0 && Instant::now() + pause < deadline => {
                     left -= 1;
                     thread::sleep(pause);
@@ -208,15 +281,6 @@ fn agent(is_here: bool) -> ureq::Agent {
     ureq::Agent::new_with_config(config.build())
 }
 
-fn ask(agent: &ureq::Agent, method: &str, url: &str, authorization: Option<&str>) -> Result<Response<Body>, Trouble> {
-    let mut request = ureq::http::Request::builder().method(method).uri(url).header("accept", MANIFESTS);
-    if let Some(authorization) = authorization {
-        request = request.header("authorization", authorization);
-    }
-    let request = request.body(()).map_err(|error| Trouble::Final(format!("its registry cannot be asked: {error}")))?;
-    agent.run(request).map_err(|error| of_network("its registry", &error))
-}
-
 fn of_network(who: &str, error: &ureq::Error) -> Trouble {
     let told = format!("{who} cannot be asked: {error}");
     match error {
@@ -241,8 +305,8 @@ fn digest_in(answer: &Response<Body>) -> Option<String> {
     is_digest(digest).then(|| digest.to_owned())
 }
 
-/// The digest of a manifest by its content, which must be the one that is told with it.
-fn by_content(answer: &mut Response<Body>) -> Result<String, Trouble> {
+/// A manifest and the digest of its content, which must be the one that is told with it.
+fn by_content(answer: &mut Response<Body>) -> Result<(String, Vec<u8>), Trouble> {
     let told = digest_in(answer);
     let content = read(answer, MANIFEST_BYTES, "its registry")?;
     let hash = ring::digest::digest(&ring::digest::SHA256, &content);
@@ -251,7 +315,7 @@ fn by_content(answer: &mut Response<Body>) -> Result<String, Trouble> {
         Some(told) if told.starts_with("sha256:") && told != found => {
             Err(Trouble::Passing(format!("its registry calls it {told}, and sent {found}")))
         }
-        told => Ok(told.unwrap_or(found)),
+        told => Ok((told.unwrap_or(found), content)),
     }
 }
 

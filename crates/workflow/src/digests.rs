@@ -10,6 +10,7 @@ use std::{
     collections::HashMap,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
+    str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -36,7 +37,48 @@ const FAILURE_FACTOR: u32 = 10;
 const FAILURE_KEPT_AT_MOST: Duration = Duration::from_secs(600);
 
 /// What a tag means, or why nobody knows.
-pub type Answer = Result<Arc<str>, Arc<str>>;
+pub type Answer = Result<Meaning, Arc<str>>;
+
+/// What a tag means. As a text: the digest, and after a space the size where it is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meaning {
+    /// The digest of the image.
+    pub digest: Arc<str>,
+    /// Bytes of its layers as they are transferred (`compressedDockerSize` of Cromwell), where a registry tells them.
+    pub bytes: Option<u64>,
+}
+
+impl From<String> for Meaning {
+    /// One of unknown size.
+    fn from(digest: String) -> Self {
+        Meaning { digest: digest.into(), bytes: None }
+    }
+}
+
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.bytes {
+            Some(bytes) => write!(f, "{} {bytes}", self.digest),
+            None => f.write_str(&self.digest),
+        }
+    }
+}
+
+/// A text that tells no meaning.
+#[derive(Debug, thiserror::Error)]
+#[error("what was answered is no digest: {0:.100?}")]
+pub struct NoMeaning(String);
+
+impl FromStr for Meaning {
+    type Err = NoMeaning;
+
+    fn from_str(text: &str) -> Result<Self, NoMeaning> {
+        let wrong = || NoMeaning(text.to_owned());
+        let (digest, bytes) = text.split_once(' ').map_or((text, None), |(digest, bytes)| (digest, Some(bytes)));
+        let bytes = bytes.map(str::parse).transpose().map_err(|_| wrong())?;
+        if is_digest(digest) { Ok(Meaning { digest: digest.into(), bytes }) } else { Err(wrong()) }
+    }
+}
 
 /// What is done about images whose tags may move.
 #[derive(Clone, Debug, Default)]
@@ -52,11 +94,11 @@ pub enum DigestPolicy {
 
 /// Asks registries.
 pub trait Registries: fmt::Debug {
-    /// The digest of an image now.
+    /// What a tag means now.
     ///
     /// # Errors
-    /// Why it is not known.
-    fn digest(&self, image: &ImageName) -> Result<String, String>;
+    /// Why that is not known.
+    fn meaning(&self, image: &ImageName) -> Result<Meaning, String>;
 }
 
 /// Who knows digests.
@@ -146,7 +188,7 @@ impl Digests {
         Digests { source, bounds, state: Mutex::default(), pool: pool("digests"), pulls: pool("pulls") }
     }
 
-    /// Has `then` called with the digest of an image: at once where it is known, else on another thread. What is waited for can be
+    /// Has `then` called with what the tag of an image means: at once where it is known, else on another thread. What is waited for can be
     /// given up.
     pub fn ask(self: &Arc<Self>, image: &ImageName, engine: &EngineChoice, then: impl FnOnce(Answer) + Send + 'static) -> Option<Ticket> {
         let key = self.name_of(image, engine);
@@ -169,7 +211,7 @@ impl Digests {
         let look = Look { image: image.clone(), engine: engine.clone(), key, number, began: Instant::now() };
         let (digests, kept) = (Arc::clone(self), look.clone());
         self.carry_out(&self.pool, kept, move || match digests.look_up(&look)? {
-            Some(digest) => Ok(Some(digest)),
+            Some(meaning) => Ok(Some(meaning)),
             None => {
                 digests.pull(look);
                 Ok(None)
@@ -204,7 +246,7 @@ impl Digests {
     }
 
     /// Has a pool find out something, and tells what it was, if it was found out with that.
-    fn carry_out(self: &Arc<Self>, pool: &Pool, look: Look, work: impl FnOnce() -> Result<Option<String>, String> + Send + 'static) {
+    fn carry_out(self: &Arc<Self>, pool: &Pool, look: Look, work: impl FnOnce() -> Result<Option<Meaning>, String> + Send + 'static) {
         let (digests, kept) = (Arc::clone(self), look.clone());
         let run = pool.run(move || {
             let found = catch_unwind(AssertUnwindSafe(work));
@@ -218,16 +260,12 @@ impl Digests {
         }
     }
 
-    /// The digest, if it can be told without a pull.
-    fn look_up(&self, look: &Look) -> Result<Option<String>, String> {
-        let digest = match &self.source {
-            Source::Registries(registries) => registries.digest(&look.image)?,
-            Source::Engine => match local::has(&look.image, &look.engine)? {
-                Some(digest) => digest,
-                None => return Ok(None),
-            },
-        };
-        if is_digest(&digest) { Ok(Some(digest)) } else { Err(format!("what was answered is no digest: {digest:.100?}")) }
+    /// What a tag means, if it can be told without a pull.
+    fn look_up(&self, look: &Look) -> Result<Option<Meaning>, String> {
+        match &self.source {
+            Source::Registries(registries) => registries.meaning(&look.image).map(Some),
+            Source::Engine => Ok(local::has(&look.image, &look.engine)?.map(Meaning::from)),
+        }
     }
 
     /// Has the engine get an image, if still somebody waits for it.
@@ -242,15 +280,15 @@ impl Digests {
         asked.pull = Some(Arc::clone(&control));
         drop(state);
         self.carry_out(&self.pulls, look.clone(), move || match control.ended_by() {
-            None => local::get(&look.image, &look.engine, &control).map(Some),
+            None => local::get(&look.image, &look.engine, &control).map(|digest| Some(digest.into())),
             Some(_) => Ok(None),
         });
     }
 
-    fn answered(&self, look: &Look, found: Result<String, String>) {
+    fn answered(&self, look: &Look, found: Result<Meaning, String>) {
         let now = Instant::now();
         let keep = if found.is_ok() { self.bounds.keep } else { failure_kept(now.saturating_duration_since(look.began)) };
-        let answer: Answer = found.map(Arc::from).map_err(Arc::from);
+        let answer: Answer = found.map_err(Arc::from);
         let mut state = self.lock();
         // Given up: somebody else may have it asked for anew.
         if state.asked.get(&look.key).is_none_or(|asked| asked.number != look.number) {
@@ -296,9 +334,10 @@ mod tests {
     }
 
     impl Registries for Slow {
-        fn digest(&self, _: &ImageName) -> Result<String, String> {
+        fn meaning(&self, _: &ImageName) -> Result<Meaning, String> {
             self.asked.fetch_add(1, Ordering::SeqCst);
-            self.go.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap()
+            let told = self.go.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap();
+            told?.parse().map_err(|error: NoMeaning| error.to_string())
         }
     }
 
@@ -328,6 +367,16 @@ mod tests {
     }
 
     #[test]
+    fn a_meaning_is_a_text_of_one_or_two_words() {
+        for meaning in [digest(1).into(), Meaning { bytes: Some(29_535_000), ..digest(2).into() }] {
+            assert_eq!(meaning.to_string().parse::<Meaning>().unwrap(), meaning);
+        }
+        for wrong in ["", "lab/tool@sha256:00", "sha256:zz", &format!("{} -1", digest(1)), &format!("{} ", digest(1)), "12"] {
+            assert!(wrong.parse::<Meaning>().unwrap_err().to_string().contains("no digest"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn many_who_ask_at_once_cost_one_look_up() {
         let (digests, slow, answer) = slow(Bounds::default());
         let answers = ask(&digests, "lab/tool:1", 50);
@@ -335,8 +384,8 @@ mod tests {
         answer.send(Ok(digest(1))).unwrap();
         let told: Vec<Answer> = answers.iter().chain(others.iter()).collect();
         assert_eq!((told.len(), slow.asked.load(Ordering::SeqCst)), (51, 1));
-        assert!(told.iter().all(|answer| answer.as_deref() == Ok(&*digest(1))));
-        assert_eq!(ask(&digests, "lab/tool:1", 1).recv().unwrap().as_deref(), Ok(&*digest(1)));
+        assert!(told.iter().all(|answer| *answer == Ok(digest(1).into())));
+        assert_eq!(ask(&digests, "lab/tool:1", 1).recv().unwrap(), Ok(digest(1).into()));
         assert_eq!(slow.asked.load(Ordering::SeqCst), 1);
     }
 
@@ -345,7 +394,7 @@ mod tests {
         let (digests, slow, answer) = slow(Bounds { keep: Duration::ZERO, most: 200 });
         for n in 1..=2 {
             answer.send(Ok(digest(n))).unwrap();
-            assert_eq!(ask(&digests, "a", 1).recv().unwrap().as_deref(), Ok(&*digest(n)));
+            assert_eq!(ask(&digests, "a", 1).recv().unwrap(), Ok(digest(n).into()));
         }
         assert_eq!(slow.asked.load(Ordering::SeqCst), 2);
         let (digests, slow, answer) = self::slow(Bounds { most: 2, ..Bounds::default() });

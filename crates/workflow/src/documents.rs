@@ -160,6 +160,9 @@ pub struct ImageUse {
     /// `used` by its digest, where that was looked up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Bytes of its layers as they are transferred, where a registry told them with the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// Why nobody knows which image that is, which keeps the result out of the call cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<String>,
@@ -168,7 +171,7 @@ pub struct ImageUse {
 impl ImageUse {
     /// One of this mode.
     pub fn new(requested: impl Into<String>, used: impl Into<String>, mode: &str) -> Self {
-        ImageUse { requested: requested.into(), used: used.into(), mode: mode.to_owned(), digest: None, unknown: None }
+        ImageUse { requested: requested.into(), used: used.into(), mode: mode.to_owned(), digest: None, bytes: None, unknown: None }
     }
 
     /// Whether it is the image of a container.

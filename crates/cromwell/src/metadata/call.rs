@@ -109,6 +109,9 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
         if image.in_container() {
             put("dockerImageUsed", json!(image.exact()));
         }
+        if let Some(bytes) = image.bytes {
+            put("compressedDockerSize", json!(bytes));
+        }
         if !image.in_container() || image.requested != image.used {
             put("imageMapping", json!({ "requested": image.requested, "used": image.used, "mode": image.mode }));
         }

@@ -12,7 +12,12 @@ fn found(digest: &str) -> String {
 }
 
 fn client(retries: u32) -> RegistryClient {
-    RegistryClient { retries, accounts: None }
+    RegistryClient { retries, accounts: None, sizes: Mutex::default() }
+}
+
+/// The digest alone.
+fn digest(client: &RegistryClient, image: &ImageName) -> Result<String, String> {
+    client.meaning(image).map(|meaning| meaning.digest.to_string())
 }
 
 fn image(address: &str) -> ImageName {
@@ -22,7 +27,7 @@ fn image(address: &str) -> ImageName {
 #[test]
 fn the_head_of_a_manifest_has_the_digest() {
     let (address, served) = server(vec![found(DIGEST)]);
-    assert_eq!(client(0).digest(&image(&address)).unwrap(), DIGEST);
+    assert_eq!(digest(&client(0), &image(&address)).unwrap(), DIGEST);
     let asked = served.join().unwrap().remove(0);
     assert!(asked.starts_with("HEAD /v2/lab/tool/manifests/1 HTTP/1.1"), "{asked}");
     assert!(asked.contains("application/vnd.oci.image.index.v1+json") && !asked.to_lowercase().contains("authorization"), "{asked}");
@@ -34,7 +39,7 @@ fn a_token_is_fetched_where_one_is_wanted() {
     let answers = vec![answer("401 Unauthorized", &[challenge], ""), answer("200 OK", &[], "{\"token\": \"t0k\"}"), found(DIGEST)];
     let (address, served) = server(answers);
     let (client, _folder) = with_account(&address);
-    assert_eq!(client.digest(&image(&address)).unwrap(), DIGEST);
+    assert_eq!(digest(&client, &image(&address)).unwrap(), DIGEST);
     let asked = served.join().unwrap();
     assert!(asked[1].starts_with("GET /token?a=b&service=reg&scope=repository%3Alab%2Ftool%3Apull HTTP/1.1"), "{}", asked[1]);
     assert!(asked[1].to_lowercase().contains("authorization: basic bwu6chc="), "{}", asked[1]);
@@ -46,7 +51,7 @@ fn with_account(address: &str) -> (RegistryClient, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let accounts = folder.path().join("config.json");
     std::fs::write(&accounts, format!("{{\"auths\": {{\"{address}\": {{\"auth\": \"bWU6cHc=\"}}}}}}")).unwrap();
-    (RegistryClient { retries: 0, accounts: Some(accounts) }, folder)
+    (RegistryClient { retries: 0, accounts: Some(accounts), sizes: Mutex::default() }, folder)
 }
 
 #[test]
@@ -57,7 +62,7 @@ fn accounts_go_to_nobody_else() {
     let location = format!("Location: http://{}/v2/lab/tool/manifests/1", elsewhere.local_addr().unwrap());
     let (address, _served) = server(vec![answer("307 Temporary Redirect", &[&location], "")]);
     let (client, _folder) = with_account(&address);
-    assert!(client.digest(&image(&address)).unwrap_err().contains("answers 307"));
+    assert!(digest(&client, &image(&address)).unwrap_err().contains("answers 307"));
     assert!(elsewhere.accept().is_err(), "one on this machine is not redirected");
     let url = "https://registry.example/v2/lab/tool/manifests/1";
     for (answered, is_asked) in [
@@ -75,7 +80,7 @@ fn accounts_go_to_nobody_else() {
         let challenge = format!("WWW-Authenticate: Bearer realm=\"{realm}\"");
         let (address, served) = server(vec![answer("401 Unauthorized", &[&challenge], "")]);
         let (client, _folder) = with_account(&address);
-        let error = client.digest(&image(&address)).unwrap_err();
+        let error = digest(&client, &image(&address)).unwrap_err();
         let expected = if realm.is_empty() { "does not say how" } else { "no address to send an account to" };
         assert!(error.contains(expected) && served.join().unwrap().len() == 1, "{realm}: {error}");
     }
@@ -97,11 +102,13 @@ fn accounts_go_to_nobody_else() {
 fn accounts_that_cannot_be_read_matter_to_a_refusal_alone() {
     let bearer = || answer("401 Unauthorized", &["WWW-Authenticate: Bearer realm=\"http://HERE/t\""], "");
     let token = || answer("200 OK", &[], "{\"token\": \"t\"}");
-    let (address, served) = server(vec![bearer(), token(), found(DIGEST), bearer(), token(), answer("403 Forbidden", &[], "")]);
+    let without_size = answer("404 Not Found", &[], "");
+    let (address, served) =
+        server(vec![bearer(), token(), found(DIGEST), without_size, bearer(), token(), answer("403 Forbidden", &[], "")]);
     let (client, folder) = with_account(&address);
     std::fs::write(folder.path().join("config.json"), "no json").unwrap();
-    assert_eq!(client.digest(&image(&address)).unwrap(), DIGEST);
-    let told = client.digest(&image(&address)).unwrap_err();
+    assert_eq!(digest(&client, &image(&address)).unwrap(), DIGEST);
+    let told = digest(&client, &image(&address)).unwrap_err();
     assert!(told.contains("does not show it") && told.ends_with("cannot be read: wrong at line 1"), "{told}");
     assert!(served.join().unwrap().iter().all(|head| !head.contains("Basic")));
 }
@@ -112,27 +119,63 @@ fn a_registry_without_heads_is_asked_for_the_manifest() {
     let expected = format!("sha256:{}", hex(ring::digest::digest(&ring::digest::SHA256, body.as_bytes()).as_ref()));
     let plain = answer("200 OK", &[], body);
     let (address, served) = server(vec![answer("405 Method Not Allowed", &[], ""), plain.clone()]);
-    assert_eq!(client(0).digest(&image(&address)).unwrap(), expected);
+    assert_eq!(digest(&client(0), &image(&address)).unwrap(), expected);
     assert!(served.join().unwrap()[1].starts_with("GET /v2/lab/tool/manifests/1"));
     // A head that does not tell it.
     let (address, _served) = server(vec![answer("200 OK", &[], ""), plain]);
-    assert_eq!(client(0).digest(&image(&address)).unwrap(), expected);
+    assert_eq!(digest(&client(0), &image(&address)).unwrap(), expected);
     let other = answer("200 OK", &[&format!("Docker-Content-Digest: {DIGEST}")], body);
     let (address, _served) = server(vec![answer("501 Not Implemented", &[], ""), other]);
-    assert!(client(0).digest(&image(&address)).unwrap_err().contains("and sent"));
+    assert!(digest(&client(0), &image(&address)).unwrap_err().contains("and sent"));
+}
+
+/// A manifest with this content, and its digest.
+fn manifest(content: &str) -> (String, String) {
+    let digest = format!("sha256:{}", hex(ring::digest::digest(&ring::digest::SHA256, content.as_bytes()).as_ref()));
+    (answer("200 OK", &[&format!("Docker-Content-Digest: {digest}")], content), digest)
+}
+
+#[test]
+fn the_size_of_an_image_is_that_of_its_layers_and_asked_for_once() {
+    let (of_image, one) = manifest("{\"config\": {\"size\": 9}, \"layers\": [{\"size\": 100}, {\"size\": 23}]}");
+    let (of_list, list) = manifest(&format!("{{\"manifests\": [{{\"digest\": \"{one}\"}}]}}"));
+    let (address, served) = server(vec![found(&list), of_list, of_image.clone(), found(&list)]);
+    let client = client(0);
+    for _ in 0..2 {
+        assert_eq!(client.meaning(&image(&address)), Ok(Meaning { bytes: Some(123), ..list.clone().into() }));
+    }
+    let asked: Vec<String> = served.join().unwrap().iter().map(|head| head.lines().next().unwrap_or_default().to_owned()).collect();
+    let at = |method: &str, reference: &str| format!("{method} /v2/lab/tool/manifests/{reference} HTTP/1.1");
+    assert_eq!(asked, [at("HEAD", "1"), at("GET", &list), at("GET", &one), at("HEAD", "1")]);
+    // By GET alone, and with the token that was wanted.
+    let challenge = answer("401 Unauthorized", &["WWW-Authenticate: Bearer realm=\"http://HERE/t\""], "");
+    let token = answer("200 OK", &[], "{\"token\": \"t0k\"}");
+    let (address, served) = server(vec![challenge, token, answer("405 Method Not Allowed", &[], ""), of_image]);
+    assert_eq!(self::client(0).meaning(&image(&address)).unwrap().bytes, Some(123));
+    assert!(served.join().unwrap()[3].contains("Bearer t0k"));
+}
+
+#[test]
+fn an_image_is_known_without_its_size() {
+    let (other, _) = manifest("{\"layers\": [{\"size\": 1}]}");
+    for refused in [answer("429 Too Many Requests", &[], ""), answer("200 OK", &[], "no manifest"), answer("404 Not Found", &[], ""), other]
+    {
+        let (address, _served) = server(vec![found(DIGEST), refused]);
+        assert_eq!(client(3).meaning(&image(&address)), Ok(DIGEST.to_owned().into()));
+    }
 }
 
 #[test]
 fn trouble_that_passes_is_tried_again_and_other_trouble_is_not() {
     let (address, _served) =
         server(vec![answer("503 Service Unavailable", &[], ""), answer("429 Too Many Requests", &[], ""), found(DIGEST)]);
-    assert_eq!(client(2).digest(&image(&address)).unwrap(), DIGEST);
+    assert_eq!(digest(&client(2), &image(&address)).unwrap(), DIGEST);
     let (address, _served) = server(vec![answer("502 Bad Gateway", &[], "")]);
-    assert_eq!(client(0).digest(&image(&address)).unwrap_err(), "its registry answers 502");
+    assert_eq!(digest(&client(0), &image(&address)).unwrap_err(), "its registry answers 502");
     let (address, _served) = server(vec![answer("404 Not Found", &[], "")]);
-    assert!(client(3).digest(&image(&address)).unwrap_err().contains("no such image (404)"));
+    assert!(digest(&client(3), &image(&address)).unwrap_err().contains("no such image (404)"));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    assert!(client(1).digest(&image(&closed)).unwrap_err().starts_with("its registry cannot be asked"));
+    assert!(digest(&client(1), &image(&closed)).unwrap_err().starts_with("its registry cannot be asked"));
 }
 
 #[test]
@@ -141,21 +184,21 @@ fn wrong_answers_are_told() {
     let silent = answer("401 Unauthorized", &[], "");
     for (first, told) in [(basic, "wants an account"), (silent, "does not say how")] {
         let (address, _served) = server(vec![first]);
-        let error = client(3).digest(&image(&address)).unwrap_err();
+        let error = digest(&client(3), &image(&address)).unwrap_err();
         assert!(error.contains(told), "{error}");
     }
     let bearer = || answer("401 Unauthorized", &["WWW-Authenticate: Bearer realm=\"http://HERE/t\""], "");
     for token in ["{}", "no json", "{\"token\": \"a\\nb\"}"] {
         let (address, _served) = server(vec![bearer(), answer("200 OK", &[], token)]);
-        let error = client(3).digest(&image(&address)).unwrap_err();
+        let error = digest(&client(3), &image(&address)).unwrap_err();
         assert!(error.ends_with("gives none"), "{error}");
     }
     let huge = answer("200 OK", &[], &"x".repeat(TOKEN_BYTES as usize + 1));
     let (address, _served) = server(vec![bearer(), huge]);
-    assert!(client(3).digest(&image(&address)).unwrap_err().contains("longer than"));
+    assert!(digest(&client(3), &image(&address)).unwrap_err().contains("longer than"));
     let refused = vec![bearer(), answer("200 OK", &[], "{\"access_token\": \"t\"}"), answer("401 Unauthorized", &[], "")];
     let (address, _served) = server(refused);
-    assert!(client(3).digest(&image(&address)).unwrap_err().contains("does not show it"));
+    assert!(digest(&client(3), &image(&address)).unwrap_err().contains("does not show it"));
 }
 
 #[test]

@@ -164,7 +164,7 @@ mod tests {
         // More than there are threads for.
         tickets.extend((4..6).map(|n| ask(&format!("slow{n}:1")).unwrap()));
         ask("here:1");
-        assert_eq!(answers.recv_timeout(PATIENCE).unwrap().as_deref(), Ok(&*digest(1)));
+        assert_eq!(answers.recv_timeout(PATIENCE).unwrap(), Ok(digest(1).into()));
         let process = begun("slow0-1.begun").unwrap();
         let alive = || Path::new("/proc").join(process.trim()).join("exe").exists();
         digests.give_up(&tickets[0]);

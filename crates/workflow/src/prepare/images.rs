@@ -10,12 +10,12 @@ use std::{
 use batchyard_model::RunId;
 use batchyard_store::Write;
 
-use super::{Halt, Preparation, PrepareContext, Preparer, Shared, left::unknown};
+use super::{
+    Halt, Preparation, PrepareContext, Preparer, Shared,
+    left::{Exact, unknown},
+};
 use crate::{
-    digests::{
-        Answer, DigestPolicy, Ticket,
-        name::{ImageName, is_digest},
-    },
+    digests::{Answer, DigestPolicy, Meaning, Ticket, name::ImageName},
     engine::Message,
     identity::text_hash,
     settings::Place,
@@ -32,13 +32,13 @@ pub struct RunImages(Mutex<Images>);
 type Images = HashMap<(RunId, ImageName), OfRun>;
 
 enum OfRun {
-    /// The digest.
-    Known(Arc<str>),
-    /// Calls that wait for it, and what they wait for once it is asked for.
+    /// What it means.
+    Known(Meaning),
+    /// Calls that wait to hear it, and what they wait for once it is asked for.
     Asked(Vec<Aside>, Option<Ticket>),
 }
 
-/// A call that waits for the digest of its image.
+/// A call that waits to hear what its image is.
 struct Aside {
     number: u64,
     look_up: bool,
@@ -47,17 +47,17 @@ struct Aside {
 impl RunImages {
     fn known(&self, root: RunId, image: &ImageName) -> Option<Answer> {
         match self.lock().get(&(root, image.clone())) {
-            Some(OfRun::Known(digest)) => Some(Ok(Arc::clone(digest))),
+            Some(OfRun::Known(meaning)) => Some(Ok(meaning.clone())),
             Some(OfRun::Asked(..)) | None => None,
         }
     }
 
-    /// Keeps a digest, and returns the calls that have waited for the answer. A failure is not kept: a later call may be luckier.
+    /// Keeps what was found, and returns the calls that have waited for the answer. A failure is not kept: a later call may be luckier.
     fn settle(&self, root: RunId, image: &ImageName, answer: &Answer) -> Vec<Aside> {
         let mut images = self.lock();
         let found = images.remove(&(root, image.clone()));
-        if let Ok(digest) = answer {
-            images.insert((root, image.clone()), OfRun::Known(Arc::clone(digest)));
+        if let Ok(meaning) = answer {
+            images.insert((root, image.clone()), OfRun::Known(meaning.clone()));
         }
         match found {
             Some(OfRun::Asked(waiting, _)) => waiting,
@@ -80,12 +80,13 @@ impl RunImages {
 
 impl Place {
     /// Has the image of a container taken by its digest.
-    fn pin(&mut self, exact: String) {
+    fn pin(&mut self, Exact { name, bytes }: Exact) {
         if let Some((_, used)) = &mut self.container {
-            used.clone_from(&exact);
+            used.clone_from(&name);
         }
         if let Some(image) = &mut self.image {
-            image.digest = Some(exact);
+            image.digest = Some(name);
+            image.bytes = bytes;
         }
     }
 }
@@ -122,7 +123,10 @@ impl Preparation {
             Ok(None) => return Ok(()),
             Err(wrong) => Err(wrong.to_string().into()),
             Ok(Some(name)) => match policy {
-                DigestPolicy::LookUp(_) => self.answer(&name).ok_or_else(|| Halt::Image(name.clone()))?.map(|digest| name.at(&digest)),
+                DigestPolicy::LookUp(_) => {
+                    let meaning = self.answer(&name).ok_or_else(|| Halt::Image(name.clone()))?;
+                    meaning.map(|Meaning { digest, bytes }| Exact { name: name.at(&digest), bytes })
+                }
                 DigestPolicy::TagIsIdentity | DigestPolicy::Off => Err(SWITCHED_OFF.into()),
             },
         };
@@ -192,8 +196,8 @@ impl Shared {
                     return waiting.push(call);
                 }
                 // Somebody was told meanwhile.
-                OfRun::Known(digest) => {
-                    let answer = Ok(Arc::clone(digest));
+                OfRun::Known(meaning) => {
+                    let answer = Ok(meaning.clone());
                     drop(images);
                     return self.add(told(answer));
                 }
@@ -219,8 +223,8 @@ impl Shared {
         let store = Arc::clone(&self.store);
         let (of, asked) = (Arc::clone(context), image.clone());
         let ticket = digests.ask(image, engine, move |answer| {
-            let Ok(digest) = &answer else { return found(&of, root, &asked, &answer) };
-            let write = Write::PutBlob { hash: key, content: digest.to_string() };
+            let Ok(meaning) = &answer else { return found(&of, root, &asked, &answer) };
+            let write = Write::PutBlob { hash: key, content: meaning.to_string() };
             store.write_then(vec![write], move |kept| {
                 // What is not kept does not hold for the calls to come.
                 let answer = kept.map_err(|error| cannot_keep(&error.to_string())).and(answer);
@@ -254,8 +258,7 @@ fn key_of(root: RunId, image: &str) -> String {
 /// What a run was told before, by the store.
 fn kept_answer(kept: Result<Option<String>, String>) -> Answer {
     match kept {
-        Ok(Some(digest)) if is_digest(&digest) => Ok(digest.into()),
-        Ok(_) => Err("what is kept of it is no digest".into()),
+        Ok(text) => text.unwrap_or_default().parse().map_err(|_| "what is kept of it is no digest".into()),
         Err(error) => Err(cannot_keep(&error)),
     }
 }
@@ -276,10 +279,9 @@ mod tests {
         // Texts are kept under 32 hexadecimal digits; keys have room for 64 letters.
         assert!(key.len() <= 64 && key.starts_with("image-") && key != key_of(other, image), "{key}");
         let digest = format!("sha256:{}", "0a".repeat(32));
-        assert_eq!(kept_answer(Ok(Some(digest.clone()))), Ok(digest.into()));
-        for wrong in ["", "lab/tool@sha256:00", "sha256:zz"] {
-            assert!(kept_answer(Ok(Some(wrong.into()))).unwrap_err().contains("no digest"), "{wrong}");
-        }
+        assert_eq!(kept_answer(Ok(Some(digest.clone()))), Ok(digest.clone().into()));
+        assert_eq!(kept_answer(Ok(Some(format!("{digest} 7")))), Ok(Meaning { bytes: Some(7), ..digest.into() }));
+        assert!(kept_answer(Ok(Some("lab/tool@sha256:00".into()))).unwrap_err().contains("no digest"));
         assert!(kept_answer(Err("is away".into())).unwrap_err().ends_with("was told of it: is away"));
     }
 }

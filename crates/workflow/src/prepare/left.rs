@@ -27,6 +27,15 @@ pub enum Left {
     Unrecorded,
 }
 
+/// An image by its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Exact {
+    /// Its name with the digest.
+    pub name: String,
+    /// Its size, see [`ImageUse::bytes`].
+    pub bytes: Option<u64>,
+}
+
 impl Left {
     /// From the record of the attempt.
     pub fn of(record: &CallRecord) -> Self {
@@ -36,14 +45,14 @@ impl Left {
 
     /// The image that it was started in by its digest, or why nobody knows it; nothing where that image is another one, or its
     /// tag is all that counts.
-    pub(super) fn found_out(&self, image: &ImageUse, tag_counts: bool) -> Option<Result<String, String>> {
+    pub(super) fn found_out(&self, image: &ImageUse, tag_counts: bool) -> Option<Result<Exact, String>> {
         let Left::Recorded { image: Some(recorded), .. } = self else { return None };
         if !recorded.in_container() || recorded.used != image.used {
             return None;
         }
         match (&recorded.unknown, &recorded.digest) {
             (Some(why), _) => Some(Err(why.clone())),
-            (None, Some(exact)) => Some(Ok(exact.clone())),
+            (None, Some(name)) => Some(Ok(Exact { name: name.clone(), bytes: recorded.bytes })),
             (None, None) => (!tag_counts).then(|| Err(unknown(image, BY_NAME))),
         }
     }
@@ -84,7 +93,10 @@ mod tests {
         let recorded = |image: Option<ImageUse>| Left::Recorded { image, cache_key: None };
         let now = image(None, None);
         for tag_counts in [true, false] {
-            assert_eq!(recorded(Some(image(Some("a@d"), None))).found_out(&now, tag_counts), Some(Ok("a@d".into())));
+            assert_eq!(
+                recorded(Some(image(Some("a@d"), None))).found_out(&now, tag_counts),
+                Some(Ok(Exact { name: "a@d".into(), bytes: None }))
+            );
             assert_eq!(recorded(Some(image(None, Some("is down")))).found_out(&now, tag_counts), Some(Err("is down".into())));
         }
         assert_eq!(recorded(Some(now.clone())).found_out(&now, true), None);
