@@ -35,6 +35,7 @@ case $1 in
         -e) variables+=("$2"); shift 2 ;;
         --cpus | --memory) [ -n "$2" ] || refuse "$1"; shift 2 ;;
         --network) [ "$2" = none ] || refuse "$2"; shift 2 ;;
+        --user) [ "$2" = 7:8 ] || refuse "$2"; shift 2 ;;
         *) refuse "$1" ;;
       esac
     done
@@ -127,6 +128,26 @@ fn docker_runs_tasks_that_name_an_image() {
         assert_eq!(yard.show("last")["calls"][0]["exit_code"], json!(0));
     }
     assert_eq!(lines(&yard.path("bin/docker.calls")).len(), 2, "one `run` for each task and nothing else");
+}
+
+#[test]
+fn a_task_says_who_it_is_in_its_container() {
+    let yard = with_engines();
+    let asks = |user: &str| {
+        let user = format!("docker_user: {user}");
+        yard.write("w.wdl", &format!("version 1.0\ntask t {{ command {{ echo \"$IMAGE\" }} output {{ String image = read_string(stdout()) }} runtime {{ docker: \"tools:1\" {user} }} }}\nworkflow w {{ call t output {{ String image = t.image }} }}"));
+        call(&yard, &["run", "w.wdl", "--no-cache"])
+    };
+    assert_eq!(outputs(&asks("\"7:8\""))["w.image"], json!("tools:1"));
+    assert!(lines(&yard.path("bin/docker.calls"))[0].starts_with("run --user 7:8 --rm "));
+    let refused = asks("\"-v/:/host\"");
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("runtime attribute `docker_user` must be a user, such as \"root\" or \"1000:1000\""), "{}", refused.err);
+    configure(&yard, "[containers]\nengine = \"apptainer\"\n");
+    let noted = asks("\"7:8\"");
+    assert_eq!(outputs(&noted)["w.image"], json!("docker://tools:1"));
+    assert!(noted.err.contains("`docker_user` `7:8` has no effect"), "{}", noted.err);
+    assert_eq!(lines(&yard.path("bin/docker.calls")).len(), 1);
 }
 
 #[test]

@@ -7,49 +7,6 @@ use indexmap::IndexMap;
 
 use crate::disks::{self, Disk};
 
-/// Attributes that other engines and clouds use and that have no effect here.
-const IGNORED: [&str; 39] = [
-    "disks",
-    "disk",
-    "bootDiskSizeGb",
-    "zones",
-    "preemptible",
-    "noAddress",
-    "gpuType",
-    "gpuCount",
-    "nvidiaDriverVersion",
-    "cpuPlatform",
-    "dockerWorkingDir",
-    "docker_user",
-    "shortTask",
-    "short_task",
-    "maxCpu",
-    "max_cpu",
-    "maxMemory",
-    "max_memory",
-    "localizationOptional",
-    "localization_optional",
-    "inputs",
-    "outputs",
-    "cluster",
-    "imageId",
-    "mounts",
-    "dockerTag",
-    "userData",
-    "vpc",
-    "systemDisk",
-    "dataDisk",
-    "autoReleaseJob",
-    "reserveOnFail",
-    "verbose",
-    "tag",
-    "isv",
-    "queueArn",
-    "slurm_partition",
-    "gcp",
-    "aws",
-];
-
 /// Which exit statuses count as success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReturnCodes {
@@ -80,6 +37,9 @@ pub struct Runtime {
     pub memory_bytes: Option<u64>,
     /// Image names in order of preference; empty runs on the host.
     pub images: Vec<String>,
+    /// Who its command is in a container of the built-in runner (`docker_user`): a user of the image, or a number, with a group
+    /// after a colon; `None` leaves it to the image.
+    pub container_user: Option<String>,
     /// Names of images that the machine is expected to have been started from, or to know (`dockerTag`, `imageId`, the one in
     /// `cluster`): nothing is run for them, but the configuration may say what stands in.
     pub image_tags: Vec<String>,
@@ -93,8 +53,6 @@ pub struct Runtime {
     pub fail_on_stderr: bool,
     /// Wall time limit of an attempt.
     pub time_limit: Option<Duration>,
-    /// Attributes that have no effect here, worth a note.
-    pub ignored: Vec<String>,
 }
 
 /// An attribute with a wrong value.
@@ -136,13 +94,13 @@ impl Runtime {
             memory_mib: memory_bytes.map(|bytes| bytes.div_ceil(1 << 20)),
             memory_bytes,
             images: get(images).map_or(Ok(Vec::new()), |a| a.images())?,
+            container_user: get(&["docker_user"]).map_or(Ok(None), |a| a.user())?,
             image_tags: image_tags(attributes),
             disks: get(&["disks"]).map_or(Ok(Vec::new()), |a| a.disks(dialect))?,
             max_retries: get(&["max_retries", "maxRetries"]).map_or(Ok(0), |a| a.count())?,
             return_codes,
             fail_on_stderr: get(&["failOnStderr"]).map_or(Ok(false), |a| a.boolean())?,
             time_limit: get(&["timeout"]).map(|a| a.count()).transpose()?.filter(|s| *s > 0).map(|s| Duration::from_secs(s.into())),
-            ignored: attributes.keys().filter(|k| IGNORED.contains(&k.as_str())).cloned().collect(),
         })
     }
 }
@@ -218,6 +176,22 @@ impl Attribute<'_> {
         let images = images.ok_or_else(|| self.problem(format!("must be an image name or a list of them, not {}", self.shown())))?;
         // `*` (1.2) means any environment, the host's included.
         Ok(if images.iter().any(|i| i == "*") { Vec::new() } else { images.into_iter().filter(|i| !i.is_empty()).collect() })
+    }
+
+    fn user(&self) -> Result<Option<String>, RuntimeError> {
+        let text = match self.value {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Int(number) => number.to_string(),
+            _ => "?".to_owned(),
+        };
+        let is_word = |word: &str| {
+            !word.is_empty() && !word.starts_with('-') && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+        };
+        match text.split(':').collect::<Vec<_>>().as_slice() {
+            [""] => Ok(None),
+            words @ ([_] | [_, _]) if words.iter().all(|word| is_word(word)) => Ok(Some(text)),
+            _ => Err(self.problem(format!("must be a user, such as \"root\" or \"1000:1000\", not {}", self.shown()))),
+        }
     }
 
     fn return_codes(&self) -> Result<ReturnCodes, RuntimeError> {
@@ -324,6 +298,22 @@ mod tests {
         assert!(!read(&[("returnCodes", Value::string("*"))]).unwrap().return_codes.accepts(77), "Cromwell knows it from 1.1 on");
         let both = [("docker", Value::string("old")), ("container", Value::string("new"))];
         assert_eq!((read(&both).unwrap().images, newer(&both).images), (vec!["old".to_owned()], vec!["new".to_owned()]));
+    }
+
+    #[test]
+    fn users_of_containers() {
+        let user = |value: Value| read(&[("docker_user", value)]).map(|runtime| runtime.container_user);
+        for (value, expected) in [
+            (Value::string("root"), Some("root")),
+            (Value::string("1000:staff"), Some("1000:staff")),
+            (Value::Int(1000), Some("1000")),
+            (Value::string(""), None),
+        ] {
+            assert_eq!(user(value.clone()).unwrap().as_deref(), expected, "{value:?}");
+        }
+        for wrong in [Value::string("-v/:/host"), Value::string("a b"), Value::string("a:b:c"), Value::Int(-1), Value::Boolean(true)] {
+            assert!(user(wrong.clone()).unwrap_err().problem.contains("must be a user"), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@ use std::{
     sync::OnceLock,
 };
 
-use batchyard_runner::root::fingerprint;
+use batchyard_runner::{
+    container::{Engine, EngineKind},
+    root::fingerprint,
+};
 
 use super::{ContainerPolicy, Place, Settings};
 use crate::{
@@ -132,10 +135,10 @@ impl Settings {
         let Some(first) = runtime.images.first() else { return self.place_by_tags(&runtime.image_tags) };
         let engine = if self.containers == ContainerPolicy::Off { None } else { self.engine.get() };
         let in_container = |requested: &str, used: &str| {
-            engine.map(|engine| Place {
-                container: Some((engine.clone(), used.to_owned())),
-                image: Some(ImageUse::new(requested, used, "container")),
-                ..Place::default()
+            engine.map(|engine| {
+                let (engine, note) = as_user(engine, runtime.container_user.as_deref());
+                let image = Some(ImageUse::new(requested, used, "container"));
+                Place { container: Some((engine, used.to_owned())), image, note, ..Place::default() }
             })
         };
         match self.rule_for(&runtime.images) {
@@ -196,4 +199,16 @@ impl Settings {
         let note = format!("image `{requested}` is not used: {why}; its tasks run with the programs they find");
         Ok((Place { image: Some(image), note: Some(note), ..Place::default() }, None))
     }
+}
+
+/// An engine whose containers run commands as this user, and a remark where it cannot.
+fn as_user(engine: &Engine, user: Option<&str>) -> (Engine, Option<String>) {
+    let mut engine = engine.clone();
+    let Some(user) = user else { return (engine, None) };
+    if engine.kind == EngineKind::Apptainer {
+        let note = format!("`docker_user` `{user}` has no effect: Apptainer runs the commands of containers as who calls it");
+        return (engine, Some(note));
+    }
+    engine.arguments.extend(["--user".to_owned(), user.to_owned()]);
+    (engine, None)
 }
