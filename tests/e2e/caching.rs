@@ -174,6 +174,31 @@ fn equal_calls_that_ran_at_the_same_time_take_each_its_own_result() {
 }
 
 #[test]
+fn equal_calls_of_sub_workflows_take_each_its_own_result() {
+    const SHARDS: usize = 3;
+    let yard = Yard::new();
+    let folders = ["makes", "uses"].map(|name| yard.path(name));
+    folders.iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    let inner = format!(
+        "version 1.0\nworkflow inner {{ input {{ Int n }} call make call use {{ input: f = make.out, n = n }} }}\n\
+         task make {{ command <<< cd {}; mktemp -p .; until [ $(ls | wc -l) -ge {SHARDS} ]; do sleep 0.02; done; echo $$ >>>\n\
+           output {{ File out = stdout() }} runtime {{ cpu: 0.3 }} }}\n\
+         task use {{ input {{ File f Int n }} command <<< mktemp -p {}; cat ~{{f}}; echo ~{{n}} >>> output {{ File out = stdout() }} }}",
+        folders[0].display(),
+        folders[1].display()
+    );
+    yard.write("inner.wdl", &inner);
+    // A sub-workflow of a sub-workflow: places are counted from the top.
+    yard.write("outer.wdl", "version 1.0\nimport \"inner.wdl\" as i\nworkflow outer { input { Int n } call i.inner { input: n = n } }");
+    let scatter = "workflow w { scatter (n in range(SHARDS)) { call o.outer { input: n = n } } }".replace("SHARDS", &SHARDS.to_string());
+    yard.write("w.wdl", &format!("version 1.0\nimport \"outer.wdl\" as o\n{scatter}"));
+    for _ in 0..3 {
+        yard.outputs(&["run", "w.wdl"]);
+        assert_eq!(folders.each_ref().map(|folder| std::fs::read_dir(folder).unwrap().count()), [SHARDS; 2]);
+    }
+}
+
+#[test]
 fn a_file_that_a_task_changed_in_place_is_another_input() {
     let yard = Yard::new();
     let wdl = "version 1.0\nworkflow w {\n  call make\n  call read as before { input: f = make.out, ready = \"\" }\n\

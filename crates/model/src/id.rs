@@ -61,6 +61,25 @@ impl FromStr for RunId {
     }
 }
 
+/// The calls that lead from a top-level run down to one of its sub-workflows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    /// Those that lead to the run around; `None` if that is the top-level run.
+    pub above: Option<Arc<Lineage>>,
+    /// Name of the call that started the sub-workflow.
+    pub call: Arc<str>,
+    /// Its shard.
+    pub shard: Shard,
+}
+
+impl Lineage {
+    /// The sub-workflow run at this place of a top-level run.
+    pub fn below(&self, root: RunId) -> RunId {
+        let around = self.above.as_ref().map_or(root, |above| above.below(root));
+        RunId::of_child(around, &self.call, &self.shard)
+    }
+}
+
 /// Position inside the scatters around a call, outermost first; empty outside scatters. Text form `3` or `3.0`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shard(pub Arc<[u32]>);

@@ -6,5 +6,5 @@ pub mod events;
 pub mod id;
 pub mod state;
 
-pub use id::{CallId, JobId, RunId, Shard, notice_id, service_id};
+pub use id::{CallId, JobId, Lineage, RunId, Shard, notice_id, service_id};
 pub use state::{CallState, Counts, Illegal, JobState, RunState};

@@ -28,7 +28,7 @@ use batchyard_core::{
     yard::{Action, Event as YardEvent},
 };
 use batchyard_crash as crash;
-use batchyard_model::{CallId, RunId, RunState, Shard};
+use batchyard_model::{CallId, Lineage, RunId, RunState, Shard};
 use batchyard_store::{CallRecord, RunMove, RunRecord, Store, StoreError, Write};
 use batchyard_wdl::{
     inputs::Bound,
@@ -183,12 +183,21 @@ struct RunContext {
     overrides: HashMap<String, IndexMap<String, Value>>,
     /// Latest attempt of each call as an earlier engine left it.
     recorded: HashMap<(Arc<str>, Shard), CallRecord>,
-    /// The step that waits for this sub-workflow.
-    parent: Option<(FrameId, usize)>,
+    /// What waits for this sub-workflow.
+    parent: Option<Waiter>,
     /// What failed in it and in the sub-workflows beneath it; of a top-level run the root knows.
     failures: Vec<Failure>,
     /// Whether all its steps are finished: the frame that waited for it may be gone.
     completed: bool,
+}
+
+/// What waits for a sub-workflow.
+#[derive(Clone)]
+struct Waiter {
+    frame: FrameId,
+    step: usize,
+    /// Where the sub-workflow stands in its top-level run.
+    lineage: Arc<Lineage>,
 }
 
 /// A top-level run.
@@ -490,7 +499,7 @@ impl<'p> Engine<'p> {
         dir: PathBuf,
         bound: Bound,
         recorded: HashMap<(Arc<str>, Shard), CallRecord>,
-        parent: Option<(FrameId, usize)>,
+        parent: Option<Waiter>,
     ) {
         let run = self.runs.len();
         let (mut given, mut nested, mut overrides) =

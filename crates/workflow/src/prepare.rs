@@ -17,7 +17,7 @@ use std::{
 };
 
 use batchyard_core::Pool;
-use batchyard_model::{CallId, RunId};
+use batchyard_model::{CallId, Lineage, RunId};
 use batchyard_runner::Trace;
 use batchyard_store::{CallRecord, Store, Write};
 use batchyard_wdl::{
@@ -81,6 +81,8 @@ pub struct Preparation {
     pub id: CallId,
     /// The run that it belongs to in the end.
     pub root: RunId,
+    /// Where its run stands below that one; `None` if it is that one.
+    pub lineage: Option<Arc<Lineage>>,
     /// Document of the task.
     pub module: Arc<Module>,
     /// The task.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use batchyard_model::{CallState, RunId, RunState};
+use batchyard_model::{CallState, Lineage, RunId, RunState};
 use batchyard_store::{CallRecord, RunMove, RunRecord, Write};
 use batchyard_wdl::{
     ast::{Decl, Task, Workflow},
@@ -15,7 +15,7 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 
 use super::{
-    Engine, Stop,
+    Engine, Stop, Waiter,
     call::{Call, json_inputs},
     earlier::failure_of,
 };
@@ -197,6 +197,8 @@ impl Engine<'_> {
         let Some(id) = self.call_id(frame, &call.name, 1) else { return Ok(()) };
         let Some(context) = self.runs.get(run) else { return Ok(()) };
         let (root, parent_id) = (context.root, context.id);
+        let above = context.parent.as_ref().map(|parent| Arc::clone(&parent.lineage));
+        let lineage = Arc::new(Lineage { above, call: Arc::clone(&call.name), shard: id.shard.clone() });
         let known = context.recorded.get(&(Arc::clone(&call.name), id.shard.clone())).cloned();
         let overrides = context.overrides.get(&*call.name).cloned().unwrap_or_default();
         let child = RunId::of_child(parent_id, &call.name, &id.shard);
@@ -253,7 +255,7 @@ impl Engine<'_> {
             self.record(writes, None);
         }
         let bound = Bound { values, overrides, notes: Vec::new() };
-        self.open_run(child, name, root, Arc::new(plan), dir, bound, recorded, Some((frame, step)));
+        self.open_run(child, name, root, Arc::new(plan), dir, bound, recorded, Some(Waiter { frame, step, lineage }));
         Ok(())
     }
 

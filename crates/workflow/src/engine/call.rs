@@ -103,6 +103,8 @@ impl Engine<'_> {
             return;
         }
         let root = self.calls.get(&number).and_then(|call| self.root_id(call.root));
+        let run = self.calls.get(&number).and_then(|call| self.runs.get(self.frames.run(call.frame)));
+        let lineage = run.and_then(|run| Some(Arc::clone(&run.parent.as_ref()?.lineage)));
         let (Some(call), Some(root)) = (self.calls.get_mut(&number), root) else { return };
         call.waits = None;
         if !std::mem::replace(&mut call.ahead, true) {
@@ -113,6 +115,7 @@ impl Engine<'_> {
             number,
             id: call.id.clone(),
             root,
+            lineage,
             module: Arc::clone(&call.module),
             task: Arc::clone(&call.task),
             inputs: Arc::clone(&call.inputs),

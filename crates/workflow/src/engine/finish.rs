@@ -21,7 +21,7 @@ use batchyard_wdl::{
 };
 use indexmap::IndexMap;
 
-use super::{Engine, Finished, RunContext, Stop};
+use super::{Engine, Finished, RunContext, Stop, Waiter};
 use crate::{
     attempt::{MAX_OUTPUT_BYTES, SCRATCH},
     documents::{EndDoc, Failure, RunResultDoc, to_text},
@@ -47,8 +47,8 @@ impl Engine<'_> {
         };
         let Some(context) = self.runs.get_mut(run) else { return };
         context.completed = true;
-        let (frame, parent, root) = (context.frame, context.parent, context.root);
-        let Some((parent_frame, step)) = parent else {
+        let (frame, parent, root) = (context.frame, context.parent.clone(), context.root);
+        let Some(Waiter { frame: parent_frame, step, .. }) = parent else {
             // One that has failed before its first call ends with others that have failed, also if it had none to make.
             if self.roots.get(root).is_some_and(|root| root.failures.is_empty()) {
                 self.finish_root(root, RunState::Succeeded, outputs);
@@ -209,7 +209,7 @@ impl Engine<'_> {
 
     /// Records the end of a sub-workflow that was going on, and of the call that started it.
     fn end_open_child(&self, child: &RunContext, state: RunState, at_ms: i64) {
-        let Some((frame, step)) = child.parent else { return };
+        let Some(Waiter { frame, step, .. }) = child.parent else { return };
         let result = RunResultDoc { failures: child.failures.clone(), ..RunResultDoc::default() };
         let mut writes =
             vec![Write::MoveRun(RunMove { result: Some(to_text(&result)), ..RunMove::new(child.id, UNFINISHED.into(), state, at_ms) })];

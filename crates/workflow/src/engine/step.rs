@@ -106,9 +106,9 @@ impl Engine<'_> {
     pub(super) fn note_in_sub_workflows(&mut self, run: RunIndex, failure: &Failure) {
         let mut at = run;
         while let Some(context) = self.runs.get_mut(at) {
-            let Some((frame, _)) = context.parent else { return };
+            let Some(parent) = &context.parent else { return };
             context.failures.push(failure.clone());
-            at = self.frames.run(frame);
+            at = self.frames.run(parent.frame);
         }
     }
 

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use batchyard_model::{CallId, CallState, RunId};
 use batchyard_runner::stage::{self, Strategy};
-use batchyard_store::{CallRecord, Write};
+use batchyard_store::{CallRecord, Parentage, RunFilter, Write};
 use batchyard_wdl::inputs;
 use indexmap::IndexMap;
 
@@ -57,25 +57,33 @@ impl Shared {
         others.into_iter().find_map(|record| self.reuse(preparation, record, strategies))
     }
 
-    /// The result that the same call has in the run that the newest result is from, or that made it. Of equal calls of one workflow each
-    /// takes its own: what follows from it is known by the execution that made it. (Equal calls of scattered sub-workflows have one name
-    /// in many runs, and take the newest.)
+    /// The result that the same call has in the workflow that the newest result is from, or that made it. Of equal calls of one
+    /// workflow and its sub-workflows each takes its own: what follows from it is known by the execution that made it.
     fn of_same_call(&self, preparation: &Preparation, key: &str, newest: &CallRecord) -> Option<CallRecord> {
         let CallId { run, call, shard, .. } = &preparation.id;
-        if newest.id.run != *run && (&newest.id.call, &newest.id.shard) == (call, shard) {
+        let has_name = (&newest.id.call, &newest.id.shard) == (call, shard);
+        if has_name && newest.id.run != *run && preparation.lineage.is_none() {
             return None;
         }
+        // The run at the place of this one in the workflow that an earlier run belongs to.
+        let like_this = |earlier: RunId| {
+            let filter = RunFilter { ids: vec![earlier], parent: Parentage::Any, limit: 1, ..RunFilter::default() };
+            let root = self.store.list_runs(&filter).ok()?.pop()?.root.unwrap_or(earlier);
+            Some(preparation.lineage.as_ref().map_or(root, |lineage| lineage.below(root))).filter(|found| found != run)
+        };
         let in_run = |earlier: RunId| {
             // Without an answer the newest does as well.
             let record = self.store.latest_attempt(earlier, call, shard).ok()??;
             let is_one = record.reusable && record.state == CallState::Done && record.cache_key.as_deref() == Some(key);
             is_one.then_some(record)
         };
-        let of_newest = if newest.id.run == *run { None } else { in_run(newest.id.run) };
-        of_newest.or_else(|| {
+        let of_newest = like_this(newest.id.run);
+        if has_name && of_newest == Some(newest.id.run) {
+            return None;
+        }
+        of_newest.and_then(in_run).or_else(|| {
             let end: EndDoc = serde_json::from_str(newest.end_doc.as_deref()?).ok()?;
-            let maker = run_of_maker(&end.maker).filter(|maker| ![*run, newest.id.run].contains(maker))?;
-            in_run(maker)
+            like_this(run_of_maker(&end.maker)?).filter(|of_maker| of_newest != Some(*of_maker)).and_then(in_run)
         })
     }
 
