@@ -4,9 +4,11 @@
 //! goes [`call`] → [`prepare`](crate::prepare) (identity, cache) → the yard → a worker thread
 //! ([`attempt`](crate::attempt)) → [`call`] again; a finished run goes through [`finish`].
 
+mod ahead;
 mod begin;
 mod call;
 mod earlier;
+mod ended;
 mod finish;
 mod live;
 mod step;

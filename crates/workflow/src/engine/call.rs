@@ -1,4 +1,5 @@
-//! The life of a task call from its preparation on: queue, attempts, retries, end. How it begins is in [`begin`](super::begin).
+//! The life of a task call from its preparation to its start. How it begins is in [`begin`](super::begin), what keeps it from being
+//! prepared in [`ahead`](super::ahead), how it ends in [`ended`](super::ended).
 
 use std::{collections::HashSet, fs, path::PathBuf, sync::Arc};
 
@@ -9,7 +10,7 @@ use batchyard_core::{
 use batchyard_crash as crash;
 use batchyard_model::{CallId, CallState, RunId, state::call::CallEvent};
 use batchyard_runner::{Control, EndedBy};
-use batchyard_store::{CallEnd, CallRecord, Write};
+use batchyard_store::{CallRecord, Write};
 use batchyard_wdl::{
     ast::{Decl, Task},
     json,
@@ -20,27 +21,18 @@ use batchyard_wdl::{
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
-use super::{Engine, Stop};
+use super::{Engine, Stop, ahead::Wait, ended::json_outputs};
 use crate::{
     attempt::{Attempt, End, Failed, SCRATCH},
     blobs, constants,
     documents::{EndDoc, Failure, StartDoc, to_text},
-    frame::{FrameId, outputs_object},
+    frame::FrameId,
     host::Originals,
-    layout,
-    prepare::{Hit, Left, Preparation, Prepared, Told, guarded, record_maker},
+    prepare::{Hit, Left, Prepared, Told, guarded},
     progress::Event,
     provider::Mode,
     settings::Settings,
 };
-
-/// Calls of an engine that are prepared before they can start; others wait as they are, for a prepared call holds all that
-/// its attempt needs.
-const PREPARED_AHEAD: usize = 1000;
-/// Calls that wait for what is brought without counting among these: they come back prepared, however many those are by then.
-const BROUGHT_AHEAD: usize = 1000;
-/// Times an attempt is started again because its process vanished without a result.
-const MAX_VANISHED: u32 = 3;
 
 /// A task call that has not ended yet.
 pub(super) struct Call {
@@ -80,113 +72,7 @@ pub(super) struct Call {
     pub(super) root: usize,
 }
 
-/// What a call waits for aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// An answer about its image.
-    Image,
-    /// What is brought for it.
-    Brought {
-        /// Whether it has given its place among those that are prepared ahead to another one.
-        gave_place: bool,
-    },
-}
-
 impl Engine<'_> {
-    pub(super) fn prepare_call(&mut self, number: u64, look_up: bool) {
-        if self.ahead >= PREPARED_AHEAD {
-            // A further attempt is of an earlier call than all that wait for their first.
-            match look_up {
-                true => self.unprepared.push_back((number, look_up)),
-                false => self.unprepared.push_front((number, look_up)),
-            }
-            return;
-        }
-        let root = self.calls.get(&number).and_then(|call| self.root_id(call.root));
-        let run = self.calls.get(&number).and_then(|call| self.runs.get(self.frames.run(call.frame)));
-        let lineage = run.and_then(|run| Some(Arc::clone(&run.parent.as_ref()?.lineage)));
-        let (Some(call), Some(root)) = (self.calls.get_mut(&number), root) else { return };
-        call.waits = None;
-        if !std::mem::replace(&mut call.ahead, true) {
-            self.ahead += 1;
-        }
-        self.machine.preparer.prepare(Preparation {
-            context: Arc::clone(&self.shared),
-            number,
-            id: call.id.clone(),
-            root,
-            lineage,
-            module: Arc::clone(&call.module),
-            task: Arc::clone(&call.task),
-            inputs: Arc::clone(&call.inputs),
-            overrides: call.overrides.clone(),
-            call_dir: call.call_dir.clone(),
-            look_up,
-            left: call.left.clone(),
-            may_have_started: call.may_have_started,
-            told: call.told.take(),
-            may_wait: false,
-        });
-    }
-
-    /// A call waits until it is known what its image is. It holds nothing meanwhile, and keeps no other from being prepared.
-    pub(super) fn aside(&mut self, number: u64) {
-        self.waits_no_more(number);
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        call.waits = Some(Wait::Image);
-        let was_ahead = std::mem::take(&mut call.ahead);
-        self.leave_ahead(was_ahead);
-        self.withdraw_in_vain(number);
-    }
-
-    /// A call waits until something was brought for it. Many of them keep no other from being prepared.
-    pub(super) fn brings(&mut self, number: u64) {
-        self.waits_no_more(number);
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        let gave_place = call.ahead && self.bringing < BROUGHT_AHEAD;
-        call.waits = Some(Wait::Brought { gave_place });
-        if gave_place {
-            call.ahead = false;
-            self.bringing += 1;
-            self.leave_ahead(true);
-        }
-        self.withdraw_in_vain(number);
-    }
-
-    /// A call is back from where it has waited.
-    fn waits_no_more(&mut self, number: u64) {
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        if call.waits.take() == Some(Wait::Brought { gave_place: true }) {
-            self.bringing -= 1;
-            self.ahead += usize::from(!std::mem::replace(&mut call.ahead, true));
-        }
-    }
-
-    /// Ends a call that waits although its run is ending: who works for it may take a long time to notice.
-    fn withdraw_in_vain(&mut self, number: u64) {
-        let Some(call) = self.calls.get(&number) else { return };
-        let is_ending = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No);
-        if is_ending && call.waits.is_some() && !call.may_have_started {
-            self.withdrawn(number);
-        }
-    }
-
-    /// It is known what the image of a call is, or that nobody knows it.
-    pub(super) fn image_told(&mut self, number: u64, look_up: bool, told: Told) {
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        call.told = Some(told);
-        self.prepare_call(number, look_up);
-    }
-
-    /// A call is no longer among those that are prepared ahead: the next ones take its place.
-    fn leave_ahead(&mut self, was_ahead: bool) {
-        self.ahead -= usize::from(was_ahead);
-        while was_ahead && self.ahead < PREPARED_AHEAD {
-            let Some((next, look_up)) = self.unprepared.pop_front() else { return };
-            self.prepare_call(next, look_up);
-        }
-    }
-
     pub(super) fn prepared(&mut self, number: u64, result: Result<Prepared, Failure>) {
         crash::place("prepared");
         self.waits_no_more(number);
@@ -399,171 +285,6 @@ impl Engine<'_> {
         self.leave_ahead(was_ahead);
     }
 
-    pub(super) fn ended(&mut self, number: u64, end: End) {
-        self.settle(number, end);
-        // Only now: a failure that stops the run has taken the waiting calls out of the yard.
-        self.yard_step(YardEvent::Ended(number));
-    }
-
-    fn settle(&mut self, number: u64, end: End) {
-        if end.exit_code.is_some() {
-            // The worker that let it go may not have said so yet.
-            self.started(number);
-        }
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        let End { result, exit_code, usage, files, job_id, has_changed } = end;
-        if has_changed {
-            // Its result is not one of the call that its key says it is.
-            call.cache_key = None;
-        }
-        let mut document = EndDoc { job_id, usage: usage.map(Into::into), files, maker: record_maker(&call.id), ..EndDoc::default() };
-        match result {
-            Ok(outputs) => {
-                document.outputs = json_outputs(&outputs);
-                self.end_call(number, CallEvent::Succeed, Ok(outputs), Some((document, exit_code)));
-            }
-            Err(Failed { failure, vanished: true, .. }) if call.vanished < MAX_VANISHED => {
-                call.vanished += 1;
-                call.may_have_started = true;
-                call.state = CallState::Queued;
-                let note = format!("{}: it is started again", failure.message);
-                self.note(note);
-                self.prepare_call(number, false);
-            }
-            Err(Failed { failure, aborted: true, .. }) => {
-                document.failure = Some(failure.clone());
-                self.end_call(number, CallEvent::Abort, Err(failure), Some((document, exit_code)));
-            }
-            Err(failed) => {
-                let failed = Failed { failure: self.settings.secrets.covered_failure(failed.failure), ..failed };
-                document.failure = Some(failed.failure.clone());
-                self.failed_attempt(number, failed, document, exit_code);
-            }
-        }
-    }
-
-    fn failed_attempt(&mut self, number: u64, failed: Failed, document: EndDoc, exit_code: Option<i32>) {
-        let Some(call) = self.calls.get_mut(&number) else { return };
-        call.failed_attempts += 1;
-        call.memory_failures += i32::from(failed.out_of_memory && self.settings.memory_retry_multiplier.is_some());
-        let stopping = self.roots.get(call.root).is_none_or(|root| root.stop != Stop::No);
-        if !failed.retry || call.failed_attempts > call.max_retries || stopping {
-            self.end_call(number, CallEvent::Fail, Err(failed.failure), Some((document, exit_code)));
-            return;
-        }
-        let old = call.id.clone();
-        let event =
-            Event::Ended { call: old.clone(), state: CallState::Retried, cached: false, known: false, failure: Some(failed.failure) };
-        let write = Write::EndCall(CallEnd {
-            id: old,
-            state: CallState::Retried,
-            at_ms: self.clock.now_ms(),
-            exit_code,
-            reusable: false,
-            end_doc: to_text(&document),
-        });
-        call.id.attempt += 1;
-        call.state = CallState::Queued;
-        call.queued_ms = self.clock.now_ms();
-        call.may_have_started = false;
-        call.vanished = 0;
-        call.control = None;
-        let (id, run) = (call.id.clone(), self.frames.run(call.frame));
-        self.record(vec![write], Some(event));
-        let dir = layout::call_dir(self.run_dir(run), &id);
-        if let Some(call) = self.calls.get_mut(&number) {
-            call.call_dir = dir;
-        }
-        self.progress.tell(Event::Queued { call: id });
-        self.prepare_call(number, false);
-    }
-
-    /// Ends a call for good and records it.
-    fn end_call(
-        &mut self,
-        number: u64,
-        event: CallEvent,
-        result: Result<IndexMap<Arc<str>, Value>, Failure>,
-        end: Option<(EndDoc, Option<i32>)>,
-    ) {
-        self.waits_no_more(number);
-        let Some(call) = self.calls.remove(&number) else { return };
-        self.leave_ahead(call.ahead);
-        let result = result.map_err(|failure| self.settings.secrets.covered_failure(failure));
-        let run = self.frames.run(call.frame);
-        // The event fits the state by construction; a call that does not would be ended as failed.
-        let state = batchyard_model::state::call::next(call.state, event).unwrap_or(CallState::Failed);
-        let (mut document, exit_code) = end.unwrap_or_default();
-        let failure = result.as_ref().err().cloned();
-        document.failure = failure.clone();
-        let told = Event::Ended { call: call.id.clone(), state, cached: false, known: false, failure: failure.clone() };
-        let at_ms = self.clock.now_ms();
-        let reusable = state == CallState::Done && self.settings.write_cache && call.cache_key.is_some();
-        let mut writes = Vec::new();
-        let write = if call.state == CallState::Running {
-            Write::EndCall(CallEnd { id: call.id.clone(), state, at_ms, exit_code, reusable, end_doc: to_text(&document) })
-        } else {
-            let (inputs, kept) = json_inputs(&call.inputs);
-            writes = kept;
-            // It never started: one record tells its whole life.
-            Write::StartCall(CallRecord {
-                id: call.id.clone(),
-                task: call.task.name.text.to_string(),
-                state,
-                started_ms: None,
-                ended_ms: Some(at_ms),
-                exit_code: None,
-                cached: false,
-                cache_key: None,
-                reusable: false,
-                start_doc: to_text(&StartDoc {
-                    inputs,
-                    dir: call.call_dir.to_string_lossy().into_owned(),
-                    queued_ms: call.queued_ms,
-                    ..StartDoc::default()
-                }),
-                end_doc: Some(to_text(&document)),
-            })
-        };
-        crash::place("end known");
-        if let (true, Write::EndCall(end)) = (reusable, &write) {
-            let start = StartDoc { dir: call.call_dir.to_string_lossy().into_owned(), ..StartDoc::default() };
-            self.shared.unwritten.add(CallRecord {
-                id: call.id.clone(),
-                task: call.task.name.text.to_string(),
-                state,
-                started_ms: None,
-                ended_ms: Some(at_ms),
-                exit_code,
-                cached: false,
-                cache_key: call.cache_key.clone(),
-                reusable,
-                start_doc: to_text(&start),
-                end_doc: Some(end.end_doc.clone()),
-            });
-        }
-        writes.push(write);
-        self.record(writes, Some(told));
-        match (result, failure) {
-            (Ok(outputs), _) => {
-                self.know_files(&document.files, &document.maker, &call.call_dir.to_string_lossy());
-                self.complete_call(&call, outputs);
-            }
-            (Err(_), failure) => {
-                self.add_active(call.root, -1);
-                if let (CallState::Failed, Some(failure)) = (state, failure) {
-                    self.fail(run, failure);
-                }
-            }
-        }
-    }
-
-    fn complete_call(&mut self, call: &Call, outputs: IndexMap<Arc<str>, Value>) {
-        self.add_active(call.root, -1);
-        let ended = self.frames.complete(call.frame, call.slot, outputs_object(outputs));
-        self.frame_ended(ended);
-    }
-
     /// Remembers who made these files, for the identity of the calls that read them.
     pub(super) fn know_files(&self, files: &IndexMap<String, (u64, i64)>, maker: &str, call_dir: &str) {
         for (path, stamp) in files {
@@ -637,10 +358,6 @@ pub(super) fn json_inputs(values: &IndexMap<Arc<str>, Value>) -> (Map<String, Js
     let mut writes = Vec::new();
     let inputs = values.iter().map(|(name, value)| (name.to_string(), blobs::kept(json::to_json(value), &mut writes))).collect();
     (inputs, writes)
-}
-
-fn json_outputs(values: &IndexMap<Arc<str>, Value>) -> Map<String, Json> {
-    values.iter().map(|(name, value)| (name.to_string(), json::to_json(value))).collect()
 }
 
 fn start_doc(call: &Call, prepared: &Prepared, settings: &Settings) -> (StartDoc, Vec<Write>) {
