@@ -13,6 +13,7 @@ mod connect;
 mod dialect;
 mod error;
 mod lease;
+mod long;
 mod migrate;
 mod notice;
 mod queue;
@@ -31,6 +32,7 @@ pub use batch::{
 pub use connect::{Durability, Location, Options};
 pub use error::StoreError;
 pub use lease::{ServerRecord, ServerWrite};
+pub use long::Long;
 pub use notice::{NoticeKind, NoticeRecord, NoticeSummary, NoticeWrite};
 pub use queue::Ticket;
 pub use record::{CallEnd, CallRecord, CallSummary, FileDigest, Parentage, RunFilter, RunMove, RunRecord, RunSummary, Write};
