@@ -12,6 +12,7 @@ mod batch;
 mod connect;
 mod dialect;
 mod error;
+mod foreign;
 mod lease;
 mod long;
 mod migrate;
@@ -31,6 +32,7 @@ pub use batch::{
 };
 pub use connect::{Durability, Location, Options};
 pub use error::StoreError;
+pub use foreign::{Foreign, ForeignCall, ForeignEvent, ForeignWorkflow};
 pub use lease::{ServerRecord, ServerWrite};
 pub use long::Long;
 pub use notice::{NoticeKind, NoticeRecord, NoticeSummary, NoticeWrite};

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use crate::connect::{Connection, Connector, Location, Options, Readers};
 use crate::dialect::Dialect;
 use crate::error::{StoreError, is_passing};
+use crate::foreign;
 use crate::lease::{Lease, Moment, ServerRecord, ServerWrite};
 use crate::long::Long;
 use crate::migrate::migrate;
@@ -93,6 +94,18 @@ impl Store {
     /// What kept the database from beginning it.
     pub fn begin_long(&self) -> Result<Long, StoreError> {
         Long::begin(self.connector.clone(), self.runtime.clone())
+    }
+
+    /// How many workflows of an earlier Cromwell, whose tables lie in this database, have ended and are none of our runs; `None` where
+    /// there are no such tables, as never with SQLite. It stops counting at `most`.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn count_foreign(&self, most: u32) -> Result<Option<u64>, StoreError> {
+        match self.connector.dialect {
+            Dialect::Sqlite => Ok(None),
+            Dialect::MySql | Dialect::Postgres => self.read(async |reader| foreign::count_ended(reader, most).await),
+        }
     }
 
     /// Registers this process as a server and holds its lease from now on: whatever it writes is stored only while no other server

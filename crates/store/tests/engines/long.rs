@@ -1,6 +1,6 @@
-//! Transactions that may take long.
+//! Transactions that may take long, and the tables of others.
 
-use batchyard_store::{StoreError, Write};
+use batchyard_store::{Foreign, Location, StoreError, Write};
 
 use crate::{
     Fresh,
@@ -32,4 +32,13 @@ pub fn long_transactions(fresh: Fresh<'_>) {
 
     let mut again = store.begin_long().unwrap();
     assert!(matches!(again.write(&writes), Err(StoreError::Exists { run }) if run == run_id));
+}
+
+/// Where no Cromwell has been there is nothing to count.
+pub fn no_foreign_tables(fresh: Fresh<'_>) {
+    let location = fresh();
+    assert_eq!(open(&location).count_foreign(10).unwrap(), None);
+    if let Location::Url(_) = location {
+        assert!(!Foreign::open(&location).unwrap().has_tables().unwrap());
+    }
 }
