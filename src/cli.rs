@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod format;
 mod generate;
+mod import;
 mod inputs;
 mod inspect;
 mod key;
@@ -99,6 +100,8 @@ enum Command {
     Bcsgen(bcs::BcsArgs),
     /// Serve workflows, jobs and objects over HTTP: the interfaces of Cromwell, WES, BatchCompute and OSS
     Server(server::ServerArgs),
+    /// Take over the workflows that a Cromwell has carried out, from its database
+    Import(import::ImportArgs),
     /// Make, list and disable access keys
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -212,6 +215,7 @@ fn carry_out(cli: Cli) -> Result<u8> {
         Command::Bcs(args) => Ok(bcs::bcs("bcs", args)),
         Command::Bcsgen(args) => Ok(bcs::bcs("bcsgen", args)),
         Command::Server(args) => server::server(&args, config()?),
+        Command::Import(args) => import::import(&args, config()?),
         Command::Key(command) => key::key(&command, &config()?),
         Command::Audit(args) => audit::audit(&args, &config()?),
         Command::App(command) => app::app(&command, &config()?),

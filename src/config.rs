@@ -277,7 +277,7 @@ impl Config {
             _ => loader
                 .take_with("database", file.database, ("database.db.url", original::database), default, |v| text(&without_password(v))),
         };
-        let database = if database.contains("://") { Location::Url(database) } else { Location::Sqlite(database.into()) };
+        let database = Location::of(&database);
         let root_key = loader.original.as_ref().map(|original| original.config.backends.root_key()).unwrap_or_default();
         let root = |config: &CromwellConfig| Some(config.backends.root().unwrap_or(EXECUTIONS).to_owned());
         let runs_dir = PathBuf::from(loader.take_with("runs_dir", file.runs_dir, (&root_key, root), "batchyard-runs".into(), text));

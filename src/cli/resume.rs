@@ -89,6 +89,10 @@ pub fn resume(args: &ResumeArgs, mut config: Config) -> Result<u8> {
     }
     let record = store.load_run(summary.id)?.ok_or_else(|| anyhow!("run {} is gone", summary.id))?;
     let spec: RunSpec = serde_json::from_str(&record.spec).with_context(|| format!("the record of run {} cannot be read", summary.id))?;
+    let result = record.result.as_deref().and_then(|text| serde_json::from_str::<RunResultDoc>(text).ok());
+    if result.is_some_and(|result| result.told.is_some()) {
+        bail!("run {} was carried out by Cromwell: it cannot be gone on with here; submit its workflow anew", summary.id);
+    }
     let (dir, lock) = claim(summary.dir.as_ref(), &store, true)?;
     let of_server = super::server::options(&config);
     let options = of_server.seal.open_all(&spec.options)?;

@@ -33,7 +33,7 @@ use self::{
     job_provider::{DOOR, with_jobs},
     workflows_app::WorkflowsApp,
 };
-use super::{open_store, say, tell_notes};
+use super::{import, open_store, say, tell_notes};
 use crate::config::Config;
 
 /// Threads that answer requests; what waits for the disk or the store has threads of its own.
@@ -152,6 +152,12 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     if let Some(services) = &batch {
         say(&services.told);
     }
+    let earlier = Arc::clone(service.store());
+    // Aside, since nobody has to wait for it.
+    std::thread::Builder::new()
+        .name("earlier".into())
+        .spawn(move || import::suggest(&earlier))
+        .context("cannot start the threads of the server")?;
     downloads::watch(config.cache()).context("cannot start the threads of the server")?;
     let lost = Arc::new(tokio::sync::Notify::new());
     let tell_lost = Arc::clone(&lost);

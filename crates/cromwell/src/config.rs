@@ -22,6 +22,7 @@ use std::{collections::BTreeSet, path::Path};
 use batchyard_hocon::{Disk, Include, Loader, Origin, Path as KeyPath, Problem, Value};
 
 pub use batchyard_hocon::{Problems, Remark as Note};
+use batchyard_store::Location;
 
 pub use self::{
     database::DatabaseChoice,
@@ -82,6 +83,8 @@ pub struct CromwellConfig {
     pub yaml: YamlLimits,
     /// Where the state is kept.
     pub database: DatabaseChoice,
+    /// Where the original has kept its metadata, when that is a database server of its own.
+    pub metadata_database: Option<Location>,
     /// Where tasks run.
     pub backends: Backends,
     /// Whether it stands on a file: what that does not say is then as in the original.
@@ -172,6 +175,7 @@ fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
         wes: Wes::read(reader),
         yaml: YamlLimits::read(reader),
         database: DatabaseChoice::read(reader),
+        metadata_database: database::read_metadata(reader),
         oss_filesystem: OssFilesystem::read(reader, &backends.default),
         backends,
         system,

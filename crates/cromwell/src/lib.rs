@@ -10,6 +10,7 @@ mod canned;
 pub mod client;
 pub mod config;
 pub mod documents;
+pub mod earlier;
 pub mod http;
 pub mod language;
 pub mod metadata;

@@ -9,6 +9,7 @@ mod failures;
 mod filter;
 mod order;
 mod run;
+mod told;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +23,12 @@ use serde_json::{Map, Value as Json, json};
 
 use self::{call::OfRun, order::Line};
 pub use self::{
-    call::status as call_status, failures::of_run as failures_of_run, filter::Filter, order::Numbering, run::labels as run_labels,
+    call::status as call_status,
+    failures::of_run as failures_of_run,
+    filter::Filter,
+    order::Numbering,
+    run::{OWN_LABELS, labels as run_labels},
+    told::{full_name, kept_name},
 };
 use crate::{moment, service::Options};
 
@@ -137,7 +143,7 @@ fn write_calls(context: Context<'_>, record: &RunRecord, query: &Query, out: &mu
             let name = &*line.call.id.call;
             if begun != Some(name) {
                 out.write_all(if begun.is_some() { b"],\n" } else { b"" })?;
-                serde_json::to_writer(&mut *out, &format!("{}.{name}", record.name)).map_err(io::Error::from)?;
+                serde_json::to_writer(&mut *out, &full_name(&record.name, name)).map_err(io::Error::from)?;
                 out.write_all(b":[")?;
                 begun = Some(name);
             } else {
@@ -255,7 +261,7 @@ pub fn failed_jobs(context: Context<'_>, id: RunId) -> Result<Json, MetadataErro
             }
             keys.insert("shardIndex".into(), json!(line.shard));
             keys.insert("attempt".into(), json!(call.id.attempt));
-            let list = calls.entry(format!("{}.{}", record.name, call.id.call)).or_insert_with(|| Json::Array(Vec::new()));
+            let list = calls.entry(full_name(&record.name, &call.id.call)).or_insert_with(|| Json::Array(Vec::new()));
             if let Json::Array(items) = list {
                 items.push(Json::Object(keys));
             }
@@ -290,7 +296,7 @@ pub fn logs(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
             }
             keys.insert("attempt".into(), json!(call.id.attempt));
             keys.insert("shardIndex".into(), json!(line.shard));
-            let list = calls.entry(format!("{}.{}", record.name, call.id.call)).or_insert_with(|| Json::Array(Vec::new()));
+            let list = calls.entry(full_name(&record.name, &call.id.call)).or_insert_with(|| Json::Array(Vec::new()));
             if let Json::Array(items) = list {
                 items.push(Json::Object(keys));
             }

@@ -32,6 +32,13 @@ pub enum Location {
     Url(String),
 }
 
+impl Location {
+    /// The place that a text names: a URL, or the path of a file.
+    pub fn of(text: &str) -> Location {
+        if text.contains("://") { Location::Url(text.to_owned()) } else { Location::Sqlite(text.into()) }
+    }
+}
+
 /// The path, or the URL without its password.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -135,6 +135,12 @@ pub(crate) async fn fetch(db: &mut Db<'_>, sql: Sql, values: Values) -> Result<V
     }
 }
 
+/// The rows of a query one by one, as a server sends them: few of them are in memory at once.
+pub(crate) fn stream(db: &mut AnyConnection, sql: Sql, values: Values) -> impl Iterator<Item = Result<Row, sqlx::Error>> {
+    let rows = sqlx::query_with(AssertSqlSafe(sql.into_owned()), values.for_server()).fetch(db);
+    futures_executor::block_on_stream(rows).map(|row| row.map(Row::Server))
+}
+
 /// The first row of a query.
 pub(crate) async fn fetch_first(db: &mut Db<'_>, sql: Sql, values: Values) -> Result<Option<Row>, sqlx::Error> {
     match db {

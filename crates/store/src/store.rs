@@ -13,7 +13,9 @@ use tokio::runtime::Handle;
 use crate::connect::{Connection, Connector, Location, Options, Readers};
 use crate::dialect::Dialect;
 use crate::error::{StoreError, is_passing};
+use crate::foreign;
 use crate::lease::{Lease, Moment, ServerRecord, ServerWrite};
+use crate::long::Long;
 use crate::migrate::migrate;
 use crate::queue::{Batch, Done, Queue, Ticket};
 use crate::read::{PAGE, Reader};
@@ -83,6 +85,27 @@ impl Store {
     /// [`StoreError::Closed`] when the writer is gone. Errors of the queued writes go to their own tickets.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.write(Vec::new()).wait()
+    }
+
+    /// Begins a transaction of its own, beside everything else that is written: for what is too large to wait in the queue and yet
+    /// happens as a whole or not at all. Only for processes that hold no lease, which it does not heed.
+    ///
+    /// # Errors
+    /// What kept the database from beginning it.
+    pub fn begin_long(&self) -> Result<Long, StoreError> {
+        Long::begin(self.connector.clone(), self.runtime.clone())
+    }
+
+    /// How many workflows of an earlier Cromwell, whose tables lie in this database, have ended and are none of our runs; `None` where
+    /// there are no such tables, as never with SQLite. It stops counting at `most`.
+    ///
+    /// # Errors
+    /// What kept the database from answering.
+    pub fn count_foreign(&self, most: u32) -> Result<Option<u64>, StoreError> {
+        match self.connector.dialect {
+            Dialect::Sqlite => Ok(None),
+            Dialect::MySql | Dialect::Postgres => self.read(async |reader| foreign::count_ended(reader, most).await),
+        }
     }
 
     /// Registers this process as a server and holds its lease from now on: whatever it writes is stored only while no other server

@@ -103,6 +103,10 @@ pub struct RunResultDoc {
     /// What became of the notice that it has ended, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<CallbackDoc>,
+    /// Of a run that another program has carried out: what that told of it beyond what stands elsewhere, as metadata. Large values are
+    /// `{"$blob": hash}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Map<String, Json>>,
 }
 
 /// What became of a notice that a run has ended.
@@ -212,6 +216,9 @@ pub struct EndDoc {
     /// Directory of that call: what its command wrote is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reused_dir: Option<String>,
+    /// Of an attempt of another program: what that told of it beyond what stands elsewhere, as in [`RunResultDoc::told`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Map<String, Json>>,
 }
 
 /// CPU and memory of an attempt.

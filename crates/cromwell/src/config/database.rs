@@ -18,6 +18,7 @@ pub enum DatabaseChoice {
 }
 
 const URL: &str = "database.db.url";
+const METADATA_URL: &str = "database.metadata.db.url";
 const SERVERS: &str = "write `jdbc:mysql://host:3306/database` or `jdbc:postgresql://host:5432/database`";
 
 impl DatabaseChoice {
@@ -41,6 +42,17 @@ impl DatabaseChoice {
                 DatabaseChoice::Unsaid
             }
         }
+    }
+}
+
+/// Where the original keeps its metadata, when that is a server of its own.
+pub(super) fn read_metadata(reader: &Reader<'_>) -> Option<Location> {
+    let url = reader.text(METADATA_URL);
+    let (user, password) = (reader.text("database.metadata.db.user"), reader.text("database.metadata.db.password"));
+    // Only earlier workflows are looked for there: what cannot be used is no obstacle to anything else.
+    match convert(&url?, user.as_deref(), password.as_deref()) {
+        Ok((DatabaseChoice::At(location @ Location::Url(_)), _)) => Some(location),
+        _ => None,
     }
 }
 

@@ -7,13 +7,20 @@ use axum::{
     extract::{RawQuery, State},
 };
 use batchyard_model::RunId;
-use batchyard_store::{CallRecord, RunRecord};
-use batchyard_workflow::documents::StartDoc;
+use batchyard_store::{CallRecord, RunRecord, StoreError};
+use batchyard_workflow::{
+    blobs,
+    documents::{EndDoc, StartDoc},
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Problem, blocking};
 use crate::{
-    metadata::{Context, Numbering, caching::flat_hashes, call_status},
+    metadata::{
+        Context, Numbering,
+        caching::{flat_hashes, told_hashes},
+        call_status, full_name,
+    },
     service::Service,
 };
 
@@ -96,11 +103,22 @@ fn find(context: Context<'_>, asked: &Asked) -> Result<Found, String> {
         chosen.ok_or_else(|| failed(format!("cannot find a call `{}` with index {index} in workflow {}", asked.call, asked.run)))?;
     let record = context.store.load_call(&chosen.id).map_err(|error| failed(error.to_string()))?;
     let call = record.ok_or_else(|| failed("the call is gone".into()))?;
-    let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
-    if start.parts.is_empty() {
+    let hashes = hashes(context, &call).map_err(|error| failed(error.to_string()))?;
+    if hashes.is_empty() {
         return Err(failed(format!("call `{}` has no call caching metadata: caching was off for it", asked.call)));
     }
-    Ok(Found { run, index, hashes: flat_hashes(&start), call })
+    Ok(Found { run, index, hashes, call })
+}
+
+/// The hashes of a call by their full keys; none where caching was off for it.
+fn hashes(context: Context<'_>, call: &CallRecord) -> Result<Map<String, Json>, StoreError> {
+    let end: EndDoc = call.end_doc.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    if let Some(told) = end.told {
+        let caching = told.get("callCaching").map_or(Ok(None), |caching| blobs::whole(context.store, caching))?;
+        return Ok(told_hashes(&caching.unwrap_or_default()));
+    }
+    let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
+    Ok(if start.parts.is_empty() { Map::new() } else { flat_hashes(&start) })
 }
 
 fn compare(a: &Found, b: &Found) -> Json {
@@ -117,7 +135,7 @@ fn described(found: &Found) -> Json {
     json!({
         "executionStatus": call_status(found.run.state, found.call.state),
         "allowResultReuse": found.call.reusable,
-        "callFqn": format!("{}.{}", found.run.name, found.call.id.call),
+        "callFqn": full_name(&found.run.name, &found.call.id.call),
         "jobIndex": found.index,
         "workflowId": found.run.id.to_string(),
     })

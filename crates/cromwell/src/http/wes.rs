@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     VERSION,
-    metadata::{Context, MetadataError, call_status},
+    metadata::{Context, MetadataError, call_status, full_name},
     service::{Service, ServiceError},
     submission::{Parts, Submission},
 };
@@ -317,7 +317,7 @@ fn task_logs(store: &Store, workflow: &str, run: RunState, id: RunId) -> Result<
         let time = |at: Option<i64>| at.map_or(json!(""), crate::moment);
         let command = batchyard_workflow::layout::read_command(std::path::Path::new(&start.dir), 0);
         logs.push(json!({
-            "name": format!("{workflow}.{}{shard}", call.id.call),
+            "name": format!("{}{shard}", full_name(workflow, &call.id.call)),
             "cmd": command.into_iter().collect::<Vec<_>>(),
             "start_time": time(call.started_ms),
             "end_time": time(call.ended_ms),

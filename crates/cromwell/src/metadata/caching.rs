@@ -136,6 +136,25 @@ pub fn flat_hashes(start: &StartDoc) -> Map<String, Json> {
     flat
 }
 
+/// The same of a call that another program has carried out; items of lists are told apart by their number.
+pub fn told_hashes(caching: &Json) -> Map<String, Json> {
+    fn flatten(name: &str, value: &Json, flat: &mut Map<String, Json>) {
+        match value {
+            Json::Object(members) => members.iter().for_each(|(member, value)| {
+                let name = if name.is_empty() { member.clone() } else { format!("{name}:{member}") };
+                flatten(&name, value, flat);
+            }),
+            Json::Array(items) => items.iter().enumerate().for_each(|(n, value)| flatten(&format!("{name}[{n}]"), value, flat)),
+            value => drop(flat.insert(name.to_owned(), value.clone())),
+        }
+    }
+    let mut flat = Map::new();
+    flatten("", &caching["hashes"], &mut flat);
+    // That there are none is no hash.
+    flat.shift_remove("");
+    flat
+}
+
 /// `Only({0})` as the original writes it.
 fn codes(value: &str) -> String {
     match value.strip_prefix("Only({").and_then(|rest| rest.strip_suffix("})")) {

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Context, Filter,
     caching::{self, Switches},
-    failures,
+    failures, told,
 };
 use crate::{LOCAL, moment};
 
@@ -48,7 +48,10 @@ impl<'r> OfRun<'r> {
 /// Keys of an attempt without `shardIndex` and `attempt`; what the filter does not want is not worked out.
 pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Filter) -> Result<Map<String, Json>, StoreError> {
     let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
-    let end: EndDoc = call.end_doc.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let mut end: EndDoc = call.end_doc.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    if let Some(told) = end.told.take() {
+        return told::call_keys(context.store, run.record.state, call, start, end, &told, filter);
+    }
     let mut keys = Map::new();
     let mut put = |name: &str, value: Json| drop(keys.insert(name.into(), value));
     put("executionStatus", json!(status(run.record.state, call.state)));

@@ -37,12 +37,26 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
         put("actualWorkflowLanguage", json!("WDL"));
         put("actualWorkflowLanguageVersion", json!(spec.version));
     }
-    put("inputs", Json::Object(inputs(context.store, record, &spec)?));
-    put("outputs", Json::Object(if record.state == RunState::Succeeded { result.outputs } else { Map::new() }));
+    let inputs = inputs(context.store, record, &spec)?;
+    let outputs = if record.state == RunState::Succeeded { result.outputs } else { Map::new() };
+    // Another program has told of those that there are.
+    if result.told.is_none() || !inputs.is_empty() {
+        put("inputs", Json::Object(inputs));
+    }
+    if result.told.is_none() || !outputs.is_empty() {
+        put("outputs", Json::Object(outputs));
+    }
     if !record.dir.is_empty() {
         put("workflowRoot", json!(record.dir));
     }
     put("labels", Json::Object(labels(context.store, record)?));
+    if let Some(told) = result.told {
+        if spec.submission.is_some() {
+            put("submittedFiles", submitted_files(context, &spec)?);
+        }
+        keys.extend(blobs::whole_members(context.store, &told)?);
+        return Ok(keys);
+    }
     if record.parent.is_none() {
         put("submittedFiles", submitted_files(context, &spec)?);
         put("workflowProcessingEvents", events(context, record));
@@ -89,13 +103,17 @@ pub fn result(record: &RunRecord) -> RunResultDoc {
     record.result.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
+/// Labels that every run has by itself.
+pub const OWN_LABELS: [&str; 2] = [crate::service::ID_LABEL, SUB_WORKFLOW_LABEL];
+const SUB_WORKFLOW_LABEL: &str = "cromwell-sub-workflow-name";
+
 /// Labels of a run as an object. A sub-workflow's tell which workflow it belongs to.
 pub fn labels(store: &Store, record: &RunRecord) -> Result<Map<String, Json>, StoreError> {
     let mut labels: Map<String, Json> = Map::new();
     let root = record.root.or(record.parent).unwrap_or(record.id);
     labels.insert(crate::service::ID_LABEL.into(), json!(format!("cromwell-{root}")));
     if record.parent.is_some() {
-        labels.insert("cromwell-sub-workflow-name".into(), json!(record.name));
+        labels.insert(SUB_WORKFLOW_LABEL.into(), json!(record.name));
     }
     let stored = store.list_labels(&[record.id])?.remove(&record.id).unwrap_or_default();
     labels.extend(stored.into_iter().map(|(name, value)| (name, Json::String(value))));
@@ -121,10 +139,9 @@ fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreEr
     let main = || spec.documents.first().map(|document| document.hash.clone());
     let none = Submission::default();
     let sent = spec.submission.as_ref().unwrap_or(&none);
-    let source = match (&spec.submission, &sent.url) {
-        (Some(_), Some(_)) => String::new(),
-        (Some(_), None) => text(sent.source.as_ref())?.unwrap_or_default(),
-        (None, _) => text(main().as_ref())?.unwrap_or_default(),
+    let source = match &spec.submission {
+        Some(_) => text(sent.source.as_ref())?.unwrap_or_default(),
+        None => text(main().as_ref())?.unwrap_or_default(),
     };
     let inputs = match &spec.submission {
         Some(sent) => text(Some(&sent.inputs))?.unwrap_or_else(|| "{}".into()),
@@ -143,8 +160,11 @@ fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreEr
     put("inputs", json!(inputs));
     put("options", json!(options));
     put("labels", json!(labels));
-    put("workflowType", json!(sent.language.as_deref().unwrap_or_default()));
-    put("workflowTypeVersion", json!(sent.version.as_deref().unwrap_or_default()));
+    for (name, given) in [("workflowType", &sent.language), ("workflowTypeVersion", &sent.version)] {
+        if let Some(given) = given {
+            put(name, json!(given));
+        }
+    }
     let mut imports = match text(sent.imports.as_ref())? {
         Some(imports) => serde_json::from_str(&imports).unwrap_or_default(),
         None => Map::new(),

@@ -6,6 +6,7 @@
 mod cases;
 mod faults;
 mod jobs;
+mod long;
 mod notices;
 mod rows;
 mod servers;

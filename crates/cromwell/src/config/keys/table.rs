@@ -295,6 +295,14 @@ pub const KEYS: &[Key] = &[
     key("database.db.password", Mapped, "", "goes into the URL"),
     key("database.db.driver", Ignored, "", "the URL says which database it is"),
     key("database.db.**", Ignored, "", POOL),
+    key(
+        "database.metadata.db.url",
+        Mapped,
+        "",
+        "where `batchyard import` looks for earlier workflows; metadata are views of the one database",
+    ),
+    key("database.metadata.db.user", Mapped, "", "goes into the URL"),
+    key("database.metadata.db.password", Mapped, "", "goes into the URL"),
     key("database.metadata.**", Ignored, "", "metadata are views of the one database"),
     key("database.**", Ignored, "", POOL),
     // Providers
