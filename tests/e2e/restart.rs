@@ -97,7 +97,7 @@ fn an_abort_outlives_the_server() {
     let id = server.submit(&wdl, &json!({"w.mark": mark}), &[]);
     wait_for("the task to start", || !lines(&mark).is_empty());
     assert_eq!(server.post(&format!("/api/workflows/v1/{id}/abort")).code, 200);
-    wait_for("the abort to be recorded", || server.status(&id) == "Aborting");
+    assert_eq!(server.status(&id), "Aborting");
     server.kill();
     let server = Server::start(&yard, &[]);
     assert_eq!(server.wait(&id), "Aborted");
@@ -105,6 +105,27 @@ fn an_abort_outlives_the_server() {
     let call = server.about(&id, "metadata")["calls"]["w.nap"][0].clone();
     assert!(call["executionStatus"] == "Aborted" && call["end"].is_string(), "{call}");
     server.terminate();
+}
+
+#[test]
+fn an_abort_that_was_answered_is_no_failure_after_a_kill() {
+    let yard = Yard::new();
+    // It ends at once with 143, before or after the server does.
+    let wdl = "version 1.0\nworkflow w { input { String mark } call nap { input: mark = mark } }\n\
+        task nap { input { String mark } command <<< echo started >> '~{mark}'; exec sleep 1000 >>> }";
+    for n in 0..5 {
+        let mark = yard.path(&format!("mark{n}"));
+        let server = Server::start(&yard, &[]);
+        let id = server.submit(wdl, &json!({"w.mark": mark}), &[]);
+        wait_for("the task to start", || !lines(&mark).is_empty());
+        let answer = server.post(&format!("/api/workflows/v1/{id}/abort"));
+        server.kill();
+        assert_eq!((answer.code, &answer.json()["status"]), (200, &json!("Aborting")));
+        let server = Server::start(&yard, &[]);
+        assert_eq!(server.wait(&id), "Aborted", "{}", server.about(&id, "metadata"));
+        assert_eq!(server.about(&id, "metadata")["calls"]["w.nap"][0]["executionStatus"], "Aborted");
+        server.terminate();
+    }
 }
 
 #[test]

@@ -125,6 +125,11 @@ impl State {
         }
     }
 
+    /// Whether a run is carried out here, or will be.
+    fn has(&self, id: RunId) -> bool {
+        self.running.contains_key(&id) || self.waiting.contains(&id)
+    }
+
     /// A run is not carried out any more, but will be again; that its end was asked for is not forgotten.
     fn put_down(&mut self, id: RunId) {
         if self.running.remove(&id).is_some_and(|running| running.abort) {
@@ -215,16 +220,16 @@ impl Service {
                 Err(error) => return Err(error.into()),
             }
         }
-        if self.lock().interrupt(id) {
-            return Ok(RunState::Aborting);
+        if self.lock().has(id) {
+            // Before anything is ended: tasks that end by it are no failures, also to a server that comes after a kill of this one.
+            let state = self.record_abort(&record)?;
+            let mut here = self.lock();
+            if !here.interrupt(id) && here.waiting.contains(&id) {
+                here.to_abort.insert(id);
+            }
+            return Ok(state);
         }
         if record.owner.as_deref() == Some(owner().as_str()) {
-            let mut state = self.lock();
-            if state.waiting.contains(&id) {
-                state.to_abort.insert(id);
-                return Ok(RunState::Aborting);
-            }
-            drop(state);
             // It was ours, and has ended between the two looks.
             return match self.load_run(id)?.state {
                 RunState::Aborted => Ok(RunState::Aborted),
@@ -258,6 +263,11 @@ impl Service {
             // A command line of another machine: it has to be ended there.
             return Ok(record.state);
         }
+        self.record_abort(record)
+    }
+
+    /// Has the state say that a run that has begun is to end, wherever it is carried out; says what it says then.
+    fn record_abort(&self, record: &RunRecord) -> Result<RunState, ServiceError> {
         let from = vec![RunState::Running, RunState::Aborting];
         let change =
             RunMove { held_by: Some(record.owner.clone()), ..RunMove::new(record.id, from, RunState::Aborting, self.clock.now_ms()) };

@@ -302,10 +302,14 @@ impl<'p> Engine<'p> {
         let now = self.clock.now_ms();
         let mut recorded = HashMap::new();
         if request.origin != Origin::New {
-            let mut from = vec![RunState::Submitted];
-            if request.origin != Origin::Accepted {
+            let from = match request.origin {
+                Origin::New | Origin::Accepted => vec![RunState::Submitted],
+                // Not one whose end was asked for meanwhile.
+                Origin::TakenUp => vec![RunState::Submitted, RunState::Running],
+                Origin::Resumed => vec![RunState::Submitted, RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted],
+            };
+            if matches!(request.origin, Origin::Resumed | Origin::TakenUp) {
                 recorded = self.taken_up(self.store.list_calls(request.id)?);
-                from.extend([RunState::Running, RunState::Aborting, RunState::Failed, RunState::Aborted]);
             }
             let start = RunMove {
                 held_by: request.held_by,

@@ -144,6 +144,13 @@ impl Service {
         let mut engine = Engine::new(Arc::clone(&self.machine), ready.settings, &mut log);
         let root = match engine.submit(ready.request) {
             Ok(root) => root,
+            // Its end was asked for before it could go on.
+            Err(EngineError::Store(StoreError::Conflict { state: RunState::Aborting, owner: holder, .. }))
+                if holder.as_deref() == Some(&*owner()) =>
+            {
+                self.end_abandoned(&record)?;
+                return Ok(());
+            }
             // It was aborted before it could begin, or another server has it.
             Err(EngineError::Store(StoreError::Conflict { .. })) => return Ok(()),
             Err(EngineError::Plan(problem)) => {
