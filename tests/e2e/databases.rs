@@ -84,8 +84,14 @@ pub fn mariadb() -> Option<Server> {
     }
     let (folder, port) = (folder(), free_port().to_string());
     let (data, socket) = (format!("--datadir={}", folder.path().join("data").display()), folder.path().join("socket"));
-    assert!(quiet(as_user("mysql", install).args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &data])));
-    let mut start = as_user("mysql", serve);
+    // One that starts removes the temporary tables of all others in its folder for them.
+    let own = |program: &Path| {
+        let mut command = as_user("mysql", program);
+        command.env("TMPDIR", folder.path());
+        command
+    };
+    assert!(quiet(own(install).args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &data])));
+    let mut start = own(serve);
     start.args(["--no-defaults", &data, "--bind-address=127.0.0.1", "--skip-log-bin"]).arg(format!("--socket={}", socket.display()));
     start.arg(format!("--port={port}"));
     let process = start.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

@@ -38,7 +38,10 @@ pub fn mariadb() -> Option<Server> {
     let (folder, user) = (folder_for("mysql"), "mysql");
     let data = folder.path().join("data");
     let datadir = format!("--datadir={}", data.display());
-    finished(as_user(user, &install).args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &datadir]));
+    // One that starts removes the temporary tables of all others in its folder for them.
+    let mut install = as_user(user, &install);
+    install.env("TMPDIR", folder.path());
+    finished(install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", &datadir]));
     let process = as_user(user, &serve)
         .args(["--no-defaults", &datadir, "--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=32M"])
         .args([format!("--socket={}", folder.path().join("socket").display()), format!("--tmpdir={}", folder.path().display())])
