@@ -399,6 +399,7 @@ fn a_server_runs_documents_from_the_web() {
     assert_eq!(server.wait(&id), "Succeeded", "{}", server.about(&id, "metadata"));
     assert_eq!(server.about(&id, "outputs")["outputs"], json!({"w.n": 2}));
     let files = server.about(&id, "metadata")["submittedFiles"].clone();
+    assert_eq!(files["workflow"], MAIN);
     assert_eq!((&files["workflowUrl"], &files["imports"][format!("{address}/flows/lib/count.wdl")]), (&json!(url), &json!(COUNT)));
 
     let missing = server.form("/api/workflows/v1", &[("workflowUrl", format!("{address}/none.wdl").as_bytes())]);

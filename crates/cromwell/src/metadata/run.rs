@@ -139,10 +139,8 @@ fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreEr
     let main = || spec.documents.first().map(|document| document.hash.clone());
     let none = Submission::default();
     let sent = spec.submission.as_ref().unwrap_or(&none);
-    let source = match &spec.submission {
-        Some(_) => text(sent.source.as_ref())?.unwrap_or_default(),
-        None => text(main().as_ref())?.unwrap_or_default(),
-    };
+    // Of one that was named by its URL, once it was brought.
+    let source = text(sent.source.clone().or_else(main).as_ref())?.unwrap_or_default();
     let inputs = match &spec.submission {
         Some(sent) => text(Some(&sent.inputs))?.unwrap_or_else(|| "{}".into()),
         None => Json::Object(blobs::whole_members(store, &spec.inputs)?).to_string(),
@@ -169,7 +167,7 @@ fn submitted_files(context: Context<'_>, spec: &RunSpec) -> Result<Json, StoreEr
         Some(imports) => serde_json::from_str(&imports).unwrap_or_default(),
         None => Map::new(),
     };
-    // What came from the web meanwhile; the document itself is told by its URL.
+    // What came from the web meanwhile, beside the document itself.
     for document in spec.documents.iter().skip(1).filter(|document| is_web(&document.id)) {
         imports.insert(document.id.clone(), json!(text(Some(&document.hash))?.unwrap_or_default()));
     }
