@@ -108,6 +108,7 @@ fn definition(table: toml::Table) -> Result<ProviderDefinition> {
         allow_docker_soft_links: entry.allow_docker_soft_links,
         max_hardlinks: entry.max_hardlinks.unwrap_or(defaults.max_hardlinks),
         bcs: false,
+        without_images: false,
     })
 }
 

@@ -151,6 +151,52 @@ fn a_task_says_who_it_is_in_its_container() {
 }
 
 #[test]
+fn what_names_no_image_fails_its_call() {
+    let yard = Yard::new();
+    let asks = |image: &str, rule: &str| {
+        configure(&yard, &format!("[containers]\nengine = \"none\"\n{rule}"));
+        yard.write(
+            "w.wdl",
+            &format!("version 1.0\ntask t {{ command {{ true }} runtime {{ docker: \"{image}\" }} }}\nworkflow w {{ call t }}"),
+        );
+        yard.call(&["run", "w.wdl", "--no-cache"])
+    };
+    let folder = yard.path("image");
+    fs::create_dir(&folder).unwrap();
+    for image in ["/fauxbuntu:nosuchversion", "Ubuntu:latest", "ubuntu:", "./none"] {
+        let run = asks(image, "");
+        let told = format!("Docker image {image} has an invalid syntax.");
+        assert!(run.code == 1 && run.err.contains(&told), "{image}: {}", run.err);
+        // Whoever says what stands in for it knows what is meant.
+        let run = asks(image, &format!("[[images]]\nmatch = \"{image}\"\npath = [\"/usr/bin\"]\n"));
+        assert_eq!(run.code, 0, "{image}: {}", run.err);
+    }
+    for image in ["ubuntu", "localhost:5000/lab/tool:1", "/elsewhere/tool.sif", "library://lab/tool:1", &folder.to_string_lossy()] {
+        let run = asks(image, "");
+        assert_eq!(run.code, 0, "{image}: {}", run.err);
+    }
+}
+
+#[test]
+fn a_provider_of_a_file_runs_images_if_it_declares_docker() {
+    let yard = with_engines();
+    let conf = "include required(classpath(\"application\"))\nbackend { default = Plain, providers.Plain {\n\
+        actor-factory = \"cromwell.backend.impl.sfs.config.ConfigBackendLifecycleActorFactory\"\n\
+        config { include required(classpath(\"reference_local_provider_config.inc.conf\")), MORE } } }\n";
+    yard.write("w.wdl", "version 1.0\ntask t { command <<< echo \"in ${IMAGE-none}\" >>> output { String s = read_string(stdout()) } runtime { docker: \"tools:1\" } }\nworkflow w { call t output { String s = t.s } }");
+    let runs = |more: &str| {
+        yard.write("cromwell.conf", &conf.replace("MORE", more));
+        call(&yard, &["--config", "cromwell.conf", "run", "w.wdl"])
+    };
+    assert_eq!(outputs(&runs("concurrent-job-limit = 9"))["w.s"], json!("in tools:1"));
+    for more in ["runtime-attributes = \"\"", "runtime-attributes = \"Int cpu = 1\", submit-docker = null, kill-docker = null"] {
+        let run = runs(more);
+        assert_eq!(outputs(&run)["w.s"], json!("in none"), "{more}");
+        assert!(run.err.contains("`Plain` declares neither `docker` nor `container`"), "{}", run.err);
+    }
+}
+
+#[test]
 fn the_status_of_the_command_comes_through() {
     let yard = with_engines();
     yard.write("a.txt", "words\n");

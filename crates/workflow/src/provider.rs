@@ -66,6 +66,8 @@ pub struct ProviderDefinition {
     pub allow_docker_soft_links: bool,
     pub max_hardlinks: u32,
     pub bcs: bool,
+    /// Whether its tasks run without their images although it has no command of its own.
+    pub without_images: bool,
 }
 
 impl Default for ProviderDefinition {
@@ -101,6 +103,7 @@ impl Default for ProviderDefinition {
             allow_docker_soft_links: false,
             max_hardlinks: 950,
             bcs: false,
+            without_images: false,
         }
     }
 }

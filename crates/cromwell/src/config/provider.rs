@@ -221,6 +221,7 @@ impl Keys<'_, '_> {
             allow_docker_soft_links: self.flag("filesystems.local.docker.allow-soft-links").unwrap_or(false),
             max_hardlinks: self.reader.whole(&self.path("filesystems.local.max-hardlinks"), 1..=i64::from(i32::MAX)).unwrap_or(950),
             bcs,
+            without_images: false,
         }
     }
 
@@ -290,12 +291,16 @@ impl Keys<'_, '_> {
         }
         if kind == ProviderKind::BuiltIn && definition.submit_docker.is_some() {
             // Its own command for images, and for other tasks what the original's reference says.
-            definition.submit = Some("/usr/bin/env bash ${script}".into());
+            definition.submit = Some("${job_shell} ${script}".into());
         }
-        for wrong in Checked::new(definition.clone()).err().unwrap_or_default() {
-            let path = self.path(wrong.key);
-            let problem = Problem::at(self.reader.origin(&path).unwrap_or(origin), wrong.to_string());
-            self.reader.problem(problem);
+        match Checked::new(definition.clone()) {
+            // Whoever takes `docker` out of its attributes wants no containers.
+            Ok(checked) => definition.without_images = kind == ProviderKind::BuiltIn && !checked.knows_images(),
+            Err(found) => found.into_iter().for_each(|wrong| {
+                let path = self.path(wrong.key);
+                let problem = Problem::at(self.reader.origin(&path).unwrap_or(origin), wrong.to_string());
+                self.reader.problem(problem);
+            }),
         }
         definition
     }

@@ -13,6 +13,7 @@ use batchyard_runner::{
 
 use super::{ContainerPolicy, Place, Settings};
 use crate::{
+    digests::name::{APPTAINER_FILE, ImageName},
     documents::{Failure, ImageUse},
     identity::text_hash,
     provider::{Mode, Provider},
@@ -150,7 +151,7 @@ impl Settings {
                     return Ok(place);
                 }
             }
-            None => {}
+            None => check_name(first)?,
         }
         if let Some(place) = in_container(first, first) {
             return Ok(place);
@@ -171,7 +172,7 @@ impl Settings {
     /// # Errors
     /// Images are required and the provider cannot run them.
     pub fn place_at(&self, provider: &Provider, runtime: &Runtime) -> Result<(Place, Option<String>), Failure> {
-        if provider.mode() == Mode::BuiltIn {
+        if provider.mode() == Mode::BuiltIn && !provider.definition().without_images {
             return Ok((self.place(runtime)?, None));
         }
         let Some(first) = runtime.images.first() else { return Ok((self.place_by_tags(&runtime.image_tags)?, None)) };
@@ -180,7 +181,10 @@ impl Settings {
             Some((image, ImageRule { pattern, stand_in: StandIn::Host(environment) })) => {
                 return Ok((environment.place(image, pattern.as_str())?, None));
             }
-            None => (first, first),
+            None => {
+                check_name(first)?;
+                (first, first)
+            }
         };
         let why = if self.containers == ContainerPolicy::Off {
             "containers are switched off".to_owned()
@@ -199,6 +203,17 @@ impl Settings {
         let note = format!("image `{requested}` is not used: {why}; its tasks run with the programs they find");
         Ok((Place { image: Some(image), note: Some(note), ..Place::default() }, None))
     }
+}
+
+/// That a text can be the name of an image. Who names another thing has made a mistake, whether or not anything would run the image here.
+fn check_name(image: &str) -> Result<(), Failure> {
+    let is_path = image.starts_with(['/', '.']);
+    if (!is_path && ImageName::parse(image).is_ok()) || (is_path && (image.ends_with(APPTAINER_FILE) || Path::new(image).exists())) {
+        return Ok(());
+    }
+    let hint =
+        if is_path { "there is no such file or folder" } else { "names of images are in lower case, such as `quay.io/lab/tool:1.2`" };
+    Err(Failure::new(format!("Docker image {image} has an invalid syntax.")).hint(hint))
 }
 
 /// An engine whose containers run commands as this user, and a remark where it cannot.
