@@ -345,12 +345,12 @@ pub fn why(context: Context<'_>, id: RunId, call: Option<&str>, index: Option<i6
     Ok(json!({ "id": id.to_string(), "calls": answers }))
 }
 
-/// The outputs of a run, empty until it has succeeded.
+/// The outputs of a run, empty until it has succeeded; those of another program's as it told of them.
 ///
 /// # Errors
 /// There is no such run, or the store does not answer.
 pub fn outputs(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
     let record = context.load(id)?;
-    let outputs = if record.state == RunState::Succeeded { run::result(&record).outputs } else { Map::new() };
+    let outputs = run::outputs(&record, &mut run::result(&record));
     Ok(json!({ "outputs": outputs, "id": id.to_string() }))
 }
