@@ -1,7 +1,10 @@
 //! `batchyard import`: the workflows that a Cromwell has carried out become runs of ours.
 
-use anyhow::{Context, Result, bail};
-use batchyard_cromwell::earlier::{Outcome, take_over};
+use anyhow::{Context, Result};
+use batchyard_cromwell::{
+    config::{DatabaseChoice, Problem, Problems},
+    earlier::{Outcome, take_over},
+};
 use batchyard_store::{Foreign, Location, Store};
 use clap::Args;
 use serde_json::json;
@@ -15,6 +18,8 @@ const NAMED: usize = 20;
 const TELLING: u64 = 1000;
 /// Workflows up to which a server counts those that could be taken over.
 const COUNTED: u32 = 10_000;
+/// What mends that no tables of Cromwell are found.
+const ELSEWHERE: &str = "name the database of Cromwell with `--from URL`, or give its configuration file with `--config`";
 
 /// Arguments of `import`.
 #[derive(Args)]
@@ -106,22 +111,14 @@ pub fn import(args: &ImportArgs, mut config: Config) -> Result<u8> {
     if let Some(url) = &args.database {
         config.database = Location::of(url);
     }
-    let from = match &args.from {
-        Some(url) => Location::of(url),
-        None => config.original.as_ref().and_then(|original| original.config.metadata_database.clone()).unwrap_or(config.database.clone()),
-    };
+    let from = place_of_tables(args, &config)?;
     if matches!(from, Location::Sqlite(_)) {
-        bail!(
-            "the state lies in the file `{from}`, and tables of Cromwell are read from MySQL, MariaDB and PostgreSQL alone: name its database \
-             with `--from URL`, or give its configuration file with `--config`; what it has kept in HSQLDB cannot be read"
-        );
+        let message = format!("`{from}` is a file, and tables of Cromwell are read from MySQL, MariaDB and PostgreSQL alone");
+        return Err(problem(message, &format!("{ELSEWHERE}; what it has kept in HSQLDB cannot be read")));
     }
     let mut foreign = Foreign::open(&from).with_context(|| format!("cannot look for workflows of Cromwell in `{from}`"))?;
     if !foreign.has_tables().with_context(|| format!("cannot look for workflows of Cromwell in `{from}`"))? {
-        bail!(
-            "`{from}` has no tables of Cromwell (`METADATA_ENTRY` and others): name the database of Cromwell with `--from URL`, or give its \
-             configuration file with `--config`"
-        );
+        return Err(problem(format!("`{from}` has no tables of Cromwell (`METADATA_ENTRY` and others)"), ELSEWHERE));
     }
     let store = open_store(&config)?;
     let mut sums = Sums::default();
@@ -132,6 +129,29 @@ pub fn import(args: &ImportArgs, mut config: Config) -> Result<u8> {
     }
     done.context("not all workflows were looked at: give the command again to go on")?;
     Ok(if sums.failed.is_empty() { 0 } else { EXIT_FAILED })
+}
+
+/// Where Cromwell's tables lie: what its own configuration says counts more than where our runs go.
+fn place_of_tables(args: &ImportArgs, config: &Config) -> Result<Location> {
+    if let Some(url) = &args.from {
+        return Ok(Location::of(url));
+    }
+    let Some(original) = config.original.as_ref().map(|original| &original.config) else { return Ok(config.database.clone()) };
+    if let Some(metadata) = &original.metadata_database {
+        metadata.notes.iter().for_each(|note| say(&note.to_string()));
+        return Ok(metadata.location.clone().map_err(Problems::from)?);
+    }
+    match &original.database {
+        DatabaseChoice::At(location) => Ok(location.clone()),
+        DatabaseChoice::Unsaid => Ok(config.database.clone()),
+        DatabaseChoice::Private => {
+            Err(problem("Cromwell's configuration keeps its tables in memory (HSQLDB), which are gone with it".into(), ELSEWHERE))
+        }
+    }
+}
+
+fn problem(message: String, hint: &str) -> anyhow::Error {
+    Problems::from(Problem::new(message).hint(hint)).into()
 }
 
 /// Tells the people of a server when its database has workflows that could be taken over. It takes as long as the database needs to find
