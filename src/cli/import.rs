@@ -16,8 +16,8 @@ use crate::config::Config;
 const NAMED: usize = 20;
 /// Workflows after which it is told how far it has come.
 const TELLING: u64 = 1000;
-/// Workflows up to which a server counts those that could be taken over.
-const COUNTED: u32 = 10_000;
+/// The newest workflows among which a server counts those that could be taken over.
+const NEWEST: u32 = 10_000;
 /// What mends that no tables of Cromwell are found.
 const ELSEWHERE: &str = "name the database of Cromwell with `--from URL`, or give its configuration file with `--config`";
 
@@ -40,6 +40,7 @@ struct Sums {
     taken: u64,
     calls: u64,
     known: u64,
+    archived: u64,
     unended: u64,
     /// The first of them: id and state.
     named: Vec<(String, String)>,
@@ -58,6 +59,7 @@ impl Sums {
                 }
             }
             Outcome::Known => self.known += 1,
+            Outcome::Archived => self.archived += 1,
             Outcome::Unended { id, status } => {
                 self.unended += 1;
                 if self.named.len() < NAMED {
@@ -75,6 +77,9 @@ impl Sums {
         print(&format!("{} taken over, with {}", workflows(self.taken), count(self.calls as usize, "call")));
         if self.known > 0 {
             print(&format!("{} known already", workflows(self.known)));
+        }
+        if self.archived > 0 {
+            print(&format!("{} archived by Cromwell and deleted from its tables: their metadata are gone", workflows(self.archived)));
         }
         if self.unended > 0 {
             print(&format!("{} left alone, not ended:", workflows(self.unended)));
@@ -95,7 +100,7 @@ impl Sums {
         let of =
             |pairs: &[(String, String)], what: &str| pairs.iter().map(|(id, text)| json!({ "id": id, what: text })).collect::<Vec<_>>();
         json!({
-            "taken": self.taken, "calls": self.calls, "known": self.known, "unended": self.unended,
+            "taken": self.taken, "calls": self.calls, "known": self.known, "archived": self.archived, "unended": self.unended,
             "unendedFirst": of(&self.named, "status"), "failed": of(&self.failed, "reason"),
         })
     }
@@ -158,8 +163,8 @@ fn problem(message: String, hint: &str) -> anyhow::Error {
 /// that there are none.
 pub fn suggest(store: &Store) {
     // A database that does not answer is told of by others.
-    let Ok(Some(found @ 1..)) = store.count_foreign(COUNTED) else { return };
-    let more = if found >= u64::from(COUNTED) { "at least " } else { "" };
+    let Ok(Some(found @ 1..)) = store.count_foreign(NEWEST) else { return };
+    let more = if found >= u64::from(NEWEST) { "at least " } else { "" };
     say(&format!("note: the database has {more}{} of Cromwell that have ended and are not shown here", workflows(found)));
     say("  hint: `batchyard import` with the same configuration takes them over");
 }
