@@ -1,7 +1,10 @@
 //! `batchyard import`: the workflows that a Cromwell has carried out become runs of ours.
 
-use anyhow::{Context, Result, bail};
-use batchyard_cromwell::earlier::{Outcome, take_over};
+use anyhow::{Context, Result};
+use batchyard_cromwell::{
+    config::{DatabaseChoice, Problem, Problems},
+    earlier::{Outcome, take_over},
+};
 use batchyard_store::{Foreign, Location, Store};
 use clap::Args;
 use serde_json::json;
@@ -13,8 +16,10 @@ use crate::config::Config;
 const NAMED: usize = 20;
 /// Workflows after which it is told how far it has come.
 const TELLING: u64 = 1000;
-/// Workflows up to which a server counts those that could be taken over.
-const COUNTED: u32 = 10_000;
+/// The newest workflows among which a server counts those that could be taken over.
+const NEWEST: u32 = 10_000;
+/// What mends that no tables of Cromwell are found.
+const ELSEWHERE: &str = "name the database of Cromwell with `--from URL`, or give its configuration file with `--config`";
 
 /// Arguments of `import`.
 #[derive(Args)]
@@ -35,6 +40,7 @@ struct Sums {
     taken: u64,
     calls: u64,
     known: u64,
+    archived: u64,
     unended: u64,
     /// The first of them: id and state.
     named: Vec<(String, String)>,
@@ -53,6 +59,7 @@ impl Sums {
                 }
             }
             Outcome::Known => self.known += 1,
+            Outcome::Archived => self.archived += 1,
             Outcome::Unended { id, status } => {
                 self.unended += 1;
                 if self.named.len() < NAMED {
@@ -70,6 +77,9 @@ impl Sums {
         print(&format!("{} taken over, with {}", workflows(self.taken), count(self.calls as usize, "call")));
         if self.known > 0 {
             print(&format!("{} known already", workflows(self.known)));
+        }
+        if self.archived > 0 {
+            print(&format!("{} archived by Cromwell and deleted from its tables: their metadata are gone", workflows(self.archived)));
         }
         if self.unended > 0 {
             print(&format!("{} left alone, not ended:", workflows(self.unended)));
@@ -90,7 +100,7 @@ impl Sums {
         let of =
             |pairs: &[(String, String)], what: &str| pairs.iter().map(|(id, text)| json!({ "id": id, what: text })).collect::<Vec<_>>();
         json!({
-            "taken": self.taken, "calls": self.calls, "known": self.known, "unended": self.unended,
+            "taken": self.taken, "calls": self.calls, "known": self.known, "archived": self.archived, "unended": self.unended,
             "unendedFirst": of(&self.named, "status"), "failed": of(&self.failed, "reason"),
         })
     }
@@ -106,22 +116,14 @@ pub fn import(args: &ImportArgs, mut config: Config) -> Result<u8> {
     if let Some(url) = &args.database {
         config.database = Location::of(url);
     }
-    let from = match &args.from {
-        Some(url) => Location::of(url),
-        None => config.original.as_ref().and_then(|original| original.config.metadata_database.clone()).unwrap_or(config.database.clone()),
-    };
+    let from = place_of_tables(args, &config)?;
     if matches!(from, Location::Sqlite(_)) {
-        bail!(
-            "the state lies in the file `{from}`, and tables of Cromwell are read from MySQL, MariaDB and PostgreSQL alone: name its database \
-             with `--from URL`, or give its configuration file with `--config`; what it has kept in HSQLDB cannot be read"
-        );
+        let message = format!("`{from}` is a file, and tables of Cromwell are read from MySQL, MariaDB and PostgreSQL alone");
+        return Err(problem(message, &format!("{ELSEWHERE}; what it has kept in HSQLDB cannot be read")));
     }
     let mut foreign = Foreign::open(&from).with_context(|| format!("cannot look for workflows of Cromwell in `{from}`"))?;
     if !foreign.has_tables().with_context(|| format!("cannot look for workflows of Cromwell in `{from}`"))? {
-        bail!(
-            "`{from}` has no tables of Cromwell (`METADATA_ENTRY` and others): name the database of Cromwell with `--from URL`, or give its \
-             configuration file with `--config`"
-        );
+        return Err(problem(format!("`{from}` has no tables of Cromwell (`METADATA_ENTRY` and others)"), ELSEWHERE));
     }
     let store = open_store(&config)?;
     let mut sums = Sums::default();
@@ -134,12 +136,35 @@ pub fn import(args: &ImportArgs, mut config: Config) -> Result<u8> {
     Ok(if sums.failed.is_empty() { 0 } else { EXIT_FAILED })
 }
 
+/// Where Cromwell's tables lie: what its own configuration says counts more than where our runs go.
+fn place_of_tables(args: &ImportArgs, config: &Config) -> Result<Location> {
+    if let Some(url) = &args.from {
+        return Ok(Location::of(url));
+    }
+    let Some(original) = config.original.as_ref().map(|original| &original.config) else { return Ok(config.database.clone()) };
+    if let Some(metadata) = &original.metadata_database {
+        metadata.notes.iter().for_each(|note| say(&note.to_string()));
+        return Ok(metadata.location.clone().map_err(Problems::from)?);
+    }
+    match &original.database {
+        DatabaseChoice::At(location) => Ok(location.clone()),
+        DatabaseChoice::Unsaid => Ok(config.database.clone()),
+        DatabaseChoice::Private => {
+            Err(problem("Cromwell's configuration keeps its tables in memory (HSQLDB), which are gone with it".into(), ELSEWHERE))
+        }
+    }
+}
+
+fn problem(message: String, hint: &str) -> anyhow::Error {
+    Problems::from(Problem::new(message).hint(hint)).into()
+}
+
 /// Tells the people of a server when its database has workflows that could be taken over. It takes as long as the database needs to find
 /// that there are none.
 pub fn suggest(store: &Store) {
     // A database that does not answer is told of by others.
-    let Ok(Some(found @ 1..)) = store.count_foreign(COUNTED) else { return };
-    let more = if found >= u64::from(COUNTED) { "at least " } else { "" };
+    let Ok(Some(found @ 1..)) = store.count_foreign(NEWEST) else { return };
+    let more = if found >= u64::from(NEWEST) { "at least " } else { "" };
     say(&format!("note: the database has {more}{} of Cromwell that have ended and are not shown here", workflows(found)));
     say("  hint: `batchyard import` with the same configuration takes them over");
 }

@@ -152,12 +152,11 @@ pub fn server(args: &ServerArgs, mut config: Config) -> Result<u8> {
     if let Some(services) = &batch {
         say(&services.told);
     }
-    let earlier = Arc::clone(service.store());
-    // Aside, since nobody has to wait for it.
-    std::thread::Builder::new()
-        .name("earlier".into())
-        .spawn(move || import::suggest(&earlier))
-        .context("cannot start the threads of the server")?;
+    if service.store().is_shared() {
+        let earlier = Arc::clone(service.store());
+        // Aside, since nobody has to wait for it, and without a thread for it nothing is missing but the note.
+        let _ = std::thread::Builder::new().name("earlier".into()).spawn(move || import::suggest(&earlier));
+    }
     downloads::watch(config.cache()).context("cannot start the threads of the server")?;
     let lost = Arc::new(tokio::sync::Notify::new());
     let tell_lost = Arc::clone(&lost);

@@ -3,6 +3,7 @@
 use std::{fs, io::Write, path::Path};
 
 use anyhow::{Result, anyhow, bail};
+use batchyard_cromwell::metadata::{is_called, shown_name};
 use batchyard_model::{CallId, RunId};
 use batchyard_store::{CallRecord, Parentage, RunFilter, RunSummary, Store};
 use batchyard_workflow::{
@@ -184,7 +185,7 @@ pub fn show(args: &ShowArgs, config: &Config) -> Result<u8> {
                 .map_or_else(String::new, |u| format!("{}{} MiB", if u.peak_is_bound { "<" } else { "" }, u.peak_kib.div_ceil(1024)));
             let exit = call.exit_code.map_or_else(String::new, |c| c.to_string());
             rows.add_row(vec![
-                format!("{path}{}", call.id),
+                shown_call(path, &call.id),
                 state,
                 exit,
                 time(call.started_ms),
@@ -209,7 +210,7 @@ fn call_json(path: &str, call: &CallRecord) -> Json {
     let start: Json = serde_json::from_str(&call.start_doc).unwrap_or(Json::Null);
     let end: Json = call.end_doc.as_deref().and_then(|t| serde_json::from_str(t).ok()).unwrap_or(Json::Null);
     json!({
-        "call": format!("{path}{}", call.id),
+        "call": shown_call(path, &call.id),
         "task": call.task,
         "state": call.state.name(),
         "cached": call.cached,
@@ -234,7 +235,7 @@ fn collect(store: &Store, run: RunId, path: &str, calls: &mut Vec<(String, CallR
     own.sort_by(|a, b| (a.started_ms.or(a.ended_ms), &a.id).cmp(&(b.started_ms.or(b.ended_ms), &b.id)));
     for call in own {
         let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
-        let below = format!("{path}{}/", call.id);
+        let below = format!("{}/", shown_call(path, &call.id));
         calls.push((path.to_owned(), call));
         if let Some(child) = start.child.and_then(|id| id.parse().ok()) {
             collect(store, child, &below, calls)?;
@@ -245,12 +246,17 @@ fn collect(store: &Store, run: RunId, path: &str, calls: &mut Vec<(String, CallR
 
 /// Whether a call is the one that the user named: `align`, `align[3]`, `sub/align[3]`, with or without `#2`.
 pub fn is_named(wanted: &str, path: &str, id: &CallId) -> bool {
-    let full = format!("{path}{id}");
-    let without_attempt = full.rsplit_once('#').map_or(full.as_str(), |(head, _)| head);
-    let name_only = &*id.call;
-    let own = id.to_string();
-    let own_plain = own.rsplit_once('#').map_or(own.as_str(), |(head, _)| head);
-    [full.as_str(), without_attempt, name_only, own_plain, own.as_str()].contains(&wanted)
+    let wanted = wanted.strip_prefix(path).unwrap_or(wanted);
+    let (name, place) = wanted.split_at(wanted.find(['[', '#']).unwrap_or(wanted.len()));
+    let full = id.to_string();
+    let own = full.strip_prefix(&*id.call).unwrap_or_default();
+    let without_attempt = own.split('#').next().unwrap_or_default();
+    is_called(&id.call, name) && (place.is_empty() || place == own || place == without_attempt)
+}
+
+/// A call for people: the path that leads to it, name, place and attempt.
+pub fn shown_call(path: &str, id: &CallId) -> String {
+    format!("{path}{}", shown_name(&id.to_string()))
 }
 
 /// The calls that a user could have meant, by name and number, for a message; the first ten are enough to see how they are named.
@@ -258,7 +264,7 @@ pub fn names_of(calls: &[(String, CallRecord)]) -> String {
     let mut sorted: Vec<_> = calls.iter().map(|(path, call)| (path, &call.id)).collect();
     sorted.sort_unstable();
     let more = if sorted.len() > 10 { ", ..." } else { "" };
-    let names: Vec<String> = sorted.iter().take(10).map(|(path, id)| format!("{path}{id}")).collect();
+    let names: Vec<String> = sorted.iter().take(10).map(|(path, id)| shown_call(path, id)).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") + more }
 }
 
@@ -272,7 +278,7 @@ pub fn logs(args: &LogsArgs, config: &Config) -> Result<u8> {
         .filter(|(path, call)| args.call.as_ref().is_none_or(|wanted| is_named(wanted, path, &call.id)))
         .filter_map(|(path, call)| {
             let start: StartDoc = serde_json::from_str(&call.start_doc).ok()?;
-            (start.child.is_none() && !start.dir.is_empty()).then(|| (format!("{path}{}", call.id), start.dir))
+            (start.child.is_none() && !start.dir.is_empty()).then(|| (shown_call(path, &call.id), start.dir))
         })
         .collect();
     if chosen.is_empty() {

@@ -7,7 +7,10 @@ use batchyard_model::CallState;
 use batchyard_store::{CallRecord, RunSummary};
 use batchyard_workflow::plan::{DrawnCall, Plan};
 
-use super::documents::{ImportArgs, load_checked};
+use super::{
+    documents::{ImportArgs, load_checked},
+    show::shown_call,
+};
 use crate::config::Config;
 
 const ROW: i64 = 22;
@@ -57,13 +60,7 @@ fn draw(run: &RunSummary, calls: &[(String, CallRecord)]) -> String {
             (CallState::Aborted, _) => "#969696",
             _ => "#fdae6b",
         };
-        line(format_args!(
-            r#"<text x="{}" y="{}" text-anchor="end">{}{}</text>"#,
-            LEFT - 8,
-            y + 14,
-            escape(path),
-            escape(&call.id.to_string())
-        ));
+        line(format_args!(r#"<text x="{}" y="{}" text-anchor="end">{}</text>"#, LEFT - 8, y + 14, escape(&shown_call(path, &call.id))));
         line(format_args!(
             r#"<rect x="{}" y="{y}" width="{}" height="{}" rx="2" fill="{colour}"/>"#,
             x(*began),

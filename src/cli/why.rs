@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{
     JsonFlag, open_store, print, print_json,
-    show::{all_calls, find_run, is_named, names_of},
+    show::{all_calls, find_run, is_named, names_of, shown_call},
 };
 use crate::config::Config;
 
@@ -37,7 +37,7 @@ pub fn why(args: &WhyArgs, config: &Config) -> Result<u8> {
     }
     let mut documents = Vec::new();
     for (path, call) in chosen {
-        let name = format!("{path}{}", call.id);
+        let name = shown_call(path, &call.id);
         let answer = explain(&store, run.created_ms, call)?;
         if args.output.json {
             documents.push(answer.to_json(&name));

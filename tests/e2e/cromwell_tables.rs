@@ -70,7 +70,7 @@ impl Database {
         };
         match self.is_mysql {
             true => {
-                command.args(["-h", &host, "-P", &port, "-u", &user, "-N", "batchyard"]).env("MYSQL_PWD", password);
+                command.args(["-h", &host, "-P", &port, "-u", &user, "-N", "--unbuffered", "batchyard"]).env("MYSQL_PWD", password);
                 command.arg("--init-command=SET SESSION sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES,NO_BACKSLASH_ESCAPES')")
             }
             false => command.args(["-h", &host, "-p", &port, "-U", &user, "-qAt", "-v", "ON_ERROR_STOP=1", "batchyard"]),
@@ -150,6 +150,15 @@ impl Events<'_> {
                 rows.join(",\n")
             ));
         }
+    }
+
+    /// Its metadata were archived and deleted.
+    pub fn archive(&self) {
+        let id = &self.workflow;
+        self.database.sql(&format!(
+            "UPDATE \"WORKFLOW_METADATA_SUMMARY_ENTRY\" SET \"METADATA_ARCHIVE_STATUS\" = 'ArchivedAndDeleted' \
+             WHERE \"WORKFLOW_EXECUTION_UUID\" = '{id}';\n"
+        ));
     }
 
     pub fn label(&self, name: &str, value: &str) {

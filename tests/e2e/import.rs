@@ -1,6 +1,6 @@
 //! The workflows of a Cromwell, taken over from its database and shown as it would show them.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 
 use serde_json::{Value as Json, json};
 
@@ -20,7 +20,12 @@ const BAD: &str = "0a000000-0000-4000-8000-000000000003";
 const EARLY: &str = "0a000000-0000-4000-8000-000000000004";
 const GOING: &str = "0a000000-0000-4000-8000-000000000005";
 const BROKEN: &str = "0a000000-0000-4000-8000-000000000006";
+const WIDE: &str = "0a000000-0000-4000-8000-000000000007";
+const ARCHIVED: &str = "0a000000-0000-4000-8000-000000000008";
 const HIT: &str = "0a000000-0000-4000-8000-000000000009";
+
+/// More than are written together.
+const CALLS: i64 = 1000;
 
 /// An attempt that ran, and how it is shown.
 fn ran(events: &mut Events<'_>, place: Place<'_>, status: &str, code: &str) -> Json {
@@ -153,7 +158,8 @@ fn main_workflow(database: &Database) -> Json {
         "executionStatus": "Done", "start": at("12:00:01.000"), "end": at("12:00:02.000"), "inputs": {}, "outputs": {}, "backend": "SLURM",
         "callCaching": {"hit": true, "result": format!("Cache Hit: {HIT}:wf.t:3")}, "shardIndex": -1, "attempt": 1,
     });
-    let below = ("wf.sub", None, 1);
+    // `call sub as s`: the workflow is called `s`, its calls keep their full names.
+    let below = ("wf.s", None, 1);
     events.texts(Some(below), &[("executionStatus", "Done"), ("start", &at("12:00:01.000")), ("end", &at("12:00:05.000"))]);
     events.texts(Some(below), &[("subWorkflowId", SUB), ("outputs:n", "4")]);
     let sub = json!({
@@ -178,28 +184,30 @@ fn main_workflow(database: &Database) -> Json {
         "workflowProcessingEvents": [
             {"cromwellId": "cromid-1", "cromwellVersion": "87", "description": "PickedUp", "timestamp": at("12:00:00.500")},
         ],
-        "calls": {"wf.scattered": scattered, "wf.Scattered": [hit], "wf.sub": [sub]},
+        "calls": {"wf.scattered": scattered, "wf.Scattered": [hit], "wf.s": [sub]},
     })
 }
 
 fn sub_workflow(database: &Database) -> Json {
-    let mut events = database.workflow(SUB, "sub", "Succeeded");
-    let labels = [("cromwell-workflow-id", format!("cromwell-{MAIN}")), ("cromwell-sub-workflow-name", "sub".into())];
-    events.texts(None, &[("start", &at("12:00:02.000")), ("status", "Running"), ("workflowName", "sub"), ("parentWorkflowId", MAIN)]);
+    let mut events = database.workflow(SUB, "s", "Succeeded");
+    let labels = [("cromwell-workflow-id", format!("cromwell-{MAIN}")), ("cromwell-sub-workflow-name", "s".into())];
+    events.texts(None, &[("start", &at("12:00:02.000")), ("status", "Running"), ("workflowName", "s"), ("parentWorkflowId", MAIN)]);
     events.texts(None, &[("rootWorkflowId", MAIN), ("workflowRoot", "/data/wf/sub")]);
     for (name, value) in &labels {
         events.texts(None, &[(&format!("labels:{name}"), value)]);
         events.label(name, value);
     }
-    let inner = ran(&mut events, ("ScatterAt3_4", Some(0), 1), "Done", "0");
-    events.tell(None, "inputs", None);
+    let nested = ran(&mut events, ("ScatterAt3_4", Some(0), 1), "Done", "0");
+    let inner = ran(&mut events, ("sub.inner", None, 1), "Done", "0");
+    // Nothing tells the version of a sub-workflow; its names stay as they are.
+    events.texts(None, &[("inputs:s.who", "Ada")]);
     events.texts(None, &[("outputs:sub.n", "4"), ("end", &at("12:00:05.000")), ("status", "Succeeded")]);
     events.store();
     json!({
-        "id": SUB, "status": "Succeeded", "workflowName": "sub", "submission": at("12:00:02.000"), "start": at("12:00:02.000"),
-        "end": at("12:00:05.000"), "parentWorkflowId": MAIN, "rootWorkflowId": MAIN, "workflowRoot": "/data/wf/sub", "inputs": {},
-        "outputs": {"sub.n": "4"}, "labels": {"cromwell-workflow-id": format!("cromwell-{MAIN}"), "cromwell-sub-workflow-name": "sub"},
-        "calls": {"ScatterAt3_4": [inner]},
+        "id": SUB, "status": "Succeeded", "workflowName": "s", "submission": at("12:00:02.000"), "start": at("12:00:02.000"),
+        "end": at("12:00:05.000"), "parentWorkflowId": MAIN, "rootWorkflowId": MAIN, "workflowRoot": "/data/wf/sub", "inputs": {"s.who": "Ada"},
+        "outputs": {"sub.n": "4"}, "labels": {"cromwell-workflow-id": format!("cromwell-{MAIN}"), "cromwell-sub-workflow-name": "s"},
+        "calls": {"ScatterAt3_4": [nested], "sub.inner": [inner]},
     })
 }
 
@@ -213,12 +221,19 @@ fn failed_workflow(database: &Database) -> Json {
     join(&mut call, json!({"retryableFailure": false, "failures": [{"message": "Job bad.t:NA:1 exited", "causedBy": []}]}));
     events.texts(None, &[("failures[9]:message", "Workflow failed"), ("failures[9]:causedBy[0]:message", "Job bad.t:NA:1 exited")]);
     events.tell(None, "failures[9]:causedBy[0]:causedBy[]", None);
+    // More than a row holds.
+    let long = "no luck ".repeat(3000);
+    events.texts(None, &[("failures[9]:causedBy[1]:message", &long), ("outputs:bad.early", "/data/early")]);
+    events.tell(None, "failures[9]:causedBy[1]:causedBy[]", None);
     events.texts(None, &[("end", &at("13:00:02.000")), ("status", "Failed")]);
     events.store();
     json!({
         "id": BAD, "status": "Failed", "workflowName": "bad", "submission": at("13:00:00.000"), "start": at("13:00:01.000"),
         "end": at("13:00:02.000"), "labels": {"cromwell-workflow-id": format!("cromwell-{BAD}")},
-        "failures": [{"message": "Workflow failed", "causedBy": [{"message": "Job bad.t:NA:1 exited", "causedBy": []}]}],
+        "failures": [{"message": "Workflow failed", "causedBy": [
+            {"message": "Job bad.t:NA:1 exited", "causedBy": []}, {"message": long, "causedBy": []},
+        ]}],
+        "outputs": {"bad.early": "/data/early"},
         "calls": {"bad.t": [call]},
     })
 }
@@ -231,6 +246,14 @@ fn others(database: &Database) {
     let mut going = database.workflow(GOING, "going", "Running");
     going.texts(None, &[("submission", &at("14:00:00.000")), ("start", &at("14:00:01.000")), ("workflowName", "going")]);
     going.store();
+    let mut wide = database.workflow(WIDE, "wide", "Succeeded");
+    wide.texts(None, &[("submission", &at("16:00:00.000")), ("end", &at("16:00:01.000"))]);
+    for index in 0..CALLS {
+        wide.texts(Some(("wide.t", Some(index), 1)), &[("executionStatus", "Done"), ("outputs:n", &index.to_string())]);
+    }
+    wide.store();
+    database.workflow(ARCHIVED, "old", "Succeeded").archive();
+    // The last one, which is read first: what goes wrong with it must not harm those that come after it, nor leave anything behind.
     let mut broken = database.workflow(BROKEN, "broken", "Succeeded");
     broken.texts(None, &[("submission", &at("15:00:00.000")), ("workflowName", "broken")]);
     ran(&mut broken, ("broken.a", None, 1), "Done", "0");
@@ -262,7 +285,7 @@ fn workflows_are_taken_over(database: &Database) {
     let start = || Server::start_as(&yard, &["server", "--config", "c.conf", "--port", "0", "--no-batch"]);
     let told = || yard.read("background.err");
     let server = start();
-    wait_for("the note", || told().contains("note: the database has 5 workflows of Cromwell that have ended and are not shown here"));
+    wait_for("the note", || told().contains("note: the database has 6 workflows of Cromwell that have ended and are not shown here"));
     assert!(told().contains("hint: `batchyard import`"), "{}", told());
     assert_eq!(server.query("")["totalResultsCount"], 0);
 
@@ -271,7 +294,7 @@ fn workflows_are_taken_over(database: &Database) {
     assert_eq!(first.code, 1, "{}", first.err);
     let reason = "`executionStatus` is `Odd`, which is no state";
     let expected = json!({
-        "taken": 4, "calls": 8, "known": 0, "unended": 1, "unendedFirst": [{"id": GOING, "status": "Running"}],
+        "taken": 5, "calls": CALLS + 9, "known": 0, "archived": 1, "unended": 1, "unendedFirst": [{"id": GOING, "status": "Running"}],
         "failed": [{"id": BROKEN, "reason": reason}],
     });
     assert_eq!(first.out.parse::<Json>().unwrap(), expected);
@@ -282,6 +305,9 @@ fn workflows_are_taken_over(database: &Database) {
     }
     views(&server, &main, &sub);
     commands(&yard);
+    let wide = server.about(WIDE, "metadata?includeKey=outputs");
+    let numbers: Vec<_> = wide["calls"]["wide.t"].as_array().unwrap().iter().map(|call| call["outputs"]["n"].clone()).collect();
+    assert_eq!(numbers, (0..CALLS).map(|index| json!(index.to_string())).collect::<Vec<_>>());
     assert_eq!(server.get(&format!("/api/workflows/v1/{BROKEN}/status")).code, 404);
     assert_eq!(database.sql(&format!("SELECT COUNT(*) FROM calls WHERE run_id = '{BROKEN}'")), "0");
 
@@ -291,13 +317,14 @@ fn workflows_are_taken_over(database: &Database) {
     let again = yard.call(&["import", "--config", "c.conf"]);
     assert_eq!(again.code, 0, "{}", again.err);
     let lines: Vec<&str> = again.out.lines().collect();
-    let expected = ["1 workflow taken over, with 1 call", "4 workflows known already", "1 workflow left alone, not ended:"];
-    assert_eq!(lines[..3], expected);
-    assert!(lines[3].contains(GOING) && lines[4].contains("let Cromwell finish or abort them"), "{lines:?}");
+    let gone = "1 workflow archived by Cromwell and deleted from its tables: their metadata are gone";
+    let expected = ["1 workflow taken over, with 1 call", "5 workflows known already", gone, "1 workflow left alone, not ended:"];
+    assert_eq!(lines[..4], expected);
+    assert!(lines[4].contains(GOING) && lines[5].contains("let Cromwell finish or abort them"), "{lines:?}");
     assert_eq!((server.status(BROKEN).as_str(), server.get(&format!("/api/workflows/v1/{GOING}/status")).code), ("Succeeded", 404));
     server.terminate();
     let server = start();
-    assert_eq!(server.query("")["totalResultsCount"], 5);
+    assert_eq!(server.query("")["totalResultsCount"], 6);
     server.terminate();
     assert!(!told().contains("Cromwell that have ended"), "{}", told());
 }
@@ -305,7 +332,7 @@ fn workflows_are_taken_over(database: &Database) {
 /// All that a server answers about them.
 fn views(server: &Server, main: &Json, sub: &Json) {
     let mut expanded = main.clone();
-    let call = expanded["calls"]["wf.sub"][0].as_object_mut().unwrap();
+    let call = expanded["calls"]["wf.s"][0].as_object_mut().unwrap();
     call.remove("subWorkflowId");
     call.insert("subWorkflowMetadata".into(), sub.clone());
     assert_eq!(server.about(MAIN, "metadata?expandSubWorkflows=true"), expanded);
@@ -315,7 +342,7 @@ fn views(server: &Server, main: &Json, sub: &Json) {
     assert_eq!((&narrow["status"], narrow.get("inputs"), narrow["calls"].get("wf.Scattered")), (&json!("Succeeded"), None, None));
     assert_eq!(server.about(MAIN, "status"), json!({"status": "Succeeded", "id": MAIN}));
     assert_eq!(server.about(MAIN, "outputs"), json!({"outputs": {"wf.out": ["/data/a", "/data/b"]}, "id": MAIN}));
-    assert_eq!(server.about(BAD, "outputs"), json!({"outputs": {}, "id": BAD}));
+    assert_eq!(server.about(BAD, "outputs"), json!({"outputs": {"bad.early": "/data/early"}, "id": BAD}));
     let logs = server.about(MAIN, "logs");
     let log = |shard: i64, attempt: i64| {
         let root = format!("/data/wf.scattered/{shard}/{attempt}/execution");
@@ -333,8 +360,8 @@ fn views(server: &Server, main: &Json, sub: &Json) {
         "end": at("12:00:06.000"), "labels": {"lab": "x"}, "metadataArchiveStatus": "Unarchived",
     });
     assert_eq!(found, json!({"results": [result], "totalResultsCount": 1}));
-    assert_eq!(server.query("includeSubworkflows=false")["totalResultsCount"], 3);
-    let below = &server.query("name=sub")["results"][0];
+    assert_eq!(server.query("includeSubworkflows=false")["totalResultsCount"], 4);
+    let below = &server.query("name=s")["results"][0];
     assert_eq!((&below["parentWorkflowId"], &below["rootWorkflowId"]), (&json!(MAIN), &json!(MAIN)));
     assert_eq!(server.query("status=Aborted")["results"][0]["id"], EARLY);
     let early = json!({
@@ -349,23 +376,44 @@ fn views(server: &Server, main: &Json, sub: &Json) {
     assert_eq!((changed.code, &server.about(MAIN, "metadata")["labels"]["lab"]), (200, &json!("y")));
     let run = server.get(&format!("/api/ga4gh/wes/v1/runs/{BAD}")).json();
     assert_eq!((&run["state"], &run["task_logs"][0]["exit_code"]), (&json!("EXECUTOR_ERROR"), &json!(1)));
+    let stderr: Json = run["run_log"]["stderr"].as_str().unwrap().parse().unwrap();
+    assert_eq!(stderr, server.about(BAD, "metadata?includeKey=failures")["failures"]);
+    assert!(stderr[0]["causedBy"][1]["message"].as_str().unwrap().starts_with("no luck no luck"), "{stderr}");
     let sides = format!("workflowA={MAIN}&callA=wf.scattered&indexA=0&workflowB={BAD}&callB=bad.t");
     let differing = server.get(&format!("/api/workflows/v1/callcaching/diff?{sides}")).json();
     assert_eq!((&differing["hashDifferential"], &differing["callA"]["allowResultReuse"]), (&json!([]), &json!(false)));
+    for (call, index) in [("sub.inner", -1), ("ScatterAt3_4", 0)] {
+        let sides = format!("workflowA={SUB}&callA={call}&indexA={index}&workflowB={BAD}&callB=bad.t");
+        // It asks for names with a dot.
+        let code = if call.contains('.') { 200 } else { 400 };
+        let answer = server.get(&format!("/api/workflows/v1/callcaching/diff?{sides}"));
+        assert_eq!(answer.code, code, "{}", answer.text);
+        let short = call.rsplit('.').next().unwrap();
+        for asked in [call, short] {
+            let why = server.about(SUB, &format!("why?call={asked}&index={index}"));
+            assert!(why["calls"][0]["call"].as_str().unwrap().starts_with(call), "{why}");
+        }
+    }
+    assert_eq!(server.about(SUB, "why?call=s.inner")["calls"], json!([]));
     assert_eq!(server.post(&format!("/api/workflows/v1/{MAIN}/abort")).code, 404);
 }
 
 /// Commands of our own.
 fn commands(yard: &Yard) {
     let call = |words: &[&str]| yard.call(&[words, &["--config", "c.conf"]].concat());
+    let call_why = |name: &str| call(&["why", MAIN, name]);
     let shown = call(&["show", BAD]);
     assert!(shown.out.contains("state     Failed") && shown.err.contains("error: Job bad.t:NA:1 exited"), "{}{}", shown.out, shown.err);
     let shown = call(&["show", MAIN]);
     assert!(shown.out.contains("scattered[1]#2") && shown.out.contains("Done (cached)"), "{}", shown.out);
-    assert!(shown.out.contains("sub/.ScatterAt3_4[0]"), "{}", shown.out);
+    assert!(shown.out.contains("s/ScatterAt3_4[0]") && shown.out.contains("s/sub.inner"), "{}", shown.out);
+    for (call, told) in [("inner", "s/sub.inner"), ("s/sub.inner", "s/sub.inner"), ("ScatterAt3_4[0]", "s/ScatterAt3_4[0]")] {
+        let why = call_why(call);
+        assert!(why.code == 0 && why.out.starts_with(told), "{}{}", why.out, why.err);
+    }
     let resumed = call(&["resume", BAD]);
     assert!(resumed.code != 0 && resumed.err.contains("was carried out by Cromwell"), "{}", resumed.err);
-    let why = call(&["why", MAIN, "Scattered"]);
+    let why = call_why("Scattered");
     assert!(format!("{}{}", why.out, why.err).contains(&format!("t[3] of run {HIT}")), "{}{}", why.out, why.err);
 }
 
@@ -384,6 +432,9 @@ fn the_end_comes_in_the_middle(database: &Database) {
     let mut input = holder.stdin.take().unwrap();
     input.write_all(lock.as_bytes()).unwrap();
     input.flush().unwrap();
+    let mut answer = String::new();
+    BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut answer).unwrap();
+    assert_eq!(answer.trim(), "1", "the lock is held");
     let waiting = match database.is_mysql {
         true => {
             "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table metadata lock%' AND info LIKE 'INSERT INTO labels%';\n"
@@ -416,10 +467,23 @@ fn tables_of_another_place(database: &Database) {
     let state = yard.path("other.db");
     let taken = from(&["--database", state.to_str().unwrap()]);
     assert!(taken.code == 0 && state.exists(), "{}", taken.err);
+    // Where our runs go says nothing about where Cromwell's tables lie.
+    database.configuration(&yard);
+    let aside = yard.path("aside.db");
+    let taken = yard.call(&["import", "--config", "c.conf", "--database", aside.to_str().unwrap()]);
+    assert_eq!((taken.code, taken.out.trim()), (0, "1 workflow taken over, with 1 call"), "{}", taken.err);
+    assert!(aside.exists() && database.sql(tables_of_ours(database)) == "0");
     // Its configuration names the place, too.
     yard.write("m.conf", &format!("database.metadata.db.url = \"{}\"", jdbc(&database.server.url)));
     let known = yard.call(&["import", "--config", "m.conf"]);
     assert!(known.out.contains("0 workflows taken over") && known.out.contains("1 workflow known already"), "{}{}", known.out, known.err);
+}
+
+fn tables_of_ours(database: &Database) -> &'static str {
+    match database.is_mysql {
+        true => "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'runs';\n",
+        false => "SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('runs');\n",
+    }
 }
 
 fn jdbc(url: &str) -> String {
@@ -470,6 +534,11 @@ fn other_databases_are_refused_with_the_mend() {
     let yard = Yard::new();
     let of_file = yard.call(&["import"]);
     assert!(of_file.code != 0 && of_file.err.contains("HSQLDB cannot be read") && of_file.err.contains("`--from URL`"), "{}", of_file.err);
+    for (key, part) in [("metadata.db.url", "hint: write `jdbc:mysql://"), ("db.url", "HSQLDB cannot be read")] {
+        yard.write("h.conf", &format!("database.{key} = \"jdbc:hsqldb:file:x/y;shutdown=false\""));
+        let embedded = yard.call(&["import", "--config", "h.conf"]);
+        assert!(embedded.code != 0 && embedded.err.contains("HSQLDB") && embedded.err.contains(part), "{}", embedded.err);
+    }
     if let Some(server) = required("mariadb", "mariadb-server", mariadb()) {
         let bare = yard.call(&["import", "--database", &server.url]);
         assert!(bare.code != 0 && bare.err.contains("has no tables of Cromwell"), "{}", bare.err);

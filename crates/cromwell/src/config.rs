@@ -19,13 +19,12 @@ mod tests;
 
 use std::{collections::BTreeSet, path::Path};
 
-use batchyard_hocon::{Disk, Include, Loader, Origin, Path as KeyPath, Problem, Value};
+use batchyard_hocon::{Disk, Include, Loader, Origin, Path as KeyPath, Value};
 
-pub use batchyard_hocon::{Problems, Remark as Note};
-use batchyard_store::Location;
+pub use batchyard_hocon::{Problem, Problems, Remark as Note};
 
 pub use self::{
-    database::DatabaseChoice,
+    database::{DatabaseChoice, MetadataDatabase},
     images::{HashLookup, Method},
     keys::{Explanation, KEYS, Key, Verdict, explain},
     provider::{Backends, Provider, ProviderKind},
@@ -83,8 +82,8 @@ pub struct CromwellConfig {
     pub yaml: YamlLimits,
     /// Where the state is kept.
     pub database: DatabaseChoice,
-    /// Where the original has kept its metadata, when that is a database server of its own.
-    pub metadata_database: Option<Location>,
+    /// Where the original has kept its metadata, when that is a database of its own.
+    pub metadata_database: Option<MetadataDatabase>,
     /// Where tasks run.
     pub backends: Backends,
     /// Whether it stands on a file: what that does not say is then as in the original.
@@ -175,7 +174,7 @@ fn read(reader: &Reader<'_>, values: &Value, whole: bool) -> CromwellConfig {
         wes: Wes::read(reader),
         yaml: YamlLimits::read(reader),
         database: DatabaseChoice::read(reader),
-        metadata_database: database::read_metadata(reader),
+        metadata_database: MetadataDatabase::read(reader),
         oss_filesystem: OssFilesystem::read(reader, &backends.default),
         backends,
         system,

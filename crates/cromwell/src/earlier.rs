@@ -11,7 +11,7 @@ mod run;
 use std::collections::HashSet;
 
 use batchyard_model::{RunId, RunState};
-use batchyard_store::{Foreign, ForeignWorkflow, Parentage, RunFilter, Store, StoreError, Write};
+use batchyard_store::{Foreign, ForeignWorkflow, Long, Parentage, RunFilter, Store, StoreError, Write};
 
 pub use self::fold::Broken;
 
@@ -32,6 +32,8 @@ pub enum Outcome {
     },
     /// It was one before.
     Known,
+    /// Cromwell has archived its metadata and deleted them: there is nothing to make a run of.
+    Archived,
     /// It has not ended and was left alone.
     Unended {
         /// Its id.
@@ -57,19 +59,27 @@ enum Trouble {
     Store(#[from] StoreError),
 }
 
+/// Where workflows are taken from and where they go.
+struct Way<'w> {
+    store: &'w Store,
+    foreign: &'w mut Foreign,
+    long: Long,
+}
+
 /// Takes over every workflow that has ended and is no run yet, each as a whole or not at all, and tells what became of each.
 ///
 /// # Errors
 /// What kept a database from answering. Those told as taken stay; to call it again goes on.
 pub fn take_over(store: &Store, foreign: &mut Foreign, mut tell: impl FnMut(Outcome)) -> Result<(), StoreError> {
+    let mut way = Way { store, foreign, long: store.long() };
     let mut before = i64::MAX;
     loop {
-        let page = foreign.list_workflows(before, PAGE)?;
+        let page = way.foreign.list_workflows(before, PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
         before = last.entry;
         let known = known(store, &page)?;
         for workflow in page {
-            tell(look_at(store, foreign, workflow, &known)?);
+            tell(way.look_at(workflow, &known)?);
         }
     }
 }
@@ -84,53 +94,63 @@ fn known(store: &Store, page: &[ForeignWorkflow]) -> Result<HashSet<RunId>, Stor
     Ok(found.into_iter().map(|run| run.id).collect())
 }
 
-fn look_at(store: &Store, foreign: &mut Foreign, workflow: ForeignWorkflow, known: &HashSet<RunId>) -> Result<Outcome, StoreError> {
-    let Ok(id) = workflow.id.parse::<RunId>() else {
-        return Ok(Outcome::Failed { id: workflow.id, reason: "its id is no UUID".into() });
-    };
-    if known.contains(&id) {
-        return Ok(Outcome::Known);
-    }
-    let state = workflow.status.as_deref().and_then(|status| status.parse().ok()).filter(|state: &RunState| state.is_terminal());
-    let Some(state) = state else {
-        return Ok(Outcome::Unended { id: workflow.id, status: workflow.status.unwrap_or_default() });
-    };
-    match take(store, foreign, &workflow, id, state) {
-        Ok(calls) => Ok(Outcome::Taken { calls }),
-        // Somebody else takes over, too.
-        Err(Trouble::Store(StoreError::Exists { .. })) => Ok(Outcome::Known),
-        Err(trouble @ (Trouble::Broken(_) | Trouble::Store(StoreError::Refused { .. }))) => {
-            Ok(Outcome::Failed { id: workflow.id, reason: trouble.to_string() })
+impl Way<'_> {
+    fn look_at(&mut self, workflow: ForeignWorkflow, known: &HashSet<RunId>) -> Result<Outcome, StoreError> {
+        let Ok(id) = workflow.id.parse::<RunId>() else {
+            return Ok(Outcome::Failed { id: workflow.id, reason: "its id is no UUID".into() });
+        };
+        if known.contains(&id) {
+            return Ok(Outcome::Known);
         }
-        // It may be this one that the database cannot bear: a text that is longer than its packets ends the connection.
-        Err(Trouble::Store(error)) if error.is_temporary() && foreign.has_tables().is_ok() && store.load_run(id).is_ok() => {
-            Ok(Outcome::Failed { id: workflow.id, reason: error.to_string() })
+        if workflow.is_deleted {
+            return Ok(Outcome::Archived);
         }
-        Err(Trouble::Store(error)) => Err(error),
+        let state = workflow.status.as_deref().and_then(|status| status.parse().ok()).filter(|state: &RunState| state.is_terminal());
+        let Some(state) = state else {
+            return Ok(Outcome::Unended { id: workflow.id, status: workflow.status.unwrap_or_default() });
+        };
+        let mut calls = 0;
+        let error = match self.take(&workflow, id, state, &mut calls) {
+            Ok(()) => return Ok(Outcome::Taken { calls }),
+            // Somebody else takes over, too.
+            Err(Trouble::Store(StoreError::Exists { .. })) => return Ok(Outcome::Known),
+            Err(trouble @ (Trouble::Broken(_) | Trouble::Store(StoreError::Refused { .. }))) => {
+                return Ok(Outcome::Failed { id: workflow.id, reason: trouble.to_string() });
+            }
+            Err(Trouble::Store(error)) => error,
+        };
+        if !error.is_temporary() || self.foreign.has_tables().is_err() {
+            return Err(error);
+        }
+        match self.store.load_run(id) {
+            // Only the answer was lost.
+            Ok(Some(_)) => Ok(Outcome::Taken { calls }),
+            // It may be this one that the database cannot bear: a text that is longer than its packets ends the connection.
+            Ok(None) => Ok(Outcome::Failed { id: workflow.id, reason: error.to_string() }),
+            Err(_) => Err(error),
+        }
     }
-}
 
-/// Takes one over; says how many attempts it has.
-fn take(store: &Store, foreign: &mut Foreign, workflow: &ForeignWorkflow, id: RunId, state: RunState) -> Result<u64, Trouble> {
-    let events = foreign.list_events(&workflow.id)?;
-    let labels = foreign.list_labels(&workflow.id)?;
-    let run::Converted { record, texts, labels } = run::convert(workflow, id, state, events, labels)?;
-    let name = record.name.clone();
-    // Not in the transaction that follows, which may take long: a server that is sent the same text would wait for it.
-    store.write(texts).wait()?;
-    let mut long = store.begin_long()?;
-    long.write(&[Write::InsertRun(record)])?;
-    let (mut calls, mut waiting) = (0, Vec::new());
-    foreign.scan_calls(&workflow.id, |call| -> Result<(), Trouble> {
-        waiting.append(&mut call::convert(id, &name, state, call)?);
-        calls += 1;
-        if waiting.len() >= CALLS {
-            long.write(&std::mem::take(&mut waiting))?;
-        }
-        Ok(())
-    })?;
-    waiting.push(Write::PutLabels { run: id, labels });
-    long.write(&waiting)?;
-    long.commit()?;
-    Ok(calls)
+    /// Takes one over; counts its attempts.
+    fn take(&mut self, workflow: &ForeignWorkflow, id: RunId, state: RunState, calls: &mut u64) -> Result<(), Trouble> {
+        let events = self.foreign.list_events(&workflow.id)?;
+        let labels = self.foreign.list_labels(&workflow.id)?;
+        let run::Converted { record, mut texts, labels } = run::convert(workflow, id, state, events, labels)?;
+        let name = record.name.clone();
+        self.long.together(|part| {
+            texts.push(Write::InsertRun(record));
+            part.write(texts)?;
+            let mut waiting = Vec::new();
+            self.foreign.scan_calls(&workflow.id, |call| -> Result<(), Trouble> {
+                waiting.append(&mut call::convert(id, &name, state, call)?);
+                *calls += 1;
+                if waiting.len() >= CALLS {
+                    part.write(std::mem::take(&mut waiting))?;
+                }
+                Ok(())
+            })?;
+            waiting.push(Write::PutLabels { run: id, labels });
+            Ok(part.write(waiting)?)
+        })
+    }
 }

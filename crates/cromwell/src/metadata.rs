@@ -28,7 +28,7 @@ pub use self::{
     filter::Filter,
     order::Numbering,
     run::{OWN_LABELS, labels as run_labels},
-    told::{full_name, kept_name},
+    told::{full_name, is_called, is_meant, kept_name, shown_name},
 };
 use crate::{moment, service::Options};
 
@@ -317,8 +317,9 @@ pub fn logs(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
 pub fn named_calls(context: Context<'_>, id: RunId, call: Option<&str>, index: Option<i64>) -> Result<HashSet<CallId>, StoreError> {
     let mut named = HashSet::new();
     for member in batchyard_workflow::owner::family(context.store, id)? {
+        let workflow = call.map(|_| context.store.load_run(member)).transpose()?.flatten().map(|record| record.name).unwrap_or_default();
         let lines = order::lines(context.store.list_call_summaries(member)?);
-        named.extend(lines.into_iter().filter(|line| line.is_named(call, index)).map(|line| line.call.id));
+        named.extend(lines.into_iter().filter(|line| line.is_named(&workflow, call, index)).map(|line| line.call.id));
     }
     Ok(named)
 }
@@ -331,7 +332,7 @@ pub fn why(context: Context<'_>, id: RunId, call: Option<&str>, index: Option<i6
     let record = context.load(id)?;
     let mut answers = Vec::new();
     for line in order::lines(context.store.list_call_summaries(id)?) {
-        if !line.is_named(call, index) || (line.call.cached && call.is_none()) {
+        if !line.is_named(&record.name, call, index) || (line.call.cached && call.is_none()) {
             continue;
         }
         if answers.len() >= EXPLAINED {
@@ -339,17 +340,17 @@ pub fn why(context: Context<'_>, id: RunId, call: Option<&str>, index: Option<i6
         }
         let Some(loaded) = context.store.load_call(&line.call.id)? else { continue };
         let answer = batchyard_workflow::why::explain(context.store, record.created_ms, &loaded)?;
-        answers.push(answer.to_json(&format!("{}.{}", record.name, line.call.id)));
+        answers.push(answer.to_json(&full_name(&record.name, &line.call.id.to_string())));
     }
     Ok(json!({ "id": id.to_string(), "calls": answers }))
 }
 
-/// The outputs of a run, empty until it has succeeded.
+/// The outputs of a run, empty until it has succeeded; those of another program's as it told of them.
 ///
 /// # Errors
 /// There is no such run, or the store does not answer.
 pub fn outputs(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
     let record = context.load(id)?;
-    let outputs = if record.state == RunState::Succeeded { run::result(&record).outputs } else { Map::new() };
+    let outputs = run::outputs(&record, &mut run::result(&record));
     Ok(json!({ "outputs": outputs, "id": id.to_string() }))
 }

@@ -9,7 +9,7 @@ use crate::connect::Location;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be opened, read or written as it is: missing rights, full disk, damaged file.
-    #[error("cannot use the state database `{location}`: {reason}")]
+    #[error("cannot use the database `{location}`: {reason}")]
     Unusable {
         /// Path, or URL without its password.
         location: String,
@@ -29,7 +29,7 @@ pub enum StoreError {
         known: i64,
     },
     /// The database could not be reached for as long as we were willing to wait. Nothing was stored.
-    #[error("the state database `{location}` does not answer: {reason}")]
+    #[error("the database `{location}` does not answer: {reason}")]
     Unavailable {
         /// Path, or URL without its password.
         location: String,
@@ -93,7 +93,7 @@ pub enum StoreError {
         id: String,
     },
     /// The engine refused the statement or returned something unexpected; a fault of ours, or of the data.
-    #[error("the state database `{location}` refused: {reason}")]
+    #[error("the database `{location}` refused: {reason}")]
     Refused {
         /// Path, or URL without its password.
         location: String,

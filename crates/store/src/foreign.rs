@@ -3,6 +3,8 @@
 //! An event says that a key of a workflow, or of an attempt of one of its calls, has a value. There may be millions for one
 //! workflow; they are read as the server sends them, one attempt at a time.
 
+mod tables;
+
 use std::mem;
 
 use tokio::runtime::Runtime;
@@ -10,12 +12,12 @@ use tokio::runtime::Runtime;
 use crate::connect::{Connection, Connector, Durability, Location};
 use crate::dialect::Dialect;
 use crate::error::StoreError;
-use crate::read::{Read, Reader};
-use crate::sql::{Columns, Db, Row, Values, fetch, fetch_first, stream};
+use crate::read::Read;
+use crate::sql::{Columns, Row, Values, fetch, stream};
 
-const WORKFLOWS: &str = "\"WORKFLOW_METADATA_SUMMARY_ENTRY\"";
-/// States in which a workflow has ended.
-const ENDED: &str = "'Succeeded', 'Failed', 'Aborted'";
+use self::tables::{ENTRY, WORKFLOWS, deleted, has_archive, has_tables, quoted};
+
+pub(crate) use self::tables::count_ended;
 
 /// A connection to the database in which the tables lie.
 pub struct Foreign {
@@ -35,6 +37,8 @@ pub struct ForeignWorkflow {
     pub name: Option<String>,
     /// Its state in the words of Cromwell.
     pub status: Option<String>,
+    /// Whether its metadata were archived elsewhere and deleted here.
+    pub is_deleted: bool,
 }
 
 /// One event.
@@ -106,9 +110,12 @@ impl Foreign {
     /// # Errors
     /// What kept the database from answering.
     pub fn list_workflows(&mut self, before: i64, limit: u32) -> Result<Vec<ForeignWorkflow>, StoreError> {
+        let dialect = self.connector.dialect;
+        let has_archive = self.runtime.block_on(has_archive(&mut self.db.db(), dialect));
+        let deleted = deleted(has_archive.map_err(|source| self.connector.describe(&source))?);
         let sql = format!(
-            "SELECT \"WORKFLOW_METADATA_SUMMARY_ENTRY_ID\", \"WORKFLOW_EXECUTION_UUID\", \"WORKFLOW_NAME\", \"WORKFLOW_STATUS\" \
-             FROM {WORKFLOWS} WHERE \"WORKFLOW_METADATA_SUMMARY_ENTRY_ID\" < ? ORDER BY \"WORKFLOW_METADATA_SUMMARY_ENTRY_ID\" DESC LIMIT ?"
+            "SELECT {ENTRY}, \"WORKFLOW_EXECUTION_UUID\", \"WORKFLOW_NAME\", \"WORKFLOW_STATUS\", CASE WHEN {deleted} THEN 'yes' END \
+             FROM {WORKFLOWS} WHERE {ENTRY} < ? ORDER BY {ENTRY} DESC LIMIT ?"
         );
         self.all(sql, Values::default().integer(before).integer(limit).take(), |row| {
             let mut columns = Columns::of(row);
@@ -117,6 +124,7 @@ impl Foreign {
                 id: columns.text()?,
                 name: columns.optional_text()?,
                 status: columns.optional_text()?,
+                is_deleted: columns.optional_text()?.is_some(),
             })
         })
     }
@@ -221,6 +229,8 @@ impl Gathered {
     }
 }
 
+/// Moments are compared as texts: date and time are of fixed width, and fractions of a second, which may lack zeros at their end,
+/// compare from left to right as texts do.
 fn in_order(mut events: Vec<Timed>) -> Vec<ForeignEvent> {
     events.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     events.into_iter().map(|(_, event)| event).collect()
@@ -237,46 +247,6 @@ fn read_of_call(row: &Row) -> Read<(Place, Timed)> {
     let mut columns = Columns::of(row);
     let event = read_event(&mut columns)?;
     Ok((Place { name: columns.text()?, index: columns.optional_integer()?, attempt: columns.integer()? }, event))
-}
-
-/// Names in quotes as the engine quotes them; our texts have double quotes around nothing else.
-fn quoted(dialect: Dialect, sql: &str) -> String {
-    match dialect {
-        Dialect::MySql => sql.replace('"', "`"),
-        Dialect::Sqlite | Dialect::Postgres => sql.to_owned(),
-    }
-}
-
-async fn has_tables(db: &mut Db<'_>, dialect: Dialect) -> Read<bool> {
-    // Some servers of MySQL keep all names in small letters, and find them however they are written.
-    let (schema, name) = match dialect {
-        Dialect::MySql => ("DATABASE()", "UPPER(table_name)"),
-        Dialect::Sqlite | Dialect::Postgres => ("CURRENT_SCHEMA()", "table_name"),
-    };
-    let sql = format!(
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = {schema} \
-         AND {name} IN ('METADATA_ENTRY', 'WORKFLOW_METADATA_SUMMARY_ENTRY', 'CUSTOM_LABEL_ENTRY')"
-    );
-    let row = fetch_first(db, dialect.composed(sql), Values::default()).await?;
-    Ok(row.map_or(Ok(0), |row| Columns::of(&row).integer())? == 3)
-}
-
-/// How many workflows have ended that are no runs, at most so many; `None` without the tables.
-pub(crate) async fn count_ended(reader: &mut Reader<'_>, most: u32) -> Read<Option<u64>> {
-    if !has_tables(&mut reader.db, reader.dialect).await? {
-        return Ok(None);
-    }
-    let id = match reader.dialect {
-        // Its tables may compare in another way than ours.
-        Dialect::MySql => "CONVERT(w.\"WORKFLOW_EXECUTION_UUID\" USING utf8mb4) COLLATE utf8mb4_bin",
-        Dialect::Sqlite | Dialect::Postgres => "w.\"WORKFLOW_EXECUTION_UUID\"",
-    };
-    let sql = format!(
-        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM {WORKFLOWS} w WHERE w.\"WORKFLOW_STATUS\" IN ({ENDED}) \
-         AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = {id}) LIMIT ?) found"
-    );
-    let row = reader.first(quoted(reader.dialect, &sql), Values::default().integer(most).take()).await?;
-    row.map_or(Ok(Some(0)), |row| Columns::of(&row).narrow().map(Some))
 }
 
 #[cfg(test)]

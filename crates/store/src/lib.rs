@@ -34,7 +34,7 @@ pub use connect::{Durability, Location, Options};
 pub use error::StoreError;
 pub use foreign::{Foreign, ForeignCall, ForeignEvent, ForeignWorkflow};
 pub use lease::{ServerRecord, ServerWrite};
-pub use long::Long;
+pub use long::{Long, Part};
 pub use notice::{NoticeKind, NoticeRecord, NoticeSummary, NoticeWrite};
 pub use queue::Ticket;
 pub use record::{CallEnd, CallRecord, CallSummary, FileDigest, Parentage, RunFilter, RunMove, RunRecord, RunSummary, Write};

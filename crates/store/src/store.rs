@@ -87,25 +87,28 @@ impl Store {
         self.write(Vec::new()).wait()
     }
 
-    /// Begins a transaction of its own, beside everything else that is written: for what is too large to wait in the queue and yet
-    /// happens as a whole or not at all. Only for processes that hold no lease, which it does not heed.
-    ///
-    /// # Errors
-    /// What kept the database from beginning it.
-    pub fn begin_long(&self) -> Result<Long, StoreError> {
-        Long::begin(self.connector.clone(), self.runtime.clone())
+    /// A way to make changes beside everything else that is written: for what is too large to wait in the queue and yet happens as a
+    /// whole or not at all. Only for processes that hold no lease, which it does not heed.
+    pub fn long(&self) -> Long {
+        Long::new(self.connector.clone(), self.runtime.clone(), Arc::clone(&self.queue))
     }
 
     /// How many workflows of an earlier Cromwell, whose tables lie in this database, have ended and are none of our runs; `None` where
-    /// there are no such tables, as never with SQLite. It stops counting at `most`.
+    /// there are no such tables, as never with SQLite. Of all that there are only the newest are looked at, so many of them, and those
+    /// whose metadata are gone do not count.
     ///
     /// # Errors
     /// What kept the database from answering.
-    pub fn count_foreign(&self, most: u32) -> Result<Option<u64>, StoreError> {
-        match self.connector.dialect {
-            Dialect::Sqlite => Ok(None),
-            Dialect::MySql | Dialect::Postgres => self.read(async |reader| foreign::count_ended(reader, most).await),
+    pub fn count_foreign(&self, newest: u32) -> Result<Option<u64>, StoreError> {
+        if !self.is_shared() {
+            return Ok(None);
         }
+        self.read(async |reader| foreign::count_ended(reader, newest).await)
+    }
+
+    /// Whether it lies in a database server, where others may keep tables, too.
+    pub fn is_shared(&self) -> bool {
+        self.connector.dialect != Dialect::Sqlite
     }
 
     /// Registers this process as a server and holds its lease from now on: whatever it writes is stored only while no other server

@@ -253,6 +253,25 @@ fn embedded_databases_become_files() {
 }
 
 #[test]
+fn what_is_wrong_with_the_database_of_metadata_is_kept_for_who_looks_there() {
+    let of = |url: &str| {
+        let (config, notes, _) = text(&format!("database.metadata.db {{ url = \"{url}\", user = u, password = s3cret }}")).unwrap();
+        assert!(notes.iter().all(|note| note.hint.is_none() || note.message.contains("without effect")), "{}", told(&notes));
+        config.metadata_database.unwrap()
+    };
+    let plain = of("jdbc:mysql://h/d?useSSL=true");
+    assert_eq!(plain.location.unwrap(), Location::Url("mysql://u:s3cret@h/d".into()));
+    assert!(told(&plain.notes).contains("x.conf:1:") && told(&plain.notes).contains("not encrypted"), "{}", told(&plain.notes));
+    for (url, part) in
+        [("jdbc:hsqldb:file:x", "names HSQLDB"), ("jdbc:hsqldb:mem:x", "names HSQLDB"), ("jdbc:mysql://h", "names no database")]
+    {
+        let problem = of(url).location.unwrap_err().to_string();
+        let expected = format!("error: `database.metadata.db.url` {part}");
+        assert!(problem.contains(&expected) && problem.contains("hint: ") && !problem.contains("s3cret"), "{problem}");
+    }
+}
+
+#[test]
 fn providers_that_cannot_run_are_refused_with_their_place() {
     let told = problems(
         "backend {\n default = TES\n providers {\n TES { actor-factory = \"cromwell.backend.impl.tes.TesBackendLifecycleActorFactory\" }\n\

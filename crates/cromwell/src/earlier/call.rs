@@ -31,48 +31,17 @@ pub fn convert(run: RunId, workflow: &str, state: RunState, call: ForeignCall) -
     }
     let mut writes = Vec::new();
     let status = text(&mut keys, "executionStatus").unwrap_or_default();
-    let call_state = match status.as_str() {
-        "Done" | "Bypassed" => CallState::Done,
-        "Failed" => CallState::Failed,
-        "RetryableFailure" => CallState::Retried,
-        // Whatever it was about to do, its workflow has ended without it.
-        _ => CallState::Aborted,
-    };
-    let mut time = |key: &str| text(&mut keys, key).map(|text| moment(key, &text)).transpose();
-    let (started, ended_ms) = (time("start")?, time("end")?);
-    let cached = call_state == CallState::Done && keys.get("callCaching").and_then(|caching| caching.get("hit")) == Some(&Json::Bool(true));
-    let running = begin_of(&keys, &RUNNING).map(|text| moment("executionEvents", text)).transpose()?;
-    let exit_code = keys.get("returnCode").and_then(Json::as_i64).and_then(|code| i32::try_from(code).ok());
-    if exit_code.is_some() {
-        keys.shift_remove("returnCode");
-    }
-    let start = StartDoc {
-        inputs: kept_members(members(&mut keys, "inputs"), &mut writes),
-        runtime: members(&mut keys, "runtimeAttributes"),
-        dir: text(&mut keys, "callRoot").unwrap_or_default(),
-        queued_ms: started.unwrap_or_default(),
-        provider: text(&mut keys, "backend"),
-        child: text(&mut keys, "subWorkflowId"),
-        ..StartDoc::default()
-    };
-    if let Some(child) = &start.child {
-        child.parse::<RunId>().map_err(|_| Broken::Id { key: "subWorkflowId".into(), text: child.clone() })?;
-    }
+    let call_state = state_of(&status);
     if call_status(state, call_state) != status && !status.is_empty() {
         keys.insert("executionStatus".into(), json!(status));
     }
-    if let Some(reuse) = keys.get_mut("callCaching").and_then(|caching| caching.get_mut("allowResultReuse")) {
-        // No call of ours can take it.
-        *reuse = Json::Bool(false);
-    }
-    let end = EndDoc {
-        outputs: members(&mut keys, "outputs"),
-        job_id: text(&mut keys, "jobId"),
-        failure: failures(&keys).into_iter().next(),
-        reused: keys.get("callCaching").and_then(|caching| caching.get("result")?.as_str()).and_then(reused),
-        told: Some(kept_members(keys, &mut writes)),
-        ..EndDoc::default()
-    };
+    let mut time = |key: &str| text(&mut keys, key).map(|text| moment(key, &text)).transpose();
+    let (started, ended_ms) = (time("start")?, time("end")?);
+    let running = begin_of(&keys, &RUNNING).map(|text| moment("executionEvents", text)).transpose()?;
+    let cached = call_state == CallState::Done && keys.get("callCaching").and_then(|caching| caching.get("hit")) == Some(&Json::Bool(true));
+    let exit_code = exit_code(&mut keys);
+    let start = start(&mut keys, started, &mut writes)?;
+    let end = end(keys, &mut writes);
     let task = id.call.rsplit('.').next().unwrap_or_default().to_owned();
     writes.push(Write::StartCall(CallRecord {
         id,
@@ -88,6 +57,57 @@ pub fn convert(run: RunId, workflow: &str, state: RunState, call: ForeignCall) -
         end_doc: Some(to_text(&end)),
     }));
     Ok(writes)
+}
+
+fn state_of(status: &str) -> CallState {
+    match status {
+        "Done" | "Bypassed" => CallState::Done,
+        "Failed" => CallState::Failed,
+        "RetryableFailure" => CallState::Retried,
+        // Whatever it was about to do, its workflow has ended without it.
+        _ => CallState::Aborted,
+    }
+}
+
+/// Takes the exit status out; one that no record holds stays.
+fn exit_code(keys: &mut Map<String, Json>) -> Option<i32> {
+    let code = keys.get("returnCode").and_then(Json::as_i64).and_then(|code| i32::try_from(code).ok());
+    if code.is_some() {
+        keys.shift_remove("returnCode");
+    }
+    code
+}
+
+fn start(keys: &mut Map<String, Json>, started: Option<i64>, writes: &mut Vec<Write>) -> Result<StartDoc, Broken> {
+    let start = StartDoc {
+        inputs: kept_members(members(keys, "inputs"), writes),
+        runtime: members(keys, "runtimeAttributes"),
+        dir: text(keys, "callRoot").unwrap_or_default(),
+        queued_ms: started.unwrap_or_default(),
+        provider: text(keys, "backend"),
+        child: text(keys, "subWorkflowId"),
+        ..StartDoc::default()
+    };
+    if let Some(child) = &start.child {
+        child.parse::<RunId>().map_err(|_| Broken::Id { key: "subWorkflowId".into(), text: child.clone() })?;
+    }
+    Ok(start)
+}
+
+/// All that is left is told as it is.
+fn end(mut keys: Map<String, Json>, writes: &mut Vec<Write>) -> EndDoc {
+    if let Some(reuse) = keys.get_mut("callCaching").and_then(|caching| caching.get_mut("allowResultReuse")) {
+        // No call of ours can take it.
+        *reuse = Json::Bool(false);
+    }
+    EndDoc {
+        outputs: members(&mut keys, "outputs"),
+        job_id: text(&mut keys, "jobId"),
+        failure: failures(&keys).into_iter().next(),
+        reused: keys.get("callCaching").and_then(|caching| caching.get("result")?.as_str()).and_then(reused),
+        told: Some(kept_members(keys, writes)),
+        ..EndDoc::default()
+    }
 }
 
 fn id_of(run: RunId, workflow: &str, call: &ForeignCall) -> Result<CallId, Broken> {

@@ -74,7 +74,7 @@ pub enum Broken {
         attempt: i64,
     },
     /// Nothing says when it was.
-    #[error("nothing says when it began or ended: its metadata are gone, as archived and deleted ones are")]
+    #[error("nothing says when it began or ended: its metadata are gone")]
     Timeless,
 }
 

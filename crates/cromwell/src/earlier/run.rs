@@ -27,6 +27,15 @@ pub struct Converted {
     pub labels: Vec<(String, String)>,
 }
 
+/// When it was submitted, began and ended, and what it belongs to.
+struct Course {
+    created_ms: i64,
+    started_ms: Option<i64>,
+    ended_ms: Option<i64>,
+    parent: Option<RunId>,
+    root: Option<RunId>,
+}
+
 /// A run from what is told of a workflow that has ended, and from its labels.
 ///
 /// # Errors
@@ -39,7 +48,6 @@ pub fn convert(
     labels: Vec<(String, String)>,
 ) -> Result<Converted, Broken> {
     let mut keys = fold(events)?;
-    let mut texts = Vec::new();
     for known in ["id", "status"] {
         keys.shift_remove(known);
     }
@@ -47,23 +55,9 @@ pub fn convert(
     if name.chars().count() > MAX_NAME {
         return Err(Broken::Name(name));
     }
-    let mut time = |key: &str| text(&mut keys, key).map(|text| moment(key, &text)).transpose();
-    let (created_ms, started_ms, ended_ms) = (time("submission")?, time("start")?, time("end")?);
-    let mut relative = |key: &str| {
-        let id = text(&mut keys, key);
-        id.map(|text| text.parse().map_err(|_| Broken::Id { key: key.to_owned(), text })).transpose()
-    };
-    let (parent, root) = (relative("parentWorkflowId")?, relative("rootWorkflowId")?);
-    let language = text(&mut keys, "actualWorkflowLanguage");
-    if let Some(other) = language.filter(|language| language != WDL) {
-        keys.insert("actualWorkflowLanguage".into(), Json::String(other));
-    }
-    let spec = RunSpec {
-        version: text(&mut keys, "actualWorkflowLanguageVersion").unwrap_or_default(),
-        inputs: kept_members(members(&mut keys, "inputs"), &mut texts),
-        submission: submission(members(&mut keys, "submittedFiles"), &mut texts),
-        ..RunSpec::default()
-    };
+    let Course { created_ms, started_ms, ended_ms, parent, root } = course(&mut keys)?;
+    let mut texts = Vec::new();
+    let spec = spec(&mut keys, &mut texts);
     let dir = text(&mut keys, "workflowRoot").unwrap_or_default();
     let labels = joined(labels, members(&mut keys, "labels"));
     let result = RunResultDoc {
@@ -72,22 +66,35 @@ pub fn convert(
         told: Some(kept_members(keys, &mut texts)),
         ..RunResultDoc::default()
     };
-    let record = RunRecord {
-        id,
-        parent,
-        root: root.or(parent).filter(|_| parent.is_some()),
-        name,
-        state,
-        dir,
-        // A sub-workflow is never submitted.
-        created_ms: created_ms.or(started_ms).or(ended_ms).ok_or(Broken::Timeless)?,
-        started_ms,
-        ended_ms,
-        owner: None,
-        spec: to_text(&spec),
-        result: Some(to_text(&result)),
-    };
+    let (spec, result) = (to_text(&spec), Some(to_text(&result)));
+    let record = RunRecord { id, parent, root, name, state, dir, created_ms, started_ms, ended_ms, owner: None, spec, result };
     Ok(Converted { record, texts, labels })
+}
+
+fn course(keys: &mut Map<String, Json>) -> Result<Course, Broken> {
+    let mut time = |key: &str| text(keys, key).map(|text| moment(key, &text)).transpose();
+    let (submitted, started_ms, ended_ms) = (time("submission")?, time("start")?, time("end")?);
+    let mut relative = |key: &str| {
+        let id = text(keys, key);
+        id.map(|text| text.parse().map_err(|_| Broken::Id { key: key.to_owned(), text })).transpose()
+    };
+    let (parent, root): (Option<RunId>, Option<RunId>) = (relative("parentWorkflowId")?, relative("rootWorkflowId")?);
+    // A sub-workflow is never submitted.
+    let created_ms = submitted.or(started_ms).or(ended_ms).ok_or(Broken::Timeless)?;
+    Ok(Course { created_ms, started_ms, ended_ms, parent, root: root.or(parent).filter(|_| parent.is_some()) })
+}
+
+fn spec(keys: &mut Map<String, Json>, texts: &mut Vec<Write>) -> RunSpec {
+    let language = text(keys, "actualWorkflowLanguage");
+    if let Some(other) = language.filter(|language| language != WDL) {
+        keys.insert("actualWorkflowLanguage".into(), Json::String(other));
+    }
+    RunSpec {
+        version: text(keys, "actualWorkflowLanguageVersion").unwrap_or_default(),
+        inputs: kept_members(members(keys, "inputs"), texts),
+        submission: submission(members(keys, "submittedFiles"), texts),
+        ..RunSpec::default()
+    }
 }
 
 /// What was sent; `None` where nothing is told of it, as for sub-workflows.
@@ -136,7 +143,7 @@ mod tests {
     use super::*;
 
     fn convert_from(events: &[(&str, &str)], labels: &[(&str, &str)]) -> Result<Converted, Broken> {
-        let workflow = ForeignWorkflow { entry: 1, id: String::new(), name: Some("w".into()), status: None };
+        let workflow = ForeignWorkflow { entry: 1, id: String::new(), name: Some("w".into()), status: None, is_deleted: false };
         let event = |(key, text): &(&str, &str)| ForeignEvent { key: (*key).into(), value: Some(("string".into(), (*text).into())) };
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         convert(&workflow, RunId::random(), RunState::Failed, events.iter().map(event).collect(), labels)

@@ -19,7 +19,7 @@ use crate::{
     metadata::{
         Context, Numbering,
         caching::{flat_hashes, told_hashes},
-        call_status, full_name,
+        call_status, full_name, is_meant,
     },
     service::Service,
 };
@@ -93,9 +93,8 @@ fn find(context: Context<'_>, asked: &Asked) -> Result<Found, String> {
     let side = asked.side;
     let failed = |problem: String| format!("Failed to calculate diff for call {side}: {problem}");
     let run = context.load(asked.run).map_err(|error| failed(error.to_string()))?;
-    let name = asked.call.rsplit_once('.').map_or(asked.call.as_str(), |(_, name)| name);
     let calls = context.store.list_call_summaries(asked.run).map_err(|error| failed(error.to_string()))?;
-    let of_name: Vec<_> = calls.iter().filter(|call| &*call.id.call == name).collect();
+    let of_name: Vec<_> = calls.iter().filter(|call| is_meant(&run.name, &call.id.call, &asked.call)).collect();
     let numbering = Numbering::of(of_name.iter().map(|call| &call.id.shard));
     let index = asked.index.unwrap_or(-1);
     let chosen = of_name.iter().filter(|call| numbering.number(&call.id.shard) == index).max_by_key(|call| call.id.attempt);

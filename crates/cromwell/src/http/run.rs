@@ -110,7 +110,7 @@ pub async fn forget_results(
 /// The parameters `call`, with or without the workflow's name, and `index`.
 fn named_call(text: &str) -> Result<(Option<String>, Option<i64>), Problem> {
     let value = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    let call = value("call").map(|call| call.rsplit('.').next().unwrap_or_default().to_owned());
+    let call = value("call");
     match value("index").map(|index| index.parse::<i64>()) {
         Some(Err(_)) => Err(Problem::fail("index must be a whole number")),
         index => Ok((call, index.and_then(Result::ok))),

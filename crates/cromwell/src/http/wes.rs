@@ -284,6 +284,7 @@ fn whole(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
     let labels: Map<String, Json> = crate::metadata::run_labels(context.store, &record)?;
     let time = |at: Option<i64>| at.map_or(json!(""), crate::moment);
     let outputs = crate::metadata::outputs(context, id)?;
+    let failures = crate::metadata::failures_of_run(context.store, &record)?;
     Ok(json!({
         "run_id": id.to_string(),
         "request": {
@@ -301,7 +302,7 @@ fn whole(context: Context<'_>, id: RunId) -> Result<Json, MetadataError> {
             "start_time": time(record.started_ms),
             "end_time": time(record.ended_ms),
             "stdout": "",
-            "stderr": crate::metadata::failures_of_run(&record).map(|failures| failures.to_string()).unwrap_or_default(),
+            "stderr": failures.map(|failures| failures.to_string()).unwrap_or_default(),
             "exit_code": Json::Null,
         },
         "task_logs": task_logs(context.store, &record.name, record.state, id)?,

@@ -14,7 +14,8 @@ use serde_json::{Map, Value as Json, json};
 use super::{
     Context, Filter,
     caching::{self, Switches},
-    failures, told,
+    failures,
+    told::ToldCall,
 };
 use crate::{LOCAL, moment};
 
@@ -50,7 +51,7 @@ pub fn keys(context: Context<'_>, run: OfRun<'_>, call: &CallRecord, filter: &Fi
     let start: StartDoc = serde_json::from_str(&call.start_doc).unwrap_or_default();
     let mut end: EndDoc = call.end_doc.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     if let Some(told) = end.told.take() {
-        return told::call_keys(context.store, run.record.state, call, start, end, &told, filter);
+        return ToldCall { run: run.record.state, call, start, end, told }.keys(context.store, filter);
     }
     let mut keys = Map::new();
     let mut put = |name: &str, value: Json| drop(keys.insert(name.into(), value));

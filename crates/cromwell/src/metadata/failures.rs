@@ -6,8 +6,13 @@
 use std::path::Path;
 
 use batchyard_model::RunId;
-use batchyard_store::RunRecord;
-use batchyard_workflow::{attempt::MEMORY_WORDS, complaint::telling, documents::Failure};
+use batchyard_store::{RunRecord, Store, StoreError};
+use batchyard_workflow::{
+    attempt::MEMORY_WORDS,
+    blobs,
+    complaint::telling,
+    documents::{Failure, RunResultDoc},
+};
 use serde_json::{Value as Json, json};
 
 use super::run::result;
@@ -52,18 +57,25 @@ fn nested(chain: Vec<String>) -> Json {
 }
 
 /// The `failures` of a run; `None` when there are none.
-pub fn of_run(record: &RunRecord) -> Option<Json> {
+///
+/// # Errors
+/// What kept the store from answering.
+pub fn of_run(store: &Store, record: &RunRecord) -> Result<Option<Json>, StoreError> {
     let result = result(record);
-    if let Some(told) = &result.told {
-        return told.get("failures").cloned();
+    match &result.told {
+        Some(told) => told.get("failures").map_or(Ok(None), |failures| blobs::whole(store, failures)),
+        None => Ok(of_result(&record.name, &result)),
     }
+}
+
+fn of_result(workflow: &str, result: &RunResultDoc) -> Option<Json> {
     if result.failures.is_empty() {
         return None;
     }
     let mut causes: Vec<Json> = Vec::new();
     for failure in &result.failures {
         // Its log is shown with the first: of many failed shards one is enough to begin with.
-        let cause = cause(&record.name, failure, causes.is_empty());
+        let cause = cause(workflow, failure, causes.is_empty());
         if !causes.contains(&cause) {
             causes.push(cause);
         }

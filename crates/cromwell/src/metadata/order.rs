@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use batchyard_model::Shard;
 use batchyard_store::CallSummary;
 
+use super::is_meant;
+
 /// One attempt with the number that clients know its shard by.
 #[derive(Debug)]
 pub struct Line {
@@ -15,9 +17,9 @@ pub struct Line {
 }
 
 impl Line {
-    /// Whether it is a call of this name with this number; what is not given does not matter.
-    pub fn is_named(&self, call: Option<&str>, index: Option<i64>) -> bool {
-        call.is_none_or(|name| name == &*self.call.id.call) && index.is_none_or(|index| index == self.shard)
+    /// Whether it is a call of this workflow with this name and number; what is not given does not matter.
+    pub fn is_named(&self, workflow: &str, call: Option<&str>, index: Option<i64>) -> bool {
+        call.is_none_or(|name| is_meant(workflow, &self.call.id.call, name)) && index.is_none_or(|index| index == self.shard)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{VERSION, documents::is_web, moment};
 /// Keys of the run's metadata, without `calls`.
 pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json>, StoreError> {
     let spec: RunSpec = serde_json::from_str(&record.spec).unwrap_or_default();
-    let result = result(record);
+    let mut result = result(record);
     let mut keys = Map::new();
     let mut put = |name: &str, value: Json| drop(keys.insert(name.into(), value));
     put("id", json!(record.id.to_string()));
@@ -37,14 +37,17 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
         put("actualWorkflowLanguage", json!("WDL"));
         put("actualWorkflowLanguageVersion", json!(spec.version));
     }
-    let inputs = inputs(context.store, record, &spec)?;
-    let outputs = if record.state == RunState::Succeeded { result.outputs } else { Map::new() };
-    // Another program has told of those that there are.
-    if result.told.is_none() || !inputs.is_empty() {
-        put("inputs", Json::Object(inputs));
-    }
-    if result.told.is_none() || !outputs.is_empty() {
-        put("outputs", Json::Object(outputs));
+    let inputs = match &result.told {
+        None => inputs(context.store, record, &spec)?,
+        // By the names that it gave them.
+        Some(_) => blobs::whole_members(context.store, &spec.inputs)?,
+    };
+    let outputs = outputs(record, &mut result);
+    for (name, members) in [("inputs", inputs), ("outputs", outputs)] {
+        // Another program has told of those that there are.
+        if result.told.is_none() || !members.is_empty() {
+            put(name, Json::Object(members));
+        }
     }
     if !record.dir.is_empty() {
         put("workflowRoot", json!(record.dir));
@@ -72,7 +75,7 @@ pub fn keys(context: Context<'_>, record: &RunRecord) -> Result<Map<String, Json
     if let Some(folder) = log_folder(context, &spec) {
         put("workflowLog", json!(format!("{}/workflow.{}.log", folder.trim_end_matches('/'), record.id)));
     }
-    if let Some(failures) = failures::of_run(record) {
+    if let Some(failures) = failures::of_run(context.store, record)? {
         put("failures", failures);
     }
     Ok(keys)
@@ -101,6 +104,12 @@ fn log_folder(context: Context<'_>, spec: &RunSpec) -> Option<String> {
 /// How a run ended; empty until then.
 pub fn result(record: &RunRecord) -> RunResultDoc {
     record.result.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// Takes out the outputs that are shown of a run: none until it has succeeded, but all that another program told of.
+pub fn outputs(record: &RunRecord, result: &mut RunResultDoc) -> Map<String, Json> {
+    let are_shown = record.state == RunState::Succeeded || result.told.is_some();
+    if are_shown { std::mem::take(&mut result.outputs) } else { Map::new() }
 }
 
 /// Labels that every run has by itself.

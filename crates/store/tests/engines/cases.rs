@@ -10,7 +10,7 @@ use batchyard_store::{CallRecord, FileDigest, Parentage, RunFilter, RunMove, Run
 
 use crate::Fresh;
 use crate::jobs::{instances_are_replaced, jobs_are_listed, jobs_move, resources_are_versioned};
-use crate::long::{long_transactions, no_foreign_tables};
+use crate::long::{foreign_workflows_are_counted, long_changes, long_changes_hinder_nobody, no_foreign_tables};
 use crate::notices::{notices_are_taken_over_once, notices_share_the_fate_of_their_change, notices_wait_in_order};
 use crate::rows::{call, done, end, id, open, put, run, stored_run, to};
 
@@ -44,8 +44,10 @@ pub const CASES: &[(&str, Case)] = &[
     ("notices are taken over once", notices_are_taken_over_once),
     ("a fenced server stores nothing more", leases),
     ("active runs tell who holds them", active_owners),
-    ("long transactions are all or nothing", long_transactions),
+    ("long changes are all or nothing", long_changes),
+    ("long changes hinder nobody", long_changes_hinder_nobody),
     ("there may be no tables of others", no_foreign_tables),
+    ("workflows of others are counted", foreign_workflows_are_counted),
     ("a newer schema is refused", newer_schema),
 ];
 

@@ -98,14 +98,7 @@ impl Server {
     }
 
     fn admin(&self, statement: &str) -> Result<(), sqlx::Error> {
-        sqlx::any::install_default_drivers();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let url = self.url(if self.mysql { "mysql" } else { "postgres" });
-        runtime.block_on(async {
-            let mut db = AnyConnection::connect(&url).await?;
-            db.execute(AssertSqlSafe(statement)).await?;
-            db.close().await
-        })
+        carry_out(&self.url(if self.mysql { "mysql" } else { "postgres" }), statement)
     }
 
     fn url(&self, database: &str) -> String {
@@ -126,6 +119,21 @@ impl Server {
         }
         self
     }
+}
+
+/// Carries out a statement in a database.
+pub fn execute(url: &str, statement: &str) {
+    carry_out(url, statement).unwrap();
+}
+
+fn carry_out(url: &str, statement: &str) -> Result<(), sqlx::Error> {
+    sqlx::any::install_default_drivers();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut db = AnyConnection::connect(url).await?;
+        db.execute(AssertSqlSafe(statement)).await?;
+        db.close().await
+    })
 }
 
 impl Drop for Server {
