@@ -164,7 +164,6 @@ fn problem(message: String, hint: &str) -> anyhow::Error {
 pub fn suggest(store: &Store) {
     // A database that does not answer is told of by others.
     let Ok(Some(found @ 1..)) = store.count_foreign(NEWEST) else { return };
-    let more = if found >= u64::from(NEWEST) { "at least " } else { "" };
-    say(&format!("note: the database has {more}{} of Cromwell that have ended and are not shown here", workflows(found)));
+    say(&format!("note: the database has at least {} of Cromwell that have ended and are not shown here", workflows(found)));
     say("  hint: `batchyard import` with the same configuration takes them over");
 }

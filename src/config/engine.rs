@@ -181,7 +181,8 @@ impl Loader {
         let source = match name.as_str() {
             TAGS => return Ok(DigestPolicy::TagIsIdentity),
             NO_DIGESTS => return Ok(DigestPolicy::Off),
-            REMOTE_DIGESTS => Source::Registries(Arc::new(RegistryClient::new(said.map_or(RETRIES, |said| said.retries)))),
+            // Sizes are wanted by who knows them from the original.
+            REMOTE_DIGESTS => Source::Registries(Arc::new(RegistryClient::new(said.map_or(RETRIES, |said| said.retries), said.is_some()))),
             LOCAL_DIGESTS => Source::Engine,
             other => bail!(
                 "`containers.digests` must be \"{TAGS}\", \"{REMOTE_DIGESTS}\", \"{LOCAL_DIGESTS}\" or \"{NO_DIGESTS}\", not {other:?}"

@@ -140,7 +140,7 @@ fn a_task_says_who_it_is_in_its_container() {
     };
     assert_eq!(outputs(&asks("\"7:8\""))["w.image"], json!("tools:1"));
     assert!(lines(&yard.path("bin/docker.calls"))[0].starts_with("run --user 7:8 --rm "));
-    let refused = asks("\"-v/:/host\"");
+    let refused = asks("\"$EUID\"");
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("runtime attribute `docker_user` must be a user, such as \"root\" or \"1000:1000\""), "{}", refused.err);
     configure(&yard, "[containers]\nengine = \"apptainer\"\n");
@@ -161,9 +161,7 @@ fn what_names_no_image_fails_its_call() {
         );
         yard.call(&["run", "w.wdl", "--no-cache"])
     };
-    let folder = yard.path("image");
-    fs::create_dir(&folder).unwrap();
-    for image in ["/fauxbuntu:nosuchversion", "Ubuntu:latest", "ubuntu:", "./none"] {
+    for image in ["/fauxbuntu:nosuchversion", "Ubuntu:latest", "ubuntu:"] {
         let run = asks(image, "");
         let told = format!("Docker image {image} has an invalid syntax.");
         assert!(run.code == 1 && run.err.contains(&told), "{image}: {}", run.err);
@@ -171,10 +169,8 @@ fn what_names_no_image_fails_its_call() {
         let run = asks(image, &format!("[[images]]\nmatch = \"{image}\"\npath = [\"/usr/bin\"]\n"));
         assert_eq!(run.code, 0, "{image}: {}", run.err);
     }
-    for image in ["ubuntu", "localhost:5000/lab/tool:1", "/elsewhere/tool.sif", "library://lab/tool:1", &folder.to_string_lossy()] {
-        let run = asks(image, "");
-        assert_eq!(run.code, 0, "{image}: {}", run.err);
-    }
+    let run = asks("localhost:5000/lab/tool:1", "");
+    assert_eq!(run.code, 0, "{}", run.err);
 }
 
 #[test]

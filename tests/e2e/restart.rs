@@ -129,6 +129,28 @@ fn an_abort_that_was_answered_is_no_failure_after_a_kill() {
 }
 
 #[test]
+fn a_sub_workflow_ends_with_the_whole_alone() {
+    let yard = Yard::new();
+    let wdl = "version 1.0\nimport \"inner.wdl\" as lib\nworkflow w { input { String mark } call lib.inner { input: mark = mark } }";
+    let inner = "version 1.0\nworkflow inner { input { String mark } call nap { input: mark = mark } }\n\
+        task nap { input { String mark } command <<< while [ ! -e '~{mark}' ]; do sleep 0.05; done >>> }";
+    let zip = zipped(&[("inner.wdl", inner.as_bytes())]);
+    let server = Server::start(&yard, &[]);
+    let mark = yard.path("mark");
+    let id = server.submit(wdl, &json!({"w.mark": mark}), &[("workflowDependencies", &zip)]);
+    let sub = || server.about(&id, "metadata")["calls"]["w.inner"][0]["subWorkflowId"].as_str().map(str::to_owned);
+    wait_for("the sub-workflow", || sub().is_some_and(|sub| server.about(&sub, "metadata")["calls"]["inner.nap"][0]["jobId"].is_string()));
+    let sub = sub().unwrap();
+    let answer = server.post(&format!("/api/workflows/v1/{sub}/abort"));
+    assert_eq!(
+        (answer.code, &answer.json()["message"]),
+        (404, &json!(format!("Couldn't abort {sub} because no workflow with that ID is in progress")))
+    );
+    std::fs::write(&mark, "").unwrap();
+    assert_eq!(server.wait(&id), "Succeeded", "{}", server.about(&id, "metadata"));
+}
+
+#[test]
 fn what_has_failed_stays_so_and_nothing_new_begins() {
     let yard = Yard::new();
     let wdl = "version 1.0\nimport \"inner.wdl\" as lib\n\

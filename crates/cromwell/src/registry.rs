@@ -1,9 +1,9 @@
 //! Asks registries what tags of images mean, by the HTTP interface that all of them have (OCI distribution, Docker registry v2).
 //!
 //! The head of a manifest has its digest; it costs no pull where these are counted. The size of an image takes one, so it is asked
-//! for once for each digest. A registry that wants a token says where to
-//! get one ([`challenge`]); accounts are those that `docker login` has left ([`accounts`]). Only the registry itself may say it,
-//! not whom it redirects to, and an account leaves this machine encrypted only.
+//! for where it is wanted, and once for each digest. A registry that wants a token says where to get one ([`challenge`]); accounts
+//! are those that `docker login` has left ([`accounts`]). Only the registry itself may say it, not whom it redirects to, and an
+//! account leaves this machine encrypted only.
 
 mod accounts;
 mod challenge;
@@ -45,6 +45,8 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vn
 const DIGEST_HEADER: &str = "docker-content-digest";
 /// Time that one request may take.
 const ANSWER: Duration = Duration::from_secs(15);
+/// Time that a request for a size may take: calls wait for it.
+const SIZE_ANSWER: Duration = Duration::from_secs(3);
 /// Time that all requests for one image may take, pauses among them; the last one may end later.
 const IN_ALL: Duration = Duration::from_secs(60);
 /// Pause before the first further try; each next one is twice as long.
@@ -68,8 +70,10 @@ pub struct RegistryClient {
     retries: u32,
     /// The file with accounts.
     accounts: Option<PathBuf>,
-    /// Bytes of images by their digests, which never change; the oldest first.
-    sizes: Mutex<IndexMap<String, u64>>,
+    /// Whether sizes are asked for.
+    wants_sizes: bool,
+    /// What was found out about the bytes of images, by their digests, which never change; the oldest first.
+    sizes: Mutex<IndexMap<String, Option<u64>>>,
 }
 
 /// Accounts are read when they are needed.
@@ -94,9 +98,9 @@ struct Token {
 }
 
 impl RegistryClient {
-    /// Tries so often again, with the accounts of `docker login`.
-    pub fn new(retries: u32) -> Self {
-        RegistryClient { retries, accounts: accounts::file(), sizes: Mutex::default() }
+    /// Tries so often again, with the accounts of `docker login`; asks for sizes if they are wanted, which takes a pull of each image.
+    pub fn new(retries: u32, wants_sizes: bool) -> Self {
+        RegistryClient { retries, accounts: accounts::file(), wants_sizes, sizes: Mutex::default() }
     }
 
     fn try_once(&self, image: &ImageName) -> Result<Meaning, Trouble> {
@@ -132,23 +136,26 @@ impl RegistryClient {
 
     /// The size of an image, if its registry tells it. An image is known without it: no trouble here keeps anybody from a task.
     fn size(&self, asker: &Asker, digest: &str, manifest: impl FnOnce() -> Result<Vec<u8>, Trouble>) -> Option<u64> {
+        if !self.wants_sizes {
+            return None;
+        }
         if let Some(known) = self.sizes().get(digest) {
-            return Some(*known);
+            return *known;
         }
-        let mut content = manifest().ok()?;
-        if let Some(one) = manifest::one_of(&content) {
-            content = asker.manifest(&one).ok()?;
-        }
-        let bytes = manifest::bytes_of(&content)?;
+        let found = manifest().and_then(|content| match manifest::one_of(&content) {
+            Some(one) => asker.manifest(&one),
+            None => Ok(content),
+        });
+        let bytes = found.ok().and_then(|content| manifest::bytes_of(&content));
         let mut sizes = self.sizes();
         while sizes.len() >= SIZES_KEPT {
             sizes.shift_remove_index(0);
         }
         sizes.insert(digest.to_owned(), bytes);
-        Some(bytes)
+        bytes
     }
 
-    fn sizes(&self) -> MutexGuard<'_, IndexMap<String, u64>> {
+    fn sizes(&self) -> MutexGuard<'_, IndexMap<String, Option<u64>>> {
         self.sizes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -179,17 +186,22 @@ impl Asker {
     }
 
     fn ask(&self, method: &str, reference: &str) -> Result<Response<Body>, Trouble> {
+        self.ask_within(ANSWER, method, reference)
+    }
+
+    fn ask_within(&self, time: Duration, method: &str, reference: &str) -> Result<Response<Body>, Trouble> {
         let mut request = ureq::http::Request::builder().method(method).uri(self.url(reference)).header("accept", MANIFESTS);
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
         let request = request.body(()).map_err(|error| Trouble::Final(format!("its registry cannot be asked: {error}")))?;
+        let request = self.agent.configure_request(request).timeout_global(Some(time)).build();
         self.agent.run(request).map_err(|error| of_network("its registry", &error))
     }
 
     /// The manifest of a digest.
     fn manifest(&self, digest: &str) -> Result<Vec<u8>, Trouble> {
-        let mut answer = self.ask("GET", digest)?;
+        let mut answer = self.ask_within(SIZE_ANSWER, "GET", digest)?;
         judged(&answer)?;
         match by_content(&mut answer)? {
             (found, content) if found == digest => Ok(content),

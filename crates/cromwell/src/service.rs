@@ -197,7 +197,8 @@ impl Service {
     /// It is unknown or has ended, or the store does not answer.
     pub fn abort(&self, id: RunId) -> Result<RunState, ServiceError> {
         let mut record = self.load_run(id)?;
-        if record.state.is_terminal() {
+        // A sub-workflow ends with the whole, as in the original.
+        if record.state.is_terminal() || record.parent.is_some() {
             return Err(ServiceError::NotInProgress(id));
         }
         if matches!(record.state, RunState::OnHold | RunState::Submitted) {
@@ -222,20 +223,20 @@ impl Service {
         }
         if self.lock().has(id) {
             // Before anything is ended: tasks that end by it are no failures, also to a server that comes after a kill of this one.
-            let state = self.record_abort(&record)?;
-            let mut here = self.lock();
-            if !here.interrupt(id) && here.waiting.contains(&id) {
-                here.to_abort.insert(id);
+            let recorded = self.record_abort(&record);
+            // A store that records nothing any more, as on a full disk, keeps nobody from ending what fills it.
+            if !matches!(recorded, Err(ServiceError::NotInProgress(_))) {
+                let mut here = self.lock();
+                if !here.interrupt(id) && here.waiting.contains(&id) {
+                    here.to_abort.insert(id);
+                }
             }
-            return Ok(state);
+            return recorded;
         }
         if record.owner.as_deref() == Some(owner().as_str()) {
-            // It was ours, and has ended between the two looks.
-            return match self.load_run(id)?.state {
-                RunState::Aborted => Ok(RunState::Aborted),
-                state if state.is_terminal() => Err(ServiceError::NotInProgress(id)),
-                state => Ok(state),
-            };
+            // It was ours and has ended between the two looks, or is being taken over: who takes it up heeds what is recorded.
+            let state = self.load_run(id)?.state;
+            return if state == RunState::Aborted { Ok(state) } else { self.record_abort(&record) };
         }
         match holder(record.owner.as_deref()) {
             Holder::Process(_) if self.is_server(record.owner.as_deref())? => self.ask_to_abort(&record),
@@ -268,14 +269,19 @@ impl Service {
 
     /// Has the state say that a run that has begun is to end, wherever it is carried out; says what it says then.
     fn record_abort(&self, record: &RunRecord) -> Result<RunState, ServiceError> {
-        let from = vec![RunState::Running, RunState::Aborting];
-        let change =
-            RunMove { held_by: Some(record.owner.clone()), ..RunMove::new(record.id, from, RunState::Aborting, self.clock.now_ms()) };
-        match self.store().write(vec![Write::MoveRun(change)]).wait() {
-            Ok(()) => Ok(RunState::Aborting),
-            Err(StoreError::Conflict { state, .. }) if state.is_terminal() => Err(ServiceError::NotInProgress(record.id)),
-            Err(StoreError::Conflict { state, .. }) => Ok(state),
-            Err(error) => Err(error.into()),
+        let mut held_by = record.owner.clone();
+        loop {
+            let from = vec![RunState::Running, RunState::Aborting];
+            let change =
+                RunMove { held_by: Some(held_by.clone()), ..RunMove::new(record.id, from, RunState::Aborting, self.clock.now_ms()) };
+            match self.store().write(vec![Write::MoveRun(change)]).wait() {
+                Ok(()) => return Ok(RunState::Aborting),
+                Err(StoreError::Conflict { state, .. }) if state.is_terminal() => return Err(ServiceError::NotInProgress(record.id)),
+                // It was taken over meanwhile.
+                Err(StoreError::Conflict { owner, .. }) if owner != held_by => held_by = owner,
+                Err(StoreError::Conflict { state, .. }) => return Ok(state),
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 

@@ -173,7 +173,11 @@ impl Engine {
 
 /// Plain image names mean a registry image; paths and `scheme://` names are taken as they are.
 fn apptainer_image(image: &str) -> String {
-    if image.contains("://") || image.starts_with('/') || image.ends_with(".sif") { image.into() } else { format!("docker://{image}") }
+    if image.contains("://") || image.starts_with(['/', '.']) || image.ends_with(".sif") {
+        image.into()
+    } else {
+        format!("docker://{image}")
+    }
 }
 
 #[cfg(test)]

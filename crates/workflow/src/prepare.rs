@@ -180,6 +180,8 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Those that wait for what is brought, on threads of their own.
     aside: aside::Aside,
+    /// The top-level runs of earlier runs whose results were found.
+    roots: Mutex<HashMap<RunId, RunId>>,
 }
 
 /// A task, kept so that its address stays its own, and its parts.
@@ -195,7 +197,9 @@ impl Preparer {
     /// Prepares with this many threads.
     pub fn new(workers: usize, store: Arc<Store>) -> Self {
         let pool = Pool::new("prepare", workers, STACK_BYTES);
-        Preparer { shared: Arc::new(Shared { store, pool, workers, queue: Mutex::default(), aside: aside::Aside::new() }) }
+        Preparer {
+            shared: Arc::new(Shared { store, pool, workers, queue: Mutex::default(), aside: aside::Aside::new(), roots: Mutex::default() }),
+        }
     }
 
     /// Gets a call ready; its engine is told how that went.

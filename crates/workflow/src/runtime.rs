@@ -37,8 +37,8 @@ pub struct Runtime {
     pub memory_bytes: Option<u64>,
     /// Image names in order of preference; empty runs on the host.
     pub images: Vec<String>,
-    /// Who its command is in a container of the built-in runner (`docker_user`): a user of the image, or a number, with a group
-    /// after a colon; `None` leaves it to the image.
+    /// Who its command is in a container of the built-in runner (`docker_user`), as it is written; `None` leaves it to the image. To
+    /// the commands of providers it may be more than a name.
     pub container_user: Option<String>,
     /// Names of images that the machine is expected to have been started from, or to know (`dockerTag`, `imageId`, the one in
     /// `cluster`): nothing is run for them, but the configuration may say what stands in.
@@ -94,7 +94,7 @@ impl Runtime {
             memory_mib: memory_bytes.map(|bytes| bytes.div_ceil(1 << 20)),
             memory_bytes,
             images: get(images).map_or(Ok(Vec::new()), |a| a.images())?,
-            container_user: get(&["docker_user"]).map_or(Ok(None), |a| a.user())?,
+            container_user: attributes.get("docker_user").and_then(user_text),
             image_tags: image_tags(attributes),
             disks: get(&["disks"]).map_or(Ok(Vec::new()), |a| a.disks(dialect))?,
             max_retries: get(&["max_retries", "maxRetries"]).map_or(Ok(0), |a| a.count())?,
@@ -115,6 +115,14 @@ fn image_tags(attributes: &IndexMap<String, Value>) -> Vec<String> {
     let of_cluster = text("cluster").split_whitespace().find(|word| word.starts_with("img-") || word.starts_with("m-"));
     let id = text("imageId").split_whitespace().next();
     tag.into_iter().chain(id).chain(of_cluster).map(str::to_owned).collect()
+}
+
+fn user_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 struct Attribute<'a> {
@@ -176,22 +184,6 @@ impl Attribute<'_> {
         let images = images.ok_or_else(|| self.problem(format!("must be an image name or a list of them, not {}", self.shown())))?;
         // `*` (1.2) means any environment, the host's included.
         Ok(if images.iter().any(|i| i == "*") { Vec::new() } else { images.into_iter().filter(|i| !i.is_empty()).collect() })
-    }
-
-    fn user(&self) -> Result<Option<String>, RuntimeError> {
-        let text = match self.value {
-            Value::String(text) => text.trim().to_owned(),
-            Value::Int(number) => number.to_string(),
-            _ => "?".to_owned(),
-        };
-        let is_word = |word: &str| {
-            !word.is_empty() && !word.starts_with('-') && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
-        };
-        match text.split(':').collect::<Vec<_>>().as_slice() {
-            [""] => Ok(None),
-            words @ ([_] | [_, _]) if words.iter().all(|word| is_word(word)) => Ok(Some(text)),
-            _ => Err(self.problem(format!("must be a user, such as \"root\" or \"1000:1000\", not {}", self.shown()))),
-        }
     }
 
     fn return_codes(&self) -> Result<ReturnCodes, RuntimeError> {
@@ -298,22 +290,6 @@ mod tests {
         assert!(!read(&[("returnCodes", Value::string("*"))]).unwrap().return_codes.accepts(77), "Cromwell knows it from 1.1 on");
         let both = [("docker", Value::string("old")), ("container", Value::string("new"))];
         assert_eq!((read(&both).unwrap().images, newer(&both).images), (vec!["old".to_owned()], vec!["new".to_owned()]));
-    }
-
-    #[test]
-    fn users_of_containers() {
-        let user = |value: Value| read(&[("docker_user", value)]).map(|runtime| runtime.container_user);
-        for (value, expected) in [
-            (Value::string("root"), Some("root")),
-            (Value::string("1000:staff"), Some("1000:staff")),
-            (Value::Int(1000), Some("1000")),
-            (Value::string(""), None),
-        ] {
-            assert_eq!(user(value.clone()).unwrap().as_deref(), expected, "{value:?}");
-        }
-        for wrong in [Value::string("-v/:/host"), Value::string("a b"), Value::string("a:b:c"), Value::Int(-1), Value::Boolean(true)] {
-            assert!(user(wrong.clone()).unwrap_err().problem.contains("must be a user"), "{wrong:?}");
-        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use batchyard_batch::{
 };
 use batchyard_cromwell::{
     metadata::{self, Context, Filter, Query},
-    service::Service,
+    service::{Service, ServiceError},
     submission::{Parts, Submission},
 };
 use batchyard_model::{RunId, RunState, Shard};
@@ -201,7 +201,11 @@ fn wait(service: &Arc<Service>, id: RunId, call: &SystemCall<'_>, log: &mut Log)
         if call.control.ended_by().is_some() && !asked {
             asked = true;
             log.line("the job is ended: the workflow is aborted");
-            service.abort(id).map_err(|e| e.to_string())?;
+            match service.abort(id) {
+                // It has just ended by itself.
+                Ok(_) | Err(ServiceError::NotInProgress(_)) => {}
+                Err(error) => return Err(error.to_string()),
+            }
         }
         thread::sleep(PAUSE);
     }

@@ -12,7 +12,7 @@ fn found(digest: &str) -> String {
 }
 
 fn client(retries: u32) -> RegistryClient {
-    RegistryClient { retries, accounts: None, sizes: Mutex::default() }
+    RegistryClient { retries, accounts: None, wants_sizes: true, sizes: Mutex::default() }
 }
 
 /// The digest alone.
@@ -51,7 +51,7 @@ fn with_account(address: &str) -> (RegistryClient, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let accounts = folder.path().join("config.json");
     std::fs::write(&accounts, format!("{{\"auths\": {{\"{address}\": {{\"auth\": \"bWU6cHc=\"}}}}}}")).unwrap();
-    (RegistryClient { retries: 0, accounts: Some(accounts), sizes: Mutex::default() }, folder)
+    (RegistryClient { retries: 0, accounts: Some(accounts), wants_sizes: true, sizes: Mutex::default() }, folder)
 }
 
 #[test]
@@ -160,9 +160,17 @@ fn an_image_is_known_without_its_size() {
     let (other, _) = manifest("{\"layers\": [{\"size\": 1}]}");
     for refused in [answer("429 Too Many Requests", &[], ""), answer("200 OK", &[], "no manifest"), answer("404 Not Found", &[], ""), other]
     {
-        let (address, _served) = server(vec![found(DIGEST), refused]);
-        assert_eq!(client(3).meaning(&image(&address)), Ok(DIGEST.to_owned().into()));
+        // Nor is it asked for again.
+        let (address, served) = server(vec![found(DIGEST), refused, found(DIGEST)]);
+        let client = client(3);
+        for _ in 0..2 {
+            assert_eq!(client.meaning(&image(&address)), Ok(DIGEST.to_owned().into()));
+        }
+        assert!(served.join().unwrap()[2].starts_with("HEAD "));
     }
+    let (address, served) = server(vec![found(DIGEST)]);
+    assert_eq!(RegistryClient { wants_sizes: false, ..client(0) }.meaning(&image(&address)), Ok(DIGEST.to_owned().into()));
+    assert_eq!(served.join().unwrap().len(), 1);
 }
 
 #[test]

@@ -9,7 +9,7 @@ const OFFICIAL: &str = "library";
 /// What Apptainer writes before such a name.
 const DOCKER_SCHEME: &str = "docker://";
 /// Ending of images of Apptainer, which are files.
-pub const APPTAINER_FILE: &str = ".sif";
+const APPTAINER_FILE: &str = ".sif";
 /// Longest name without its tag, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 /// Longest tag, in bytes.

@@ -1,6 +1,9 @@
 //! Earlier results: which there are for a call, and whether one can be taken.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError},
+};
 
 use batchyard_model::{CallId, CallState, RunId};
 use batchyard_runner::stage::{self, Strategy};
@@ -19,6 +22,8 @@ use crate::{
 const LINK: &[Strategy] = &[Strategy::HardLink];
 /// Most results that are tried for one call, whatever the settings allow.
 const MOST_TRIES: u32 = 20;
+/// Runs whose top-level run is remembered.
+const MOST_ROOTS: usize = 10_000;
 
 impl Shared {
     /// Gives each call an earlier result that it can take.
@@ -67,8 +72,7 @@ impl Shared {
         }
         // The run at the place of this one in the workflow that an earlier run belongs to.
         let like_this = |earlier: RunId| {
-            let filter = RunFilter { ids: vec![earlier], parent: Parentage::Any, limit: 1, ..RunFilter::default() };
-            let root = self.store.list_runs(&filter).ok()?.pop()?.root.unwrap_or(earlier);
+            let root = self.root_of(earlier)?;
             Some(preparation.lineage.as_ref().map_or(root, |lineage| lineage.below(root))).filter(|found| found != run)
         };
         let in_run = |earlier: RunId| {
@@ -85,6 +89,22 @@ impl Shared {
             let end: EndDoc = serde_json::from_str(newest.end_doc.as_deref()?).ok()?;
             like_this(run_of_maker(&end.maker)?).filter(|of_maker| of_newest != Some(*of_maker)).and_then(in_run)
         })
+    }
+
+    /// The top-level run that a run belongs to, which never changes.
+    fn root_of(&self, run: RunId) -> Option<RunId> {
+        let roots = || self.roots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(root) = roots().get(&run) {
+            return Some(*root);
+        }
+        let filter = RunFilter { ids: vec![run], parent: Parentage::Any, limit: 1, ..RunFilter::default() };
+        let root = self.store.list_runs(&filter).ok()?.pop()?.root.unwrap_or(run);
+        let mut roots = roots();
+        if roots.len() >= MOST_ROOTS {
+            roots.clear();
+        }
+        roots.insert(run, root);
+        Some(root)
     }
 
     /// Takes the outputs of an earlier call, if all its files are still what it left.

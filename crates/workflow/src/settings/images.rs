@@ -13,12 +13,17 @@ use batchyard_runner::{
 
 use super::{ContainerPolicy, Place, Settings};
 use crate::{
-    digests::name::{APPTAINER_FILE, ImageName},
+    digests::name::ImageName,
     documents::{Failure, ImageUse},
     identity::text_hash,
     provider::{Mode, Provider},
     runtime::Runtime,
 };
+
+/// How podman names images that are in no registry.
+const TRANSPORTS: [&str; 5] = ["docker-archive:", "docker-daemon:", "oci:", "oci-archive:", "dir:"];
+/// Most characters that are shown of a text that is wrong.
+const MOST_SHOWN: usize = 300;
 
 /// What stands in for images whose name matches.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,27 +138,26 @@ impl Settings {
     /// # Errors
     /// Images are required and there is neither engine nor mapping, or what stands in is not there.
     pub fn place(&self, runtime: &Runtime) -> Result<Place, Failure> {
-        let Some(first) = runtime.images.first() else { return self.place_by_tags(&runtime.image_tags) };
+        let Some(mut first) = runtime.images.first() else { return self.place_by_tags(&runtime.image_tags) };
         let engine = if self.containers == ContainerPolicy::Off { None } else { self.engine.get() };
         let in_container = |requested: &str, used: &str| {
-            engine.map(|engine| {
-                let (engine, note) = as_user(engine, runtime.container_user.as_deref());
-                let image = Some(ImageUse::new(requested, used, "container"));
-                Place { container: Some((engine, used.to_owned())), image, note, ..Place::default() }
-            })
+            let Some(engine) = engine else { return Ok(None) };
+            let (engine, note) = as_user(engine, runtime.container_user.as_deref())?;
+            let image = Some(ImageUse::new(requested, used, "container"));
+            Ok::<_, Failure>(Some(Place { container: Some((engine, used.to_owned())), image, note, ..Place::default() }))
         };
         match self.rule_for(&runtime.images) {
             Some((image, ImageRule { pattern, stand_in: StandIn::Host(environment) })) => {
                 return environment.place(image, pattern.as_str());
             }
             Some((image, ImageRule { stand_in: StandIn::Image(other), .. })) => {
-                if let Some(place) = in_container(image, other) {
+                if let Some(place) = in_container(image, other)? {
                     return Ok(place);
                 }
             }
-            None => check_name(first)?,
+            None => first = first_named(&runtime.images)?,
         }
-        if let Some(place) = in_container(first, first) {
+        if let Some(place) = in_container(first, first)? {
             return Ok(place);
         }
         if self.containers == ContainerPolicy::Required {
@@ -175,15 +179,17 @@ impl Settings {
         if provider.mode() == Mode::BuiltIn && !provider.definition().without_images {
             return Ok((self.place(runtime)?, None));
         }
-        let Some(first) = runtime.images.first() else { return Ok((self.place_by_tags(&runtime.image_tags)?, None)) };
+        if runtime.images.is_empty() {
+            return Ok((self.place_by_tags(&runtime.image_tags)?, None));
+        }
         let (requested, used) = match self.rule_for(&runtime.images) {
             Some((image, ImageRule { stand_in: StandIn::Image(other), .. })) => (image, other),
             Some((image, ImageRule { pattern, stand_in: StandIn::Host(environment) })) => {
                 return Ok((environment.place(image, pattern.as_str())?, None));
             }
             None => {
-                check_name(first)?;
-                (first, first)
+                let named = first_named(&runtime.images)?;
+                (named, named)
             }
         };
         let why = if self.containers == ContainerPolicy::Off {
@@ -205,25 +211,88 @@ impl Settings {
     }
 }
 
-/// That a text can be the name of an image. Who names another thing has made a mistake, whether or not anything would run the image here.
-fn check_name(image: &str) -> Result<(), Failure> {
-    let is_path = image.starts_with(['/', '.']);
-    if (!is_path && ImageName::parse(image).is_ok()) || (is_path && (image.ends_with(APPTAINER_FILE) || Path::new(image).exists())) {
-        return Ok(());
+/// The first of the texts that can be the name of an image. Who names nothing of the kind has made a mistake, whether or not anything
+/// would run the image here.
+fn first_named(images: &[String]) -> Result<&String, Failure> {
+    if let Some(found) = images.iter().find(|image| can_be_image(image)) {
+        return Ok(found);
     }
-    let hint =
-        if is_path { "there is no such file or folder" } else { "names of images are in lower case, such as `quay.io/lab/tool:1.2`" };
-    Err(Failure::new(format!("Docker image {image} has an invalid syntax.")).hint(hint))
+    let first: String = images.iter().flat_map(|image| image.chars()).take(MOST_SHOWN).collect();
+    let failure = Failure::new(format!("Docker image {first} has an invalid syntax."));
+    Err(failure.hint("an image is named as `quay.io/lab/tool:1.2`, in lower case but for the tag, or by the path of a file for Apptainer"))
+}
+
+/// Paths are of whatever machine the image is used on; none of them has a tag.
+fn can_be_image(text: &str) -> bool {
+    let is_path = text.starts_with(['/', '.']);
+    let is_elsewhere = TRANSPORTS.iter().any(|transport| text.starts_with(transport));
+    if is_path { !text.contains(':') } else { is_elsewhere || ImageName::parse(text).is_ok() }
 }
 
 /// An engine whose containers run commands as this user, and a remark where it cannot.
-fn as_user(engine: &Engine, user: Option<&str>) -> (Engine, Option<String>) {
+///
+/// # Errors
+/// It is no user, but more or other words for the engine.
+fn as_user(engine: &Engine, user: Option<&str>) -> Result<(Engine, Option<String>), Failure> {
     let mut engine = engine.clone();
-    let Some(user) = user else { return (engine, None) };
+    let Some(user) = user else { return Ok((engine, None)) };
+    let is_word =
+        |word: &str| !word.is_empty() && !word.starts_with('-') && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    let words: Vec<&str> = user.split(':').collect();
+    if words.len() > 2 || !words.iter().all(|word| is_word(word)) {
+        let shown: String = user.chars().take(MOST_SHOWN).collect();
+        return Err(Failure::new(format!(
+            "runtime attribute `docker_user` must be a user, such as \"root\" or \"1000:1000\", not {shown:?}"
+        )));
+    }
     if engine.kind == EngineKind::Apptainer {
         let note = format!("`docker_user` `{user}` has no effect: Apptainer runs the commands of containers as who calls it");
-        return (engine, Some(note));
+        return Ok((engine, Some(note)));
     }
     engine.arguments.extend(["--user".to_owned(), user.to_owned()]);
-    (engine, None)
+    Ok((engine, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_an_image() {
+        for image in [
+            "ubuntu",
+            "localhost:5000/lab/tool:1",
+            "quay.io/lab/tool@sha256:0a",
+            "/elsewhere/tool.sif",
+            "/cvmfs/images/tool",
+            "./box",
+            "tool.sif",
+            "library://lab/tool:1",
+            "docker://ubuntu",
+            "docker-archive:/data/My.tar",
+            "oci:folder:tag",
+        ] {
+            let expected = !image.contains("@sha256:0a");
+            assert_eq!(can_be_image(image), expected, "{image}");
+        }
+        for text in ["/fauxbuntu:nosuchversion", "Ubuntu:latest", "ubuntu:", "a b", "./none:1", ""] {
+            assert!(!can_be_image(text), "{text}");
+        }
+        let images = ["Bad Name".to_owned(), "ubuntu:22.04".into()];
+        assert_eq!(first_named(&images).unwrap(), "ubuntu:22.04");
+        let long = first_named(&["x y".repeat(1_000_000)]).unwrap_err();
+        assert!(long.message.len() < 1000);
+    }
+
+    #[test]
+    fn users_of_containers() {
+        let engine = |kind| Engine { kind, command: vec!["engine".into()], arguments: vec!["-x".into()] };
+        for user in ["root", "1000:staff", "1000"] {
+            let (docker, note) = as_user(&engine(EngineKind::Docker), Some(user)).unwrap();
+            assert_eq!((docker.arguments, note), (["-x", "--user", user].map(String::from).into(), None));
+        }
+        for wrong in ["-v/:/host", "a b", "a:b:c", "$EUID", "1000 --privileged", ":"] {
+            assert!(as_user(&engine(EngineKind::Podman), Some(wrong)).unwrap_err().message.contains("must be a user"), "{wrong}");
+        }
+    }
 }
