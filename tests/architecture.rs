@@ -6,8 +6,9 @@
 use std::{collections::BTreeMap, process::Command};
 
 /// What each crate may depend on; crates that are not listed are not expected.
-const ARROWS: [(&str, &[&str]); 13] = [
-    ("batchyard-bcs", &["batchyard-model"]),
+const ARROWS: [(&str, &[&str]); 14] = [
+    ("batchyard-bcs", &["batchyard-model", "batchyard-trust"]),
+    ("batchyard-trust", &[]),
     ("batchyard-model", &[]),
     ("batchyard-hocon", &[]),
     ("batchyard-wdl", &[]),
@@ -24,7 +25,10 @@ const ARROWS: [(&str, &[&str]); 13] = [
         "batchyard-workflow",
         &["batchyard-core", "batchyard-crash", "batchyard-model", "batchyard-runner", "batchyard-store", "batchyard-wdl"],
     ),
-    ("batchyard-cromwell", &["batchyard-hocon", "batchyard-model", "batchyard-store", "batchyard-wdl", "batchyard-workflow"]),
+    (
+        "batchyard-cromwell",
+        &["batchyard-hocon", "batchyard-model", "batchyard-store", "batchyard-trust", "batchyard-wdl", "batchyard-workflow"],
+    ),
     (
         "batchyard",
         &[
@@ -36,6 +40,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
             "batchyard-objects",
             "batchyard-runner",
             "batchyard-store",
+            "batchyard-trust",
             "batchyard-wdl",
             "batchyard-workflow",
         ],
@@ -45,7 +50,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 /// Libraries that only these crates may name.
 const OWNED: [(&str, &[&str]); 11] = [
     ("axum", &["batchyard", "batchyard-batch", "batchyard-cromwell", "batchyard-objects"]),
-    ("ureq", &["batchyard", "batchyard-bcs", "batchyard-cromwell"]),
+    ("ureq", &["batchyard", "batchyard-bcs", "batchyard-cromwell", "batchyard-trust"]),
     ("rusqlite", &["batchyard-store"]),
     ("sqlx", &["batchyard-store"]),
     ("redb", &["batchyard-objects"]),

@@ -51,6 +51,18 @@ fn everything_is_served_over_tls() {
     let login = ["login", "local", &keys.id, &keys.secret, "--endpoint", &url, "--oss-endpoint", &url];
     let refused = bcs(&login);
     assert!(refused.code != 0 && refused.out.contains("certificate"), "{}", refused.out);
+    // Whoever names it trusts it.
+    let naming = |program: &str, words: &[&str]| {
+        done(Command::new(program).args(words).current_dir(yard.path("")).env("HOME", yard.path("")).env("SSL_CERT_FILE", &certificate))
+    };
+    let named = naming(link.to_str().unwrap(), &login);
+    assert!(named.out.ends_with("login success\n"), "{}", named.out);
+    yard.write("w.wdl", "version 1.0\nworkflow w { }");
+    let batchyard = env!("CARGO_BIN_EXE_batchyard");
+    let submitted = naming(batchyard, &["cromwell", "submit", "w.wdl", "-h", &url]);
+    assert_eq!(submitted.code, 0, "{}{}", submitted.out, submitted.err);
+    let unknown = done(Command::new(batchyard).args(["cromwell", "submit", "w.wdl", "-h", &url]).current_dir(yard.path("")));
+    assert!(unknown.code != 0 && unknown.err.contains("certificate"), "{}{}", unknown.out, unknown.err);
     let trusting = bcs(&[login.as_slice(), &["--insecure"]].concat());
     assert!(trusting.out.ends_with("login success\n"), "{}", trusting.out);
     yard.write("in.txt", "over tls\n");

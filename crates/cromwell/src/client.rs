@@ -101,8 +101,8 @@ fn post(host: &str, path: &str, parts: &[(&str, Vec<u8>)]) -> Result<Json, Clien
         body.extend(b"\r\n");
     }
     body.extend(format!("--{boundary}--\r\n").into_bytes());
-    let config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build();
-    let agent = ureq::Agent::new_with_config(config);
+    let config = ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false);
+    let agent = ureq::Agent::new_with_config(config.tls_config(batchyard_trust::tls()).build());
     let url = format!("{}{path}", host.trim_end_matches('/'));
     let kind = format!("multipart/form-data; boundary={boundary}");
     let mut response = agent.post(&url).header("Content-Type", &kind).send(&body).map_err(|error| unreachable(error.to_string()))?;

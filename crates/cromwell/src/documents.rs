@@ -228,14 +228,17 @@ pub(crate) fn is_web(uri: &str) -> bool {
     uri.starts_with("http://") || uri.starts_with("https://")
 }
 
+fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).tls_config(batchyard_trust::tls());
+    ureq::Agent::new_with_config(config.build())
+}
+
 /// The content behind an http(s) URL, at most one byte more than a document may have.
 ///
 /// # Errors
 /// What the server or the network said.
 pub fn fetch(url: &str) -> io::Result<Vec<u8>> {
-    let config = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build();
-    let agent = ureq::Agent::new_with_config(config);
-    let mut response = agent.get(url).call().map_err(|error| io::Error::other(format!("cannot fetch `{url}`: {error}")))?;
+    let mut response = agent().get(url).call().map_err(|error| io::Error::other(format!("cannot fetch `{url}`: {error}")))?;
     let mut text = Vec::new();
     response.body_mut().as_reader().take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut text)?;
     Ok(text)
@@ -246,9 +249,7 @@ pub fn fetch(url: &str) -> io::Result<Vec<u8>> {
 /// # Errors
 /// What the server or the network said.
 pub fn notify(url: &str, text: String) -> Result<(), String> {
-    let config = ureq::Agent::config_builder().timeout_global(Some(FETCH_TIMEOUT)).build();
-    let agent = ureq::Agent::new_with_config(config);
-    let answer = agent.post(url).header("Content-Type", "application/json").send(text);
+    let answer = agent().post(url).header("Content-Type", "application/json").send(text);
     answer.map(drop).map_err(|error| format!("`{url}` cannot be told that a workflow has ended: {error}"))
 }
 

@@ -288,6 +288,7 @@ fn agent(is_here: bool) -> ureq::Agent {
         .https_only(!is_here)
         .max_redirects(if is_here { 0 } else { REDIRECTS })
         .max_redirects_will_error(true)
+        .tls_config(batchyard_trust::tls())
         .timeout_global(Some(ANSWER));
     let config = if is_here { config.proxy(None) } else { config };
     ureq::Agent::new_with_config(config.build())

@@ -67,7 +67,7 @@ impl Downloads {
         let (file, mark) = (folder.join(&name), folder.join(MARKS).join(&name));
         let known = fs::read_to_string(&mark).ok().filter(|mark| is_as_left(&file, mark));
         let config = ureq::Agent::config_builder().timeout_recv_response(Some(ANSWER)).timeout_connect(Some(ANSWER));
-        let config = config.timeout_per_read(Some(self.stall)).build();
+        let config = config.timeout_per_read(Some(self.stall)).tls_config(batchyard_trust::tls()).build();
         let mut request = ureq::Agent::new_with_config(config).get(url);
         let asked = known.as_deref().and_then(|mark| mark.split_once('\n'));
         if let Some((name, rest)) = asked {

@@ -118,7 +118,8 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
         keeping: config.server.keeping,
         post: {
             // One for all, so that a receiver of many messages is connected to once.
-            let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(POST_LIMIT)).build().into();
+            let config = ureq::Agent::config_builder().timeout_global(Some(POST_LIMIT)).tls_config(batchyard_trust::tls());
+            let agent: ureq::Agent = config.build().into();
             Arc::new(move |endpoint: &str, text: &str| post(&agent, endpoint, text))
         },
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
