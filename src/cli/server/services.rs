@@ -117,10 +117,13 @@ pub fn start(listeners: Listeners, config: &Config, runs: &Path, machine: &Machi
         room: config.server.room,
         keeping: config.server.keeping,
         post: {
-            // One for all, so that a receiver of many messages is connected to once.
-            let config = ureq::Agent::config_builder().timeout_global(Some(POST_LIMIT)).tls_config(batchyard_trust::tls());
-            let agent: ureq::Agent = config.build().into();
-            Arc::new(move |endpoint: &str, text: &str| post(&agent, endpoint, text))
+            // One for all, so that a receiver of many messages is connected to once; not before there is one, since it reads certificates.
+            let agent = std::sync::OnceLock::new();
+            let make = || {
+                let config = ureq::Agent::config_builder().timeout_global(Some(POST_LIMIT)).tls_config(batchyard_trust::tls());
+                ureq::Agent::new_with_config(config.build())
+            };
+            Arc::new(move |endpoint: &str, text: &str| post(agent.get_or_init(make), endpoint, text))
         },
         picard_jar: std::env::var(PICARD_JAR).unwrap_or_default(),
     };
